@@ -22,7 +22,7 @@ use crate::{
     build_info,
     config::{self, Config, ConfigError, Environment, variables},
     db::{
-        PostgresUrl, Target,
+        PostgresUrl, PreparedStatements, Target,
         migrations::{MigrationError, Migrator},
         repositories::search::count_missing,
         run_within,
@@ -186,14 +186,22 @@ fn check_connection(config: &Config, checks: &mut Checks) {
             return checks.add("database", Fail, format!("{engine}: {error}; {help}"));
         }
     };
+    let pooler = if migrator.uses_pooler() { " through a connection pooler" } else { "" };
     match ensure_writable(config, &mut migrator) {
-        Ok(()) => checks.add("database", Pass, format!("connected to {engine}")),
+        Ok(()) => checks.add("database", Pass, format!("connected to {engine}{pooler}")),
         Err(error) => checks.add("database", Fail, describe(&error)),
     }
     if migrator.has_translated_messages().unwrap_or_default() {
         let detail =
             "translated, so that deadlocks and a full disk return 500; set lc_messages to 'C' for the database";
         checks.add("database messages", Warn, detail);
+    }
+    if migrator.uses_pooler() && config.is_exclusive {
+        checks.add("database exclusive", Fail, "requires a direct connection; set DATABASE_EXCLUSIVE=false");
+    }
+    if migrator.uses_pooler() && config.database.prepared == PreparedStatements::On {
+        let detail = "requires PgBouncer 1.21 or later with max_prepared_statements above 0; else set DATABASE_PREPARED=auto";
+        checks.add("database prepared", Warn, detail);
     }
     check_migrations(&mut migrator, checks);
 }

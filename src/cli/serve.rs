@@ -196,7 +196,7 @@ async fn lock_lost(lock: Arc<DatabaseLock>) {
             Ok(Err(ExclusiveLockError::Unreachable(reason))) => {
                 tracing::warn!(reason, "cannot renew the database lock");
             }
-            Ok(Err(error @ ExclusiveLockError::AlreadyHeld)) => {
+            Ok(Err(error @ (ExclusiveLockError::AlreadyHeld | ExclusiveLockError::Pooler))) => {
                 tracing::error!(%error, "database lock lost; stopping");
                 return;
             }
@@ -211,6 +211,9 @@ async fn lock_lost(lock: Arc<DatabaseLock>) {
 /// Migrates and seeds the database, or rejects one that is newer than this binary.
 fn prepare_database(config: &Config, seed: bool) -> Result<(), CliError> {
     let mut migrator = connect(config)?;
+    if migrator.uses_pooler() {
+        tracing::info!("connected to PostgreSQL through a connection pooler; timeouts are set in each transaction");
+    }
     // A server on a standby of PostgreSQL waits until it becomes the primary.
     if matches!(config.database.target, Target::Sqlite(_)) {
         ensure_writable(config, &mut migrator)?;

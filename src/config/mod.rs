@@ -27,7 +27,7 @@ use secrecy::SecretString;
 
 use crate::{
     capture::CaptureLimits,
-    db::{Options, Target},
+    db::{Options, PreparedStatements, Target},
     traces::TraceSettings,
 };
 use parse::Reader;
@@ -183,6 +183,14 @@ impl Config {
             connections: read.connections(port),
             metrics_address: read.metrics_address("METRICS_ADDR"),
             database: Options {
+                prepared: read.choice(
+                    "DATABASE_PREPARED",
+                    &[
+                        ("auto", PreparedStatements::Auto),
+                        ("on", PreparedStatements::On),
+                        ("off", PreparedStatements::Off),
+                    ],
+                ),
                 acquire_timeout: read.duration("DATABASE_ACQUIRE_TIMEOUT"),
                 statement_timeout: read.duration("DATABASE_STATEMENT_TIMEOUT"),
                 lock_timeout: read.duration("DATABASE_LOCK_TIMEOUT"),

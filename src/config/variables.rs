@@ -136,6 +136,13 @@ const SERVER: &[Variable] = &[
         "30s",
     ),
     variable(
+        "DATABASE_PREPARED",
+        "auto",
+        "Whether PostgreSQL prepares statements once per connection. `auto`: unless the connection uses a pooler.",
+        "auto, on or off; with PgBouncer, on requires version 1.21",
+        "",
+    ),
+    variable(
         "DATABASE_EXCLUSIVE",
         "false",
         "Whether this is the only server of its PostgreSQL database and may cache in memory. Always true for SQLite.",

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -21,6 +21,7 @@ use super::{
     failure::Statements,
     file_lock::create_private_file,
     observer::StatementObserver,
+    pooler::{self, BeginStatements, PreparedStatements},
     postgres::{self, SessionTimeouts},
     reopening::OpenConnection,
     slow_statements::SlowStatementLog,
@@ -106,6 +107,9 @@ pub(super) const FILE_REPLACED: &str = "the database file was removed or replace
 pub(super) struct Manager {
     pub(super) target: Target,
     timeouts: SessionTimeouts,
+    prepared: PreparedStatements,
+    /// Whether a connection has used a pooler.
+    uses_pooler: Arc<AtomicBool>,
     /// Number of statements sent, for tests that limit it.
     statements: Arc<AtomicU64>,
     /// The file that the first connection has opened.
@@ -121,10 +125,17 @@ pub(super) struct Manager {
 }
 
 impl Manager {
-    pub(super) fn new(target: Target, timeouts: SessionTimeouts, statements: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(
+        target: Target,
+        timeouts: SessionTimeouts,
+        prepared: PreparedStatements,
+        statements: Arc<AtomicU64>,
+    ) -> Self {
         Self {
             target,
             timeouts,
+            prepared,
+            uses_pooler: Arc::default(),
             statements,
             file: Arc::default(),
             losses: Arc::default(),
@@ -153,6 +164,25 @@ impl Manager {
         }
     }
 
+    /// Returns whether a connection has used a pooler.
+    pub(super) fn uses_pooler(&self) -> bool {
+        self.uses_pooler.load(Ordering::Relaxed)
+    }
+
+    /// Opens a connection to PostgreSQL. Through a pooler, settings of the session would reach transactions of other clients, so the
+    /// settings are applied in each transaction.
+    fn open_postgres(&self, url: &str) -> Result<(DbConnection, BeginStatements), ConnectionError> {
+        let connected = pooler::connect(url, self.prepared, self.uses_pooler())?;
+        let mut connection = connected.connection;
+        if connected.uses_pooler {
+            self.uses_pooler.store(true, Ordering::Relaxed);
+        } else {
+            postgres::set_up(&mut connection, &self.timeouts).map_err(ConnectionError::CouldntSetupConfiguration)?;
+        }
+        let begin = BeginStatements::new(connected.uses_pooler, &self.timeouts);
+        Ok((DbConnection::Postgres(connection), begin))
+    }
+
     /// Records that a connection was lost: the others, which are older than the cause, are replaced before they are used again.
     pub(super) fn count_loss(&self) {
         self.losses.fetch_add(1, Ordering::SeqCst);
@@ -171,7 +201,7 @@ impl Manager {
             Target::Sqlite(_) => Some(self.storage.open_connections.register()?),
             Target::Postgres(_) => None,
         };
-        let mut connection = match &self.target {
+        let (mut connection, begin) = match &self.target {
             Target::Sqlite(path) => {
                 if !self.is_intact() {
                     return Err(ConnectionError::BadConnection(FILE_REPLACED.to_owned()));
@@ -182,9 +212,9 @@ impl Manager {
                 if let Some(file) = identity(path) {
                     self.file.get_or_init(|| file);
                 }
-                DbConnection::Sqlite(connection)
+                (DbConnection::Sqlite(connection), BeginStatements::default())
             }
-            Target::Postgres(url) => DbConnection::Postgres(postgres::open(url, &self.timeouts)?),
+            Target::Postgres(url) => self.open_postgres(url)?,
         };
         let statements = Arc::new(Statements::new(Arc::clone(&self.statements)));
         let (log, storage) = (Arc::clone(&statements), self.storage.clone());
@@ -204,13 +234,14 @@ impl Manager {
             _ => {}
         });
         let now = Instant::now();
-        Ok(PooledConnection { connection, losses, opened_at: now, used_at: now, statements, registration })
+        Ok(PooledConnection { connection, begin, losses, opened_at: now, used_at: now, statements, registration })
     }
 }
 
 /// A connection of a database thread, and its state.
 pub(super) struct PooledConnection {
     pub(super) connection: DbConnection,
+    pub(super) begin: BeginStatements,
     /// The number of lost connections when this one was opened.
     losses: u64,
     pub(super) opened_at: Instant,
@@ -264,16 +295,43 @@ impl DbConnection {
         }
     }
 
-    /// Runs several statements that read the same state of the database.
-    pub(super) fn snapshot<T, E: From<diesel::result::Error>>(
+    /// Begins a transaction, on PostgreSQL with `begin`.
+    pub(super) fn begin(&mut self, begin: Option<&str>) -> QueryResult<()> {
+        match (&mut *self, begin) {
+            (Self::Postgres(c), Some(begin)) => AnsiTransactionManager::begin_transaction_sql(c, begin),
+            _ => self.begin_group(),
+        }
+    }
+
+    /// Runs statements in a transaction. On PostgreSQL, it begins with `begin`.
+    pub(super) fn transaction_with<T, E: From<diesel::result::Error>>(
         &mut self,
+        begin: Option<&str>,
+        work: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let (Self::Postgres(c), Some(begin)) = (&mut *self, begin) else { return self.transaction(work) };
+        AnsiTransactionManager::begin_transaction_sql(c, begin)?;
+        match work(self) {
+            Ok(value) => {
+                self.commit_group()?;
+                Ok(value)
+            }
+            Err(error) => match self.rollback_group() {
+                Ok(()) | Err(diesel::result::Error::BrokenTransactionManager) => Err(error),
+                Err(rollback) => Err(rollback.into()),
+            },
+        }
+    }
+
+    /// Runs statements that only read, in a transaction that begins with `begin`.
+    pub(super) fn read_transaction<T, E: From<diesel::result::Error>>(
+        &mut self,
+        begin: &str,
         work: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<T, E> {
         match self {
-            Self::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN DEFERRED")?,
-            Self::Postgres(c) => {
-                AnsiTransactionManager::begin_transaction_sql(c, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
-            }
+            Self::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, begin)?,
+            Self::Postgres(c) => AnsiTransactionManager::begin_transaction_sql(c, begin)?,
         }
         let result = work(self);
         // Nothing was written, so nothing can be lost.

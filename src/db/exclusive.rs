@@ -10,7 +10,10 @@ use diesel::{
     sql_types::{Bool, Integer},
 };
 
-use super::{migrations::one_line, postgres};
+use super::{
+    migrations::one_line,
+    pooler::{self, Connected, PreparedStatements},
+};
 
 /// Distinguishes the advisory lock from those of other applications: `buck` in ASCII. The second key is the schema, since several
 /// schemas of a database may belong to this application.
@@ -24,6 +27,9 @@ pub enum ExclusiveLockError {
     /// Another server has the lock.
     #[error("another server has locked the database")]
     AlreadyHeld,
+    /// The lock would belong to the pooler, and not to this server.
+    #[error("DATABASE_EXCLUSIVE requires a connection without a pooler such as PgBouncer")]
+    Pooler,
     /// The database cannot be reached.
     #[error("cannot open the database: {0}")]
     Unreachable(String),
@@ -56,7 +62,7 @@ impl ExclusiveLock {
     /// # Errors
     /// [`ExclusiveLockError`].
     pub fn new(url: &str) -> Result<Self, ExclusiveLockError> {
-        let mut connection = connect(url)?;
+        let mut connection = connect_directly(url)?;
         let pid = acquire(&mut connection, "pg_try_advisory_lock")?;
         Ok(Self { url: url.to_owned(), held: Mutex::new(Held { connection: Some(connection), pid }) })
     }
@@ -77,7 +83,7 @@ impl ExclusiveLock {
             self.held().connection.get_or_insert(connection);
             return Ok(());
         }
-        let mut connection = connect(&self.url)?;
+        let mut connection = connect_directly(&self.url)?;
         end_process(&mut connection, pid)?;
         let pid = acquire(&mut connection, "pg_try_advisory_lock")?;
         *self.held() = Held { connection: Some(connection), pid };
@@ -106,11 +112,17 @@ fn end_process(connection: &mut PgConnection, pid: i32) -> Result<(), ExclusiveL
 /// [`ExclusiveLockError`].
 pub fn ensure_not_locked(url: &str) -> Result<(), ExclusiveLockError> {
     // Released with the transaction, which ends with the statement.
-    acquire(&mut connect(url)?, "pg_try_advisory_xact_lock_shared").map(|_| ())
+    acquire(&mut connect(url)?.connection, "pg_try_advisory_xact_lock_shared").map(|_| ())
 }
 
-fn connect(url: &str) -> Result<PgConnection, ExclusiveLockError> {
-    postgres::connect(url).map_err(|error| ExclusiveLockError::Unreachable(one_line(&error)))
+fn connect(url: &str) -> Result<Connected, ExclusiveLockError> {
+    let connected = pooler::connect(url, PreparedStatements::Auto, false);
+    connected.map_err(|error| ExclusiveLockError::Unreachable(one_line(&error)))
+}
+
+fn connect_directly(url: &str) -> Result<PgConnection, ExclusiveLockError> {
+    let Connected { connection, uses_pooler } = connect(url)?;
+    if uses_pooler { Err(ExclusiveLockError::Pooler) } else { Ok(connection) }
 }
 
 /// Returns the process of the connection on the server.

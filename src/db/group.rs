@@ -120,6 +120,7 @@ mod tests {
     use crossbeam_channel::unbounded;
 
     use super::*;
+    use crate::db::PreparedStatements;
     use crate::db::{Target, postgres::SessionTimeouts, unit::Expire};
 
     type Log = Arc<Mutex<Vec<(&'static str, &'static str)>>>;
@@ -169,7 +170,7 @@ mod tests {
     fn overdue_unit_in_a_group_is_not_run() {
         let folder = tempfile::tempdir().unwrap();
         let target = Target::Sqlite(folder.path().join("group.db"));
-        let manager = Manager::new(target, SessionTimeouts::default(), Arc::default());
+        let manager = Manager::new(target, SessionTimeouts::default(), PreparedStatements::Auto, Arc::default());
         let (queue, units) = unbounded::<Box<dyn Unit>>();
         let log = Log::default();
         for (name, is_overdue) in [("first", false), ("overdue", true), ("last", false)] {

@@ -10,9 +10,10 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::{
     DbConnection, DbError, IndexingProgress, Options,
-    connection::Manager,
+    connection::{Manager, PooledConnection},
     email_domains::normalize_email_domains,
     index_missing,
+    pooler::BeginStatements,
     postgres::{self, SessionTimeouts},
     schema::schema_compatibility,
     statistics, storage,
@@ -114,7 +115,9 @@ impl Status {
 
 /// Migrates a database, on a connection outside of the pools and without a statement timeout.
 pub struct Migrator {
+    manager: Manager,
     connection: DbConnection,
+    begin: BeginStatements,
 }
 
 fn names<DB: diesel::backend::Backend>(source: &EmbeddedMigrations) -> Vec<String> {
@@ -170,14 +173,21 @@ impl Migrator {
     /// # Errors
     /// [`MigrationError::Connect`], [`MigrationError::Encoding`].
     pub fn connect(options: &Options) -> Result<Self, MigrationError> {
-        let manager = Manager::new(options.target.clone(), SessionTimeouts::default(), std::sync::Arc::default());
-        let mut connection = manager.open()?.connection;
+        let timeouts = SessionTimeouts::default();
+        let manager = Manager::new(options.target.clone(), timeouts, options.prepared, std::sync::Arc::default());
+        let PooledConnection { mut connection, begin, .. } = manager.open()?;
         if let DbConnection::Postgres(c) = &mut connection
             && let Some(encoding) = postgres::unsupported_encoding(c).map_err(failed)?
         {
             return Err(MigrationError::Encoding(encoding));
         }
-        Ok(Self { connection })
+        Ok(Self { manager, connection, begin })
+    }
+
+    /// Returns whether the connection uses a pooler.
+    #[must_use]
+    pub fn uses_pooler(&self) -> bool {
+        self.manager.uses_pooler()
     }
 
     /// Checks that pending migrations can be applied.
@@ -238,11 +248,13 @@ impl Migrator {
                 normalize_email_domains(&mut migrator.connection)
                     .map_err(|error| MigrationError::Failed(Box::new(error)))?;
             }
-            let applied = match &mut migrator.connection {
-                DbConnection::Sqlite(c) => c.run_pending_migrations(SQLITE).map(|_| ()),
-                DbConnection::Postgres(c) => c.run_pending_migrations(POSTGRES).map(|_| ()),
-            };
-            applied.map_err(MigrationError::Failed)?;
+            if let DbConnection::Sqlite(c) = &mut migrator.connection {
+                c.run_pending_migrations(SQLITE).map_err(MigrationError::Failed)?;
+            } else {
+                for _ in &status.pending {
+                    migrator.in_transaction(|c| c.run_next_migration(POSTGRES).map(|_| ()))?;
+                }
+            }
             let rows = index_missing(&mut migrator.connection, progress).map_err(failed)?;
             if rows > 0 {
                 tracing::info!(rows, "search index rebuilt");
@@ -262,27 +274,49 @@ impl Migrator {
                 return Err(MigrationError::Newer(version));
             }
             let Some(newest) = status.applied.pop() else { return Ok(None) };
-            let reverted = match &mut migrator.connection {
-                DbConnection::Sqlite(c) => c.revert_last_migration(SQLITE).map(|_| ()),
-                DbConnection::Postgres(c) => c.revert_last_migration(POSTGRES).map(|_| ()),
-            };
-            reverted.map_err(MigrationError::Failed)?;
+            if let DbConnection::Sqlite(c) = &mut migrator.connection {
+                c.revert_last_migration(SQLITE).map_err(MigrationError::Failed)?;
+            } else {
+                migrator.in_transaction(|c| c.revert_last_migration(POSTGRES).map(|_| ()))?;
+            }
             Ok(Some(newest))
         })
+    }
+
+    /// Runs a migration on PostgreSQL in a transaction without timeouts, which the role may have.
+    fn in_transaction(
+        &mut self,
+        migrate: impl FnOnce(&mut PgConnection) -> Result<(), Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Result<(), MigrationError> {
+        let migrated = self.connection.transaction_with(self.begin.write.as_deref(), |connection| match connection {
+            DbConnection::Postgres(c) => migrate(c),
+            DbConnection::Sqlite(_) => Ok(()),
+        });
+        migrated.map_err(MigrationError::Failed)
     }
 
     /// Runs `work` with an advisory lock: of several servers that start at the same time, one migrates and the others wait. SQLite
     /// locks its file.
     fn with_lock<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, MigrationError>) -> Result<T, MigrationError> {
-        self.lock("pg_advisory_lock")?;
+        let lock = self.lock()?;
         let result = work(self);
-        self.lock("pg_advisory_unlock")?;
+        if let Some(mut lock) = lock {
+            // Fails if the connection was lost: then the lock was released as well.
+            let _ = lock.commit_group();
+        }
         result
     }
 
-    fn lock(&mut self, function: &str) -> Result<(), MigrationError> {
-        let DbConnection::Postgres(c) = &mut self.connection else { return Ok(()) };
-        c.batch_execute(&format!("SELECT {function}({MIGRATION_LOCK})")).map_err(failed)
+    /// Acquires the advisory lock of PostgreSQL in a transaction of another connection. A lock of the session could not be released
+    /// through a pooler.
+    fn lock(&self) -> Result<Option<DbConnection>, MigrationError> {
+        if matches!(self.connection, DbConnection::Sqlite(_)) {
+            return Ok(None);
+        }
+        let PooledConnection { mut connection, begin, .. } = self.manager.open()?;
+        connection.begin(begin.write.as_deref()).map_err(failed)?;
+        connection.batch_execute(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).map_err(failed)?;
+        Ok(Some(connection))
     }
 
     /// Updates the query planner statistics of SQLite.

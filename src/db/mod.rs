@@ -18,6 +18,7 @@ mod maintenance;
 pub mod migrations;
 pub mod notifications;
 mod observer;
+mod pooler;
 mod postgres;
 mod postgres_url;
 mod reopening;
@@ -48,6 +49,7 @@ use executor::Executor;
 pub use file_lock::{FileLock, FileLockError};
 pub use indexing::{IndexingProgress, index_missing};
 pub use maintenance::IdleCheckpoint;
+pub use pooler::PreparedStatements;
 use postgres::SessionTimeouts;
 pub use postgres::run_within;
 pub use postgres_url::PostgresUrl;
@@ -68,6 +70,8 @@ pub struct Options {
     pub target: Target,
     /// Number of connections (SQLite: of readers, in addition to one writer).
     pub pool_size: u32,
+    /// Whether statements are prepared (PostgreSQL).
+    pub prepared: PreparedStatements,
     /// Maximum time that a unit of work waits before it starts.
     pub acquire_timeout: Duration,
     /// Maximum run time of a statement (PostgreSQL).
@@ -92,6 +96,7 @@ impl Options {
         Self {
             target,
             pool_size,
+            prepared: PreparedStatements::Auto,
             acquire_timeout: seconds(5),
             statement_timeout: seconds(10),
             lock_timeout: seconds(5),
@@ -144,7 +149,7 @@ impl Db {
         if matches!(options.target, Target::Sqlite(_)) {
             bus_errors::install()?;
         }
-        let manager = Manager::new(options.target.clone(), timeouts, Arc::clone(&statements))
+        let manager = Manager::new(options.target.clone(), timeouts, options.prepared, Arc::clone(&statements))
             .with_slow_statements(options.slow_query)
             .with_metrics(metrics);
         let limits =

@@ -3,7 +3,7 @@
 use std::{env, sync::mpsc, thread, time::Duration};
 
 use diesel::{
-    Connection as _, ConnectionError, PgConnection, QueryableByName, RunQueryDsl,
+    PgConnection, QueryableByName, RunQueryDsl,
     connection::SimpleConnection,
     result::QueryResult,
     sql_query,
@@ -51,19 +51,8 @@ fn has_parameter(url: &str, name: &str) -> bool {
     parameters.split('&').any(|parameter| parameter.split('=').next() == Some(name))
 }
 
-/// Opens a connection, with a limit on the time to connect.
-pub(super) fn connect(url: &str) -> Result<PgConnection, ConnectionError> {
-    PgConnection::establish(&with_defaults(url))
-}
-
-/// Opens a connection and applies the settings that units of work rely on.
-pub(super) fn open(url: &str, timeouts: &SessionTimeouts) -> Result<PgConnection, ConnectionError> {
-    let mut connection = connect(url)?;
-    set_up(&mut connection, timeouts).map_err(ConnectionError::CouldntSetupConfiguration)?;
-    Ok(connection)
-}
-
-fn set_up(connection: &mut PgConnection, timeouts: &SessionTimeouts) -> QueryResult<()> {
+/// Applies the settings that units of work rely on to a connection without a pooler.
+pub(super) fn set_up(connection: &mut PgConnection, timeouts: &SessionTimeouts) -> QueryResult<()> {
     // A role or a database can have another isolation level, in which statements fail with 40001.
     connection.batch_execute(&format!(
         "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}; \

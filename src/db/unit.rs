@@ -7,7 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use diesel::Connection as _;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tracing::Span;
 
@@ -51,6 +50,9 @@ pub(super) enum Kind {
     /// Changes that are committed together or not at all. Within the transaction of a group, a savepoint.
     Write,
 }
+
+/// Begins a snapshot on SQLite.
+const SQLITE_SNAPSHOT: &str = "BEGIN DEFERRED";
 
 impl Kind {
     /// Returns the name in traces.
@@ -207,18 +209,23 @@ where
     }
 
     fn run(&mut self, connection: &mut PooledConnection) -> bool {
-        let PooledConnection { connection, statements, .. } = connection;
+        let PooledConnection { connection, begin, statements, .. } = connection;
         let _entered = self.span.enter();
         let _attached = self.timing.trace.clone().map(Context::attach);
         statements.reset();
         let (work, call) = (&mut self.work, &self.call);
         let result = match self.kind {
-            Kind::Read => catch_panic(|| work(connection)),
-            Kind::Snapshot => catch_panic(|| connection.snapshot(work)),
+            Kind::Read => catch_panic(|| match &begin.read {
+                Some(begin) => connection.read_transaction(begin, work),
+                None => work(connection),
+            }),
+            Kind::Snapshot => catch_panic(|| {
+                connection.read_transaction(begin.snapshot.as_deref().unwrap_or(SQLITE_SNAPSHOT), work)
+            }),
             Kind::Write => {
                 let mut result = None;
-                let transaction =
-                    connection.transaction::<(), Rollback, _>(|connection| match catch_panic(|| work(connection)) {
+                let transaction = connection.transaction_with::<(), Rollback>(begin.write.as_deref(), |connection| {
+                    match catch_panic(|| work(connection)) {
                         // The caller has received an error.
                         Ok(_) if call.is(CallState::Expired) => {
                             result = Some(Err(DbError::DeadlineExceeded.into()));
@@ -237,7 +244,8 @@ where
                             result = Some(Err(error));
                             Err(Rollback::Failed)
                         }
-                    });
+                    }
+                });
                 match (transaction, result) {
                     (Ok(()) | Err(Rollback::Failed), Some(result)) => result,
                     (Err(Rollback::Database(error)), _) => Err(DbError::from(error).into()),

@@ -10,7 +10,7 @@ use std::{
 use bucketlist::db::{Options, Target, migrations::Migrator};
 use diesel::connection::SimpleConnection;
 
-use crate::support::{Engine, Proxy, Sandbox, server_url};
+use crate::support::{Engine, Proxy, Sandbox, StartupOptions, server_url};
 
 /// More than the limits of the commands together, and less than the limits of the operating system.
 const SOON: Duration = Duration::from_secs(30);
@@ -116,5 +116,26 @@ fn sigterm_ends_a_server_whose_database_does_not_respond() {
         assert!(started.elapsed() < SOON / 2, "{:?}", started.elapsed());
         // The request has a response, or its connection was closed.
         let _ = in_flight.join().unwrap();
+    }
+}
+
+#[test]
+fn pooler_is_reported_and_cannot_have_an_exclusive_lock() {
+    let target = Target::Postgres(server_url());
+    let proxy = Proxy::pooler(&target, StartupOptions::Reject);
+    let Target::Postgres(url) = proxy.target(&target) else { unreachable!("the target is PostgreSQL") };
+    let sandbox = Sandbox::new().env("DATABASE_URL", url).env("DATABASE_EXCLUSIVE", "true").env("PORT", "0");
+    assert_eq!(
+        sandbox.run(&["serve"]).expect_error(),
+        "DATABASE_EXCLUSIVE requires a connection without a pooler such as PgBouncer\n\
+         help: set DATABASE_EXCLUSIVE=false, or set DATABASE_URL to the PostgreSQL server"
+    );
+    let report = sandbox.env("DATABASE_PREPARED", "on").run(&["doctor"]).expect_exit_code(1).out;
+    for line in [
+        "ok    database: connected to PostgreSQL through a connection pooler",
+        "FAIL  database exclusive: requires a direct connection",
+        "warn  database prepared: requires PgBouncer 1.21",
+    ] {
+        assert!(report.contains(line), "{line}: {report}");
     }
 }

@@ -35,7 +35,7 @@ mod collector;
 pub use collector::Collector;
 use engine::PostgresSchema;
 pub use engine::{Engine, server_url};
-pub use proxy::Proxy;
+pub use proxy::{Proxy, StartupOptions};
 
 /// Time after which a test fails instead of waiting longer.
 const TIMEOUT: Duration = Duration::from_secs(60);

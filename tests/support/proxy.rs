@@ -1,4 +1,5 @@
-//! A TCP proxy in front of PostgreSQL whose connections can be closed or made silent.
+//! A TCP proxy in front of PostgreSQL whose connections can be closed or made silent, or that treats the startup message like a
+//! connection pooler.
 
 use std::{
     io::{self, Read, Write},
@@ -54,20 +55,44 @@ impl Upstream {
     }
 }
 
+/// What a proxy does with the parameter `options` of the startup message, which poolers do not support.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartupOptions {
+    Forward,
+    /// Like PgBouncer with `ignore_startup_parameters = options`.
+    Ignore,
+    /// Like PgBouncer by default.
+    Reject,
+}
+
 impl Proxy {
     /// Starts a proxy in front of the server of a database.
     pub fn to(target: &Target) -> Self {
+        Self::start(target, StartupOptions::Forward)
+    }
+
+    /// Starts a proxy that treats startup messages like a pooler. Each of its connections is one to the server.
+    pub fn pooler(target: &Target, options: StartupOptions) -> Self {
+        Self::start(target, options)
+    }
+
+    fn start(target: &Target, options: StartupOptions) -> Self {
         let upstream = Upstream::of(&postgres_url(target));
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let proxy = Self { address: listener.local_addr().unwrap(), state: Arc::default() };
         let state = Arc::clone(&proxy.state);
         thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
+            for mut client in listener.incoming().map_while(Result::ok) {
+                let startup = match options {
+                    StartupOptions::Forward => Some(Vec::new()),
+                    _ => startup_message(&mut client, options),
+                };
+                let Some(startup) = startup else { continue };
                 let mut open = state.open.lock().unwrap();
                 match state.mode.load(Ordering::SeqCst) {
                     FORWARD => {
                         open.push(client.try_clone().unwrap());
-                        join(client, &upstream, &state);
+                        join(client, &upstream, &startup, &state);
                     }
                     SILENT => open.push(client),
                     _ => {}
@@ -108,18 +133,52 @@ impl Proxy {
     }
 }
 
-/// Copies bytes in both directions until one side closes the connection.
-fn join(client: TcpStream, upstream: &Upstream, state: &Arc<State>) {
+/// Reads the startup message and removes `options`. Returns `None` if it was rejected.
+fn startup_message(client: &mut TcpStream, options: StartupOptions) -> Option<Vec<u8>> {
+    const PROTOCOL_3: u32 = 196_608;
+    loop {
+        let (mut length, mut code) = ([0; 4], [0; 4]);
+        client.read_exact(&mut length).ok()?;
+        client.read_exact(&mut code).ok()?;
+        let mut body = vec![0; u32::from_be_bytes(length) as usize - 8];
+        client.read_exact(&mut body).ok()?;
+        if u32::from_be_bytes(code) != PROTOCOL_3 {
+            // A request for encryption.
+            client.write_all(b"N").ok()?;
+            continue;
+        }
+        let words: Vec<&[u8]> = body.split(|byte| *byte == 0).collect();
+        let mut parameters = Vec::new();
+        for pair in words.chunks_exact(2).filter(|pair| !pair[0].is_empty()) {
+            if pair[0] != b"options" {
+                parameters.extend([pair[0], b"\0", pair[1], b"\0"].concat());
+            } else if options == StartupOptions::Reject {
+                let fields = b"SFATAL\0C08P01\0Munsupported startup parameter: options\0\0";
+                let length = u32::try_from(fields.len() + 4).unwrap().to_be_bytes();
+                client.write_all(&[b"E", &length[..], fields].concat()).ok()?;
+                return None;
+            }
+        }
+        parameters.push(0);
+        let length = u32::try_from(parameters.len() + 8).unwrap().to_be_bytes();
+        return Some([&length[..], &code, &parameters].concat());
+    }
+}
+
+/// Sends the startup message and copies bytes in both directions until one side closes the connection.
+fn join(client: TcpStream, upstream: &Upstream, startup: &[u8], state: &Arc<State>) {
     match upstream {
         Upstream::Socket(path) => {
-            let server = UnixStream::connect(path).unwrap();
+            let mut server = UnixStream::connect(path).unwrap();
+            server.write_all(startup).unwrap();
             let (client_copy, server_copy) = (client.try_clone().unwrap(), server.try_clone().unwrap());
             let (there, back) = (server.try_clone().unwrap(), client.try_clone().unwrap());
             forward(client_copy, there, move || drop(server_copy.shutdown(Shutdown::Both)), state);
             forward(server, back, move || drop(client.shutdown(Shutdown::Both)), state);
         }
         Upstream::Address(address) => {
-            let server = TcpStream::connect(address).unwrap();
+            let mut server = TcpStream::connect(address).unwrap();
+            server.write_all(startup).unwrap();
             let (client_copy, server_copy) = (client.try_clone().unwrap(), server.try_clone().unwrap());
             let (there, back) = (server.try_clone().unwrap(), client.try_clone().unwrap());
             forward(client_copy, there, move || drop(server_copy.shutdown(Shutdown::Both)), state);

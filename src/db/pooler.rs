@@ -1,0 +1,183 @@
+//! Connection poolers such as PgBouncer. In transaction mode, each transaction may run on another connection to the server, so
+//! that named prepared statements, settings of the session and session locks do not survive the end of a transaction.
+
+use std::env;
+
+use diesel::{
+    Connection as _, ConnectionError, PgConnection, QueryableByName, RunQueryDsl,
+    connection::CacheSize,
+    result::QueryResult,
+    sql_query,
+    sql_types::Bool,
+};
+use url::form_urlencoded;
+
+use super::postgres::{SessionTimeouts, with_defaults};
+
+/// Whether the server prepares each statement once per connection, under a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PreparedStatements {
+    On,
+    Off,
+    /// On, unless the connection uses a pooler.
+    Auto,
+}
+
+/// A setting in the startup message. PostgreSQL accepts settings of applications. Poolers reject or ignore them, because they open
+/// their connections to the server at other times.
+const PROBE: &str = "bucketlist.direct";
+
+/// Texts of the errors of poolers that reject it: PgBouncer and those derived from it, and Amazon RDS Proxy.
+const REJECTIONS: [&str; 2] = ["unsupported startup parameter", "support command-line options"];
+
+/// A connection, and whether it uses a pooler.
+pub(super) struct Connected {
+    pub(super) connection: PgConnection,
+    pub(super) uses_pooler: bool,
+}
+
+/// Opens a connection. `is_pooler_known` omits the probe.
+pub(super) fn connect(
+    url: &str,
+    prepared: PreparedStatements,
+    is_pooler_known: bool,
+) -> Result<Connected, ConnectionError> {
+    let url = with_defaults(url);
+    let mut connected = if is_pooler_known { through_pooler(&url)? } else { probe(&url)? };
+    let is_enabled = match prepared {
+        PreparedStatements::On => true,
+        PreparedStatements::Off => false,
+        PreparedStatements::Auto => !connected.uses_pooler,
+    };
+    if !is_enabled {
+        connected.connection.set_prepared_statement_cache_size(CacheSize::Disabled);
+    }
+    Ok(connected)
+}
+
+fn probe(url: &str) -> Result<Connected, ConnectionError> {
+    match PgConnection::establish(&with_probe(url, env::var("PGOPTIONS").ok().as_deref())) {
+        Ok(mut connection) => {
+            let uses_pooler = !has_probe(&mut connection).map_err(ConnectionError::CouldntSetupConfiguration)?;
+            Ok(Connected { connection, uses_pooler })
+        }
+        Err(ConnectionError::BadConnection(message)) if REJECTIONS.iter().any(|text| message.contains(text)) => {
+            through_pooler(url)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn through_pooler(url: &str) -> Result<Connected, ConnectionError> {
+    Ok(Connected { connection: PgConnection::establish(url)?, uses_pooler: true })
+}
+
+/// Adds the probe to the parameter `options`, or to the variable that applies without this parameter.
+fn with_probe(url: &str, variable: Option<&str>) -> String {
+    let option = format!("-c {PROBE}=on");
+    let (base, query) = url.split_once('?').unwrap_or((url, ""));
+    let mut parameters: Vec<String> = query.split('&').filter(|text| !text.is_empty()).map(str::to_owned).collect();
+    if let Some(options) = parameters.iter_mut().find(|parameter| parameter.starts_with("options=")) {
+        options.push_str(&encode(&format!(" {option}")));
+    } else {
+        let options = variable.map_or_else(|| option.clone(), |variable| format!("{variable} {option}"));
+        parameters.push(format!("options={}", encode(&options)));
+    }
+    format!("{base}?{}", parameters.join("&"))
+}
+
+/// Percent-encodes a value. libpq does not interpret a plus sign as a space.
+fn encode(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+}
+
+#[derive(QueryableByName)]
+struct Probe {
+    #[diesel(sql_type = Bool)]
+    is_set: bool,
+}
+
+fn has_probe(connection: &mut PgConnection) -> QueryResult<bool> {
+    let query = format!("SELECT coalesce(current_setting('{PROBE}', true) = 'on', false) AS is_set");
+    Ok(sql_query(query).get_result::<Probe>(connection)?.is_set)
+}
+
+/// The statements that begin transactions on a connection to PostgreSQL. They set the isolation level, which a role or a database
+/// may have changed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct BeginStatements {
+    /// For a single SELECT. `None` without a transaction.
+    pub(super) read: Option<String>,
+    pub(super) snapshot: Option<String>,
+    pub(super) write: Option<String>,
+}
+
+impl BeginStatements {
+    /// Without a pooler, the timeouts are settings of the session. With one, they are settings of each transaction.
+    pub(super) fn new(uses_pooler: bool, timeouts: &SessionTimeouts) -> Self {
+        let begin = |mode: &str| {
+            let begin = format!("BEGIN ISOLATION LEVEL {mode}");
+            if !uses_pooler {
+                return begin;
+            }
+            format!(
+                "{begin}; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}; \
+                 SET LOCAL idle_in_transaction_session_timeout = {}",
+                timeouts.statement.as_millis(),
+                timeouts.lock.as_millis(),
+                timeouts.idle_in_transaction.as_millis(),
+            )
+        };
+        Self {
+            read: uses_pooler.then(|| begin("READ COMMITTED READ ONLY")),
+            snapshot: Some(begin("REPEATABLE READ READ ONLY")),
+            write: Some(begin("READ COMMITTED READ WRITE")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn probe_is_added_to_other_options() {
+        for (url, variable, expected) in [
+            ("postgres://h/n", None, "postgres://h/n?options=-c%20bucketlist.direct%3Don"),
+            ("postgres://h/n?sslmode=require", None, "postgres://h/n?sslmode=require&options=-c%20bucketlist.direct%3Don"),
+            (
+                "postgres://h/n?options=-csearch_path%3Da&sslmode=require",
+                Some("-c geqo=off"),
+                "postgres://h/n?options=-csearch_path%3Da%20-c%20bucketlist.direct%3Don&sslmode=require",
+            ),
+            (
+                "postgres:///n?host=/socket",
+                Some("-c geqo=off"),
+                "postgres:///n?host=/socket&options=-c%20geqo%3Doff%20-c%20bucketlist.direct%3Don",
+            ),
+        ] {
+            assert_eq!(with_probe(url, variable), expected);
+        }
+    }
+
+    #[test]
+    fn transactions_through_a_pooler_set_the_timeouts() {
+        let timeouts = SessionTimeouts {
+            statement: Duration::from_secs(1),
+            lock: Duration::from_millis(20),
+            idle_in_transaction: Duration::ZERO,
+        };
+        let direct = BeginStatements::new(false, &timeouts);
+        assert_eq!(direct.read, None);
+        assert_eq!(direct.write.as_deref(), Some("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"));
+        let pooled = BeginStatements::new(true, &timeouts);
+        for begin in [pooled.read, pooled.snapshot, pooled.write] {
+            let begin = begin.unwrap();
+            let settings = "; SET LOCAL statement_timeout = 1000; SET LOCAL lock_timeout = 20; \
+                            SET LOCAL idle_in_transaction_session_timeout = 0";
+            assert!(begin.starts_with("BEGIN ISOLATION LEVEL ") && begin.ends_with(settings), "{begin}");
+        }
+    }
+}
