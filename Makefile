@@ -178,6 +178,11 @@ alerts: ## Check the alerts of Prometheus with promtool
 	@scripts/deps alerts
 	@scripts/step "Alerts" promtool check rules deploy/prometheus/alerts.yml
 
+.PHONY: pgbouncer
+pgbouncer: ## Run the integration tests on PostgreSQL through PgBouncer in transaction mode
+	@scripts/deps
+	@scripts/pgbouncer-test
+
 .PHONY: deploy-check
 deploy-check: ## Check the files for Docker, Compose, systemd, Helm and GitHub, and list what could not be checked
 	@scripts/deploy-check

@@ -120,9 +120,10 @@ fn lock_error(error: &ExclusiveLockError) -> CliError {
             "another server uses the database exclusively",
             "stop that server, or set DATABASE_EXCLUSIVE=false on all servers",
         ),
-        ExclusiveLockError::Pooler => {
-            CliError::with_help(error.to_string(), "set DATABASE_EXCLUSIVE=false, or set DATABASE_URL to the PostgreSQL server")
-        }
+        ExclusiveLockError::Pooler => CliError::with_help(
+            error.to_string(),
+            "set DATABASE_EXCLUSIVE=false, or set DATABASE_URL to the PostgreSQL server",
+        ),
         ExclusiveLockError::Unreachable(_) => CliError::with_help(error.to_string(), START_POSTGRES),
     }
 }

@@ -200,7 +200,8 @@ fn check_connection(config: &Config, checks: &mut Checks) {
         checks.add("database exclusive", Fail, "requires a direct connection; set DATABASE_EXCLUSIVE=false");
     }
     if migrator.uses_pooler() && config.database.prepared == PreparedStatements::On {
-        let detail = "requires PgBouncer 1.21 or later with max_prepared_statements above 0; else set DATABASE_PREPARED=auto";
+        let detail =
+            "requires PgBouncer 1.21 or later with max_prepared_statements above 0; else set DATABASE_PREPARED=auto";
         checks.add("database prepared", Warn, detail);
     }
     check_migrations(&mut migrator, checks);

@@ -4,11 +4,8 @@
 use std::env;
 
 use diesel::{
-    Connection as _, ConnectionError, PgConnection, QueryableByName, RunQueryDsl,
-    connection::CacheSize,
-    result::QueryResult,
-    sql_query,
-    sql_types::Bool,
+    Connection as _, ConnectionError, PgConnection, QueryableByName, RunQueryDsl, connection::CacheSize,
+    result::QueryResult, sql_query, sql_types::Bool,
 };
 use url::form_urlencoded;
 
@@ -146,7 +143,11 @@ mod tests {
     fn probe_is_added_to_other_options() {
         for (url, variable, expected) in [
             ("postgres://h/n", None, "postgres://h/n?options=-c%20bucketlist.direct%3Don"),
-            ("postgres://h/n?sslmode=require", None, "postgres://h/n?sslmode=require&options=-c%20bucketlist.direct%3Don"),
+            (
+                "postgres://h/n?sslmode=require",
+                None,
+                "postgres://h/n?sslmode=require&options=-c%20bucketlist.direct%3Don",
+            ),
             (
                 "postgres://h/n?options=-csearch_path%3Da&sslmode=require",
                 Some("-c geqo=off"),

@@ -219,9 +219,9 @@ where
                 Some(begin) => connection.read_transaction(begin, work),
                 None => work(connection),
             }),
-            Kind::Snapshot => catch_panic(|| {
-                connection.read_transaction(begin.snapshot.as_deref().unwrap_or(SQLITE_SNAPSHOT), work)
-            }),
+            Kind::Snapshot => {
+                catch_panic(|| connection.read_transaction(begin.snapshot.as_deref().unwrap_or(SQLITE_SNAPSHOT), work))
+            }
             Kind::Write => {
                 let mut result = None;
                 let transaction = connection.transaction_with::<(), Rollback>(begin.write.as_deref(), |connection| {

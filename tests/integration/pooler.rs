@@ -112,7 +112,10 @@ async fn statements_are_prepared_unless_the_connection_uses_a_pooler() {
     let schema = schema();
     let target = Target::Postgres(schema.url.clone());
     let [read, snapshot, write] = sessions(target.clone(), PreparedStatements::Auto).await;
-    assert_eq!((read, snapshot, write), (expected("read committed", 1), expected("repeatable read", 1), expected("read committed", 1)));
+    assert_eq!(
+        (read, snapshot, write),
+        (expected("read committed", 1), expected("repeatable read", 1), expected("read committed", 1))
+    );
     let [.., write] = sessions(target.clone(), PreparedStatements::Off).await;
     assert_eq!(write.prepared, 0);
     let proxy = Proxy::pooler(&target, StartupOptions::Reject);
