@@ -128,7 +128,8 @@ impl BeginStatements {
         Self {
             read: uses_pooler.then(|| begin("READ COMMITTED READ ONLY")),
             snapshot: Some(begin("REPEATABLE READ READ ONLY")),
-            write: Some(begin("READ COMMITTED READ WRITE")),
+            // Without READ WRITE, which a standby rejects with another error than a write.
+            write: Some(begin("READ COMMITTED")),
         }
     }
 }
@@ -172,7 +173,7 @@ mod tests {
         };
         let direct = BeginStatements::new(false, &timeouts);
         assert_eq!(direct.read, None);
-        assert_eq!(direct.write.as_deref(), Some("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"));
+        assert_eq!(direct.write.as_deref(), Some("BEGIN ISOLATION LEVEL READ COMMITTED"));
         let pooled = BeginStatements::new(true, &timeouts);
         for begin in [pooled.read, pooled.snapshot, pooled.write] {
             let begin = begin.unwrap();

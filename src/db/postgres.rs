@@ -39,7 +39,11 @@ pub(super) fn with_defaults(url: &str) -> String {
     for (name, value, variable) in URL_DEFAULTS {
         let is_set = has_parameter(&url, name) || variable.is_some_and(|variable| env::var_os(variable).is_some());
         if !is_set {
-            let separator = if url.contains('?') { '&' } else { '?' };
+            let separator = match url.split_once('?') {
+                None => "?",
+                Some((_, "")) => "",
+                Some(_) => "&",
+            };
             url.push_str(&format!("{separator}{name}={value}"));
         }
     }
@@ -131,6 +135,7 @@ mod tests {
         let defaults = "tcp_user_timeout=10000&keepalives_idle=10&keepalives_interval=5&keepalives_count=3";
         for (url, expected) in [
             ("postgres://h/n", format!("postgres://h/n?connect_timeout=3&{defaults}")),
+            ("postgres://h/n?", format!("postgres://h/n?connect_timeout=3&{defaults}")),
             ("postgres:///n?host=/socket", format!("postgres:///n?host=/socket&connect_timeout=3&{defaults}")),
             ("postgres://h/n?connect_timeout=9", format!("postgres://h/n?connect_timeout=9&{defaults}")),
         ] {

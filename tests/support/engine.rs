@@ -92,6 +92,8 @@ impl PostgresSchema {
         ));
         let mut url = url::Url::parse(server).unwrap();
         url.set_username(&name).unwrap();
+        // Tests append parameters.
+        url.set_query(Some("gssencmode=disable"));
         Self { name, has_role: true, url: url.into() }
     }
 
