@@ -39,7 +39,10 @@ impl Reader<'_> {
 fn postgres(url: &str) -> Result<Target, &'static str> {
     match PostgresUrl::parse(url) {
         Some(parsed) if parsed.has_name() => Ok(Target::Postgres(url.to_owned())),
-        _ => Err("must have the form postgres://USER:PASSWORD@HOST/NAME; several hosts are separated by commas"),
+        _ => Err(
+            "must have the form postgres://USER:PASSWORD@HOST/NAME, with special characters encoded, such as %40 for @; \
+             several hosts are separated by commas",
+        ),
     }
 }
 

@@ -9,7 +9,10 @@ use diesel::{
 };
 use url::form_urlencoded;
 
-use super::postgres::{SessionTimeouts, with_defaults};
+use super::{
+    postgres::{SessionTimeouts, with_defaults},
+    postgres_url::mask_password,
+};
 
 /// Whether the server prepares each statement once per connection, under a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +43,11 @@ pub(super) fn connect(
     is_pooler_known: bool,
 ) -> Result<Connected, ConnectionError> {
     let url = with_defaults(url);
-    let mut connected = if is_pooler_known { through_pooler(&url)? } else { probe(&url)? };
+    let connected = if is_pooler_known { through_pooler(&url) } else { probe(&url) };
+    let mut connected = connected.map_err(|error| match error {
+        ConnectionError::BadConnection(message) => ConnectionError::BadConnection(mask_password(&url, &message)),
+        error => error,
+    })?;
     let is_enabled = match prepared {
         PreparedStatements::On => true,
         PreparedStatements::Off => false,

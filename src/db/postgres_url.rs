@@ -13,13 +13,20 @@ pub struct PostgresUrl {
 }
 
 impl PostgresUrl {
-    /// Parses a URL; `None` if it has another scheme or an invalid port.
+    /// Parses a URL. Returns `None` if it has another scheme, an invalid port or encoding, or an `@` in the password: libpq would
+    /// mistake the rest of the password for the host and print it.
     #[must_use]
     pub fn parse(url: &str) -> Option<Self> {
         let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"))?;
+        if !is_percent_encoded(rest) {
+            return None;
+        }
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, name) = rest.split_once('/').unwrap_or((rest, ""));
-        let addresses = authority.rsplit_once('@').map_or(authority, |(_, addresses)| addresses);
+        let addresses = authority.split_once('@').map_or(authority, |(_, addresses)| addresses);
+        if addresses.contains('@') || name.contains('@') {
+            return None;
+        }
         let parameters: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let mut hosts = addresses.split(',').map(host).collect::<Option<Vec<_>>>()?;
         if let Some((_, list)) = parameters.iter().find(|(name, _)| name == "host") {
@@ -50,11 +57,36 @@ impl PostgresUrl {
     }
 }
 
+/// Replaces the password of a URL in a message of libpq, which prints parts of a URL that it cannot parse.
+pub(super) fn mask_password(url: &str, message: &str) -> String {
+    let authority = url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
+    let login = authority.rsplit_once('@').map_or("", |(login, _)| login);
+    let password = login.split_once(':').map_or("", |(_, password)| password);
+    let mut message = message.to_owned();
+    for secret in [password.to_owned(), decode(password)] {
+        if !secret.is_empty() {
+            message = message.replace(&secret, "***");
+        }
+    }
+    message
+}
+
+/// Returns whether each percent sign is followed by two hexadecimal digits that are not zero.
+fn is_percent_encoded(text: &str) -> bool {
+    text.split('%').skip(1).all(|rest| {
+        let digits = rest.get(..2).unwrap_or_default();
+        digits.len() == 2 && digits != "00" && digits.chars().all(|digit| digit.is_ascii_hexdigit())
+    })
+}
+
 /// Returns the host of `HOST` or `HOST:PORT`; `None` if the port is not a number.
 fn host(address: &str) -> Option<String> {
     let (host, port) = match address.strip_prefix('[').and_then(|address| address.split_once(']')) {
-        Some((host, rest)) if rest.is_empty() || rest.starts_with(':') => (host, rest.strip_prefix(':')),
+        Some((host, rest)) if !host.is_empty() && (rest.is_empty() || rest.starts_with(':')) => {
+            (host, rest.strip_prefix(':'))
+        }
         Some(_) => return None,
+        None if address.starts_with('[') => return None,
         None => match address.split_once(':') {
             Some((host, port)) => (host, Some(port)),
             None => (address, None),
@@ -74,6 +106,33 @@ fn decode(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn urls_that_libpq_would_print_are_rejected() {
+        for url in [
+            "postgres://ada:sec%zzret@h/n",
+            "postgres://ada:secret%@h/n",
+            "postgres://ada:sec%00ret@h/n",
+            "postgres://ada:sec@ret@h/n",
+            "postgres://ada:12/sec@h/n",
+            "postgres://ada:secret@[]/n",
+            "postgres://ada:secret@[::1/n",
+            "postgres://ada:secret@[abc/n",
+        ] {
+            assert!(PostgresUrl::parse(url).is_none(), "{url}");
+        }
+        assert!(PostgresUrl::parse("postgres://ada:sec%40ret@h,[::1]:5433/n?host=a%2Fb").is_some());
+    }
+
+    #[test]
+    fn password_is_masked_in_messages() {
+        let url = "postgres://ada:s%40cret@h/n";
+        let message = "cannot parse \"postgres://ada:s%40cret@h/n\" with s@cret";
+        assert_eq!(mask_password(url, message), "cannot parse \"postgres://ada:***@h/n\" with ***");
+        for url in ["postgres://ada@h/n", "postgres:///n", "postgres://ada:@h/n"] {
+            assert_eq!(mask_password(url, message), message, "{url}");
+        }
+    }
 
     #[test]
     fn only_sockets_and_loopback_addresses_are_local() {
