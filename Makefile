@@ -183,6 +183,14 @@ pgbouncer: ## Run the integration tests on PostgreSQL through PgBouncer in trans
 	@scripts/deps
 	@scripts/pgbouncer-test
 
+.PHONY: cluster
+cluster: ## Start three servers behind HAProxy, PgBouncer, PostgreSQL with a standby, and Prometheus; stop with Ctrl-C
+	@scripts/cluster
+
+.PHONY: cluster-test
+cluster-test: ## Verify that a cluster loses no request when servers restart, and no write when PostgreSQL fails over
+	@scripts/cluster test
+
 .PHONY: deploy-check
 deploy-check: ## Check the files for Docker, Compose, systemd, Helm and GitHub, and list what could not be checked
 	@scripts/deploy-check

@@ -72,6 +72,18 @@ use Text::{Contains, EndsWith, Is, StartsWith};
 const TABLE: &[Row] = &[
     // PostgreSQL. Diesel recognises class 08, and any error after which the connection is closed.
     kind("08006", Connection, DatabaseErrorKind::ClosedConnection),
+    // Texts of libpq, for a connection that is closed while a statement runs.
+    text(
+        "08006",
+        Connection,
+        &[
+            StartsWith("server closed the connection unexpectedly"),
+            StartsWith("could not receive data from server: "),
+            StartsWith("could not send data to server: "),
+            StartsWith("SSL connection has been closed unexpectedly"),
+            StartsWith("SSL SYSCALL error: "),
+        ],
+    ),
     kind("08P01", Connection, DatabaseErrorKind::UnableToSendCommand),
     text("0A000", Connection, &[Is("cached plan must not change result type")]),
     // A standby that was the primary before a failover.
@@ -254,6 +266,15 @@ mod tests {
     /// Every row, with a message as the engine writes it.
     const MESSAGES: &[(&str, &str, Failure)] = &[
         ("0A000", "cached plan must not change result type", Connection),
+        (
+            "08006",
+            "server closed the connection unexpectedly\n\tThis probably means the server terminated abnormally\n",
+            Connection,
+        ),
+        ("08006", "could not receive data from server: Connection reset by peer\n", Connection),
+        ("08006", "could not send data to server: Broken pipe\n", Connection),
+        ("08006", "SSL connection has been closed unexpectedly\n", Connection),
+        ("08006", "SSL SYSCALL error: EOF detected\n", Connection),
         ("25P03", "terminating connection due to idle-in-transaction timeout", Connection),
         ("25P04", "terminating connection due to transaction timeout", Connection),
         ("40P01", "deadlock detected", Conflict),

@@ -133,7 +133,8 @@ impl BeginStatements {
             )
         };
         Self {
-            read: uses_pooler.then(|| begin("READ COMMITTED READ ONLY")),
+            // Not READ ONLY: the readiness check reads whether the server is.
+            read: uses_pooler.then(|| begin("READ COMMITTED")),
             snapshot: Some(begin("REPEATABLE READ READ ONLY")),
             // Without READ WRITE, which a standby rejects with another error than a write.
             write: Some(begin("READ COMMITTED")),

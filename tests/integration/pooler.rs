@@ -18,7 +18,10 @@ use diesel::{
     sql_types::{BigInt, Text},
 };
 
-use crate::support::{PostgresSchema, Proxy, StartupOptions, server_url};
+use crate::{
+    faults::expect_ready,
+    support::{Database, Engine, PostgresSchema, Proxy, StartupOptions, TestApp, server_url},
+};
 
 const POOLERS: [StartupOptions; 2] = [StartupOptions::Ignore, StartupOptions::Reject];
 
@@ -121,6 +124,22 @@ async fn statements_are_prepared_unless_the_connection_uses_a_pooler() {
     let proxy = Proxy::pooler(&target, StartupOptions::Reject);
     let [.., write] = sessions(proxy.target(&target), PreparedStatements::On).await;
     assert_eq!(write.prepared, 1);
+}
+
+#[tokio::test]
+async fn server_is_ready_through_a_pooler() {
+    let database = Database::new(Engine::Postgres);
+    for pooler in POOLERS {
+        let schema = schema();
+        let target = Target::Postgres(schema.url.clone());
+        let proxy = Proxy::pooler(&target, pooler);
+        let app = TestApp::builder()
+            .database(database.shared())
+            .config(|config| config.database.target = proxy.target(&target))
+            .build();
+        expect_ready(&app).await;
+        app.user().await;
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,172 @@
+"""Proves that a cluster loses no request while its servers are replaced, and no acknowledged write when a server or PostgreSQL fails
+(`make cluster-test`). Prints one line per check."""
+
+import collections
+import http.client
+import json
+import signal
+import sys
+import threading
+import time
+import urllib.parse
+import uuid
+
+from cluster import SERVERS, Cluster, wait_until
+
+CLIENTS = 6
+PASSWORD = "harbour-lantern-42"
+failures = 0
+
+
+def check(title: str, passed: bool, detail: object) -> None:
+    global failures
+    failures += not passed
+    print(f"{'ok' if passed else 'FAILED':<8}{title}: {detail}", flush=True)
+
+
+class Client:
+    def __init__(self, url: str) -> None:
+        self.host = urllib.parse.urlsplit(url).netloc
+        self.connection = http.client.HTTPConnection(self.host, timeout=30)
+        self.token = ""
+
+    def send(self, method: str, path: str, body: object = None, key: str = "") -> tuple[int, dict, dict]:
+        """Returns status, headers and body. The status is 0 if the connection failed."""
+        headers = {"Content-Type": "application/json"} if body else {}
+        headers |= {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        headers |= {"Idempotency-Key": key} if key else {}
+        try:
+            self.connection.request(method, path, json.dumps(body) if body else None, headers)
+            response = self.connection.getresponse()
+            text = response.read()
+            is_json = response.headers.get("Content-Type", "").split(";")[0].endswith("json")
+            return response.status, dict(response.headers), json.loads(text) if is_json else {}
+        except (OSError, http.client.HTTPException, ValueError):
+            self.connection.close()
+            return 0, {}, {}
+
+
+class Load:
+    """Clients that read, write and log in until they are stopped."""
+
+    def __init__(self, url: str) -> None:
+        self.url, self.running, self.lock = url, True, threading.Lock()
+        self.results: list[tuple[str, int, dict]] = []
+        # Keys of writes, by whether they were acknowledged.
+        self.acknowledged: set[str] = set()
+        self.unresolved: set[str] = set()
+        self.threads = [threading.Thread(target=self.run, args=(number,)) for number in range(CLIENTS)]
+
+    def run(self, number: int) -> None:
+        client = Client(self.url)
+        login = {"email": f"client-{number}@example.com", "password": PASSWORD}
+        client.token = client.send("POST", "/v1/auth/register", login | {"name": "Client"})[2]["access_token"]
+        bucketlist = client.send("POST", "/v2/bucketlists", {"name": "List"})[2]["id"]
+        turn = 0
+        while self.running:
+            turn += 1
+            if turn % 20 == 0:
+                self.record("login", client.send("POST", "/v1/auth/login", login))
+            elif turn % 2:
+                self.record("read", client.send("GET", f"/v2/bucketlists/{bucketlist}"))
+            else:
+                self.create(client, f"/v2/bucketlists/{bucketlist}/items")
+
+    def create(self, client: Client, path: str) -> None:
+        """Repeats a write that failed, with the same idempotency key, until it is acknowledged."""
+        key = str(uuid.uuid4())
+        with self.lock:
+            self.unresolved.add(key)
+        while True:
+            response = client.send("POST", path, {"name": key}, key)
+            self.record("write", response)
+            if response[0] == 201:
+                with self.lock:
+                    self.unresolved.discard(key)
+                    self.acknowledged.add(key)
+                return
+            if not self.running:
+                return
+            time.sleep(0.2)
+
+    def record(self, kind: str, response: tuple[int, dict, dict]) -> None:
+        with self.lock:
+            self.results.append((kind, response[0], response[1]))
+
+    def take(self) -> list[tuple[str, int, dict]]:
+        with self.lock:
+            results, self.results = self.results, []
+        return results
+
+
+def failed(results: list) -> list[tuple[str, int]]:
+    return [(kind, code) for kind, code, _ in results if not 200 <= code < 300]
+
+
+def summary(results: list) -> str:
+    codes = collections.Counter(code for _, code, _ in results)
+    return ", ".join(f"{count} × {code or 'connection failed'}" for code, count in sorted(codes.items()))
+
+
+def main() -> None:
+    with Cluster() as cluster:
+        load = Load(cluster.url)
+        for thread in load.threads:
+            thread.start()
+        time.sleep(3)
+        results = load.take()
+        check("steady load", not failed(results) and len(results) > 20, summary(results))
+
+        for number in range(SERVERS):
+            cluster.stop_server(number, signal.SIGTERM)
+            cluster.start_server(number)
+            cluster.wait_until_ready(number)
+            # Until HAProxy has noticed it as well: two checks.
+            time.sleep(3)
+        results = load.take()
+        check("rolling restart fails no request", not failed(results), summary(results))
+
+        cluster.stop_server(1, signal.SIGKILL)
+        time.sleep(3)
+        results = load.take()
+        check("a killed server fails at most its requests in flight", len(failed(results)) <= CLIENTS, summary(results))
+        cluster.start_server(1)
+        cluster.wait_until_ready(1)
+        load.take()
+
+        cluster.stop_primary()
+        time.sleep(2)
+        cluster.promote_standby()
+        promoted = time.monotonic()
+        client = Client(cluster.url)
+        wait_until(lambda: client.send("GET", "/health/ready")[0] == 200, "ready after the failover", 30)
+        recovery = time.monotonic() - promoted
+        time.sleep(3)
+        results = load.take()
+        unavailable = [headers for _, code, headers in results if code == 503]
+        others = [code for _, code in failed(results) if code != 503]
+        check("a failover of PostgreSQL causes only 503", bool(unavailable) and not others, summary(results))
+        missing = [headers for headers in unavailable if "Retry-After" not in {name.title() for name in headers}]
+        check("each 503 has Retry-After", not missing, f"{len(missing)} of {len(unavailable)} without")
+        check("servers recover without a restart", recovery < 10, f"{recovery:.1f} s after the promotion")
+        time.sleep(2)
+        results = load.take()
+        check("no request fails after the failover", not failed(results) and len(results) > 20, summary(results))
+
+        load.running = False
+        for thread in load.threads:
+            thread.join(60)
+        if failures:
+            for line in cluster.errors():
+                print(f"        | {line}")
+        names = collections.Counter(cluster.query("SELECT name FROM items", 5433).split())
+        lost = [key for key in load.acknowledged if not names[key]]
+        repeated = [name for name, count in names.items() if count > 1]
+        check("no acknowledged write is lost", not lost, f"{len(load.acknowledged)} acknowledged, {len(lost)} lost")
+        check("no write is repeated", not repeated, f"{len(names)} items, {len(repeated)} repeated")
+    print(f"\n{'FAILED' if failures else 'all checks passed'}")
+    sys.exit(bool(failures))
+
+
+if __name__ == "__main__":
+    main()
