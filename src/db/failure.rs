@@ -77,7 +77,8 @@ const TABLE: &[Row] = &[
         "08006",
         Connection,
         &[
-            StartsWith("server closed the connection unexpectedly"),
+            // After the last message of the server, if there is one.
+            Contains("server closed the connection unexpectedly"),
             StartsWith("could not receive data from server: "),
             StartsWith("could not send data to server: "),
             StartsWith("SSL connection has been closed unexpectedly"),
@@ -85,6 +86,12 @@ const TABLE: &[Row] = &[
         ],
     ),
     kind("08P01", Connection, DatabaseErrorKind::UnableToSendCommand),
+    // PgBouncer.
+    text(
+        "08P01",
+        Connection,
+        &[Is("server conn crashed?"), Is("query_wait_timeout"), StartsWith("server login has been failing")],
+    ),
     text("0A000", Connection, &[Is("cached plan must not change result type")]),
     // A standby that was the primary before a failover.
     kind("25006", Connection, DatabaseErrorKind::ReadOnlyTransaction),
@@ -271,6 +278,9 @@ mod tests {
             "server closed the connection unexpectedly\n\tThis probably means the server terminated abnormally\n",
             Connection,
         ),
+        ("08P01", "server conn crashed?", Connection),
+        ("08P01", "query_wait_timeout", Connection),
+        ("08P01", "server login has been failing, try again later (server_login_retry)", Connection),
         ("08006", "could not receive data from server: Connection reset by peer\n", Connection),
         ("08006", "could not send data to server: Broken pipe\n", Connection),
         ("08006", "SSL connection has been closed unexpectedly\n", Connection),
