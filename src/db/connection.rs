@@ -261,6 +261,17 @@ impl DbConnection {
         }
     }
 
+    /// Returns whether the server is known to have closed the connection. Reads what has arrived and does not wait.
+    pub(super) fn has_been_closed(&mut self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            // The first read finds the last message of the server, the second one the end of the connection.
+            Self::Postgres(connection) => {
+                (0..2).any(|_| connection.notifications_iter().next().is_some_and(|read| read.is_err()))
+            }
+        }
+    }
+
     /// Begins the transaction of a group of write units. Acquires the write lock of SQLite immediately, because the upgrade of a read
     /// lock fails under concurrency.
     pub(super) fn begin_group(&mut self) -> QueryResult<()> {

@@ -275,6 +275,25 @@ impl Db {
         self.run(&self.writes, Kind::Write, closure, work, Some(Box::new(after))).await
     }
 
+    /// Like [`Self::write_then`], for work that is a single statement on PostgreSQL: the statement is committed when it ends, which
+    /// saves the round trips of a transaction. If the connection is lost during the statement, the result is an error although the
+    /// statement may have taken effect, as for a connection that is lost during a commit.
+    ///
+    /// # Errors
+    /// The errors of the unit of work; [`DbError`] if it did not run or was not committed.
+    pub async fn write_statement_then<T, E>(
+        &self,
+        work: impl FnMut(&mut DbConnection) -> Result<T, E> + Send + 'static,
+        after: impl FnOnce(&T) + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + From<diesel::result::Error> + Send + 'static,
+    {
+        let closure = type_name_of_val(&work);
+        self.run(&self.writes, Kind::WriteStatement, closure, work, Some(Box::new(after))).await
+    }
+
     /// Runs a unit of work. In traces, its span is named after the function that the closure belongs to.
     async fn run<T, E>(
         &self,

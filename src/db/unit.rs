@@ -32,6 +32,12 @@ pub(super) trait Unit: Send {
 
     /// Returns the call that waits for the unit, so that it can receive an error while the unit runs.
     fn call(&self) -> Arc<dyn Expire>;
+
+    /// Returns whether each statement of the unit is committed when it ends. If the connection is lost during the statement, it is not
+    /// known whether it took effect, so the unit must not be repeated.
+    fn is_autocommit(&self) -> bool {
+        false
+    }
 }
 
 /// A call whose time can be up while its unit runs.
@@ -49,6 +55,8 @@ pub(super) enum Kind {
     Snapshot,
     /// Changes that are committed together or not at all. Within the transaction of a group, a savepoint.
     Write,
+    /// On PostgreSQL, changes of a single statement, without an explicit transaction. On SQLite, the same as [`Kind::Write`].
+    WriteStatement,
 }
 
 /// Begins a snapshot on SQLite.
@@ -60,7 +68,7 @@ impl Kind {
         match self {
             Self::Read => "read",
             Self::Snapshot => "snapshot",
-            Self::Write => "write",
+            Self::Write | Self::WriteStatement => "write",
         }
     }
 }
@@ -86,7 +94,7 @@ impl Timing {
         }
         let wait = self.queued_at.elapsed();
         if let Some(metrics) = &self.metrics {
-            metrics.record_wait(kind == Kind::Write, wait);
+            metrics.record_wait(matches!(kind, Kind::Write | Kind::WriteStatement), wait);
         }
         if let Some(trace) = &self.trace {
             traces::set_milliseconds(trace, "bucketlist.db.wait_ms", wait);
@@ -222,7 +230,17 @@ where
             Kind::Snapshot => {
                 catch_panic(|| connection.read_transaction(begin.snapshot.as_deref().unwrap_or(SQLITE_SNAPSHOT), work))
             }
-            Kind::Write => {
+            // A pooler needs a transaction for its settings.
+            Kind::WriteStatement if begin.read.is_none() && matches!(connection, DbConnection::Postgres(_)) => {
+                match catch_panic(|| work(connection)) {
+                    // The work has ignored an error of its statement.
+                    Ok(_) if statements.has_last_failed() => {
+                        Err(DbError::Query(diesel::result::Error::RollbackTransaction).into())
+                    }
+                    result => result,
+                }
+            }
+            Kind::Write | Kind::WriteStatement => {
                 let mut result = None;
                 let transaction = connection.transaction_with::<(), Rollback>(begin.write.as_deref(), |connection| {
                     match catch_panic(|| work(connection)) {
@@ -276,6 +294,10 @@ where
 
     fn call(&self) -> Arc<dyn Expire> {
         Arc::clone(&self.call) as Arc<dyn Expire>
+    }
+
+    fn is_autocommit(&self) -> bool {
+        self.kind == Kind::WriteStatement
     }
 }
 

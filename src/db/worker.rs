@@ -282,9 +282,10 @@ impl Worker {
         }
         let (post, crew) = (Arc::clone(&self.post), Arc::clone(&self.crew));
         let (mut started, mut conflicts, mut has_reconnected) = (None, 0, false);
+        let is_autocommit = unit.is_autocommit();
         loop {
             post.with(|state| state.waiting = Some((queue, unit)));
-            let acquired = self.acquire();
+            let acquired = self.acquire(is_autocommit);
             // Another thread has the unit if this one was abandoned.
             let Some((_, waiting)) = post.with(|state| state.waiting.take()) else { return };
             unit = waiting;
@@ -315,14 +316,17 @@ impl Worker {
             match failure {
                 Some(Failure::Conflict) if conflicts < MAX_CONFLICTS => conflicts += 1,
                 // The connection was closed while it was not used.
-                Some(Failure::Connection) if !has_effect && !has_reconnected => has_reconnected = true,
+                Some(Failure::Connection) if !has_effect && !has_reconnected && !is_autocommit => {
+                    has_reconnected = true
+                }
                 _ => return unit.finish(Ok(())),
             }
         }
     }
 
-    /// Returns a connection that can be used: the current one, after a check if it was idle, or a new one.
-    fn acquire(&mut self) -> Result<&mut PooledConnection, DbError> {
+    /// Returns a connection that can be used: the current one, after a check if it was idle, or a new one. With `is_autocommit`, the
+    /// current one is also checked for being closed, because the unit cannot be repeated.
+    fn acquire(&mut self, is_autocommit: bool) -> Result<&mut PooledConnection, DbError> {
         let Crew { manager, limits, .. } = &*self.crew;
         let mut current =
             self.connection.take().filter(|c| manager.is_current(c) && c.opened_at.elapsed() < limits.age);
@@ -334,6 +338,10 @@ impl Worker {
             if !statements.check(|| connection.is_alive()) {
                 current = None;
             }
+        }
+        if is_autocommit && current.as_mut().is_some_and(|current| current.connection.has_been_closed()) {
+            current = None;
+            manager.count_loss();
         }
         let connection = match current {
             Some(connection) => connection,

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::{
-    Context, Error, Idempotent, Precondition, Resource,
+    Context, Error, Idempotent, Precondition, Resource, Unauthenticated,
     idempotency::{KeyedRequest, request::CanonicalBucketlist},
 };
 use crate::{
     db::{
         DbConnection,
         repositories::{
-            bucketlists, items,
+            bucketlists, creation, items,
             search::{self, Document},
         },
     },
@@ -117,10 +117,8 @@ impl Bucketlists {
         let new = NewBucketlist { owner, content, created_at: now, updated_at: now };
         let created = self
             .0
-            .create_once(owner, request, move |c| {
-                let list = bucketlists::insert(c, &new)?;
-                search::upsert(c, &[document(owner, &list)])?;
-                Ok(list)
+            .create_resource_once(owner, request, move |c| {
+                creation::create_bucketlist(c, &new)?.ok_or(Error::Unauthenticated(Unauthenticated::Session))
             })
             .await?;
         Ok(created.map(Versioned::new))

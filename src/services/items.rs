@@ -12,7 +12,7 @@ use crate::{
     db::{
         DbConnection,
         repositories::{
-            bucketlists, items,
+            bucketlists, creation, items,
             search::{self, Document},
         },
     },
@@ -103,15 +103,8 @@ impl Items {
         let new = new_item(scope, content, self.0.clock.now());
         let created = self
             .0
-            .create_once(scope.owner, request, move |c| {
-                let done = i64::from(new.content.done);
-                // Adjust the counts first: this locks the bucketlist, and fails if it does not belong to the owner.
-                if !bucketlists::adjust_counts(c, scope.owner, scope.bucketlist_id, 1, done)? {
-                    return Err(Error::NotFound(Resource::Bucketlist));
-                }
-                let item = items::insert(c, &new)?;
-                search::upsert(c, &[document(scope.owner, &item)])?;
-                Ok(item)
+            .create_resource_once(scope.owner, request, move |c| {
+                creation::create_item(c, scope.owner, &new)?.ok_or(Error::NotFound(Resource::Bucketlist))
             })
             .await?;
         Ok(created.map(Versioned::new))

@@ -197,4 +197,25 @@ impl Context {
         })
         .await
     }
+
+    /// Like [`Self::create_once`], for work that increments the revision of `owner` itself and is a single statement on PostgreSQL.
+    async fn create_resource_once<T: Replayable>(
+        &self,
+        owner: UserId,
+        request: Option<KeyedRequest>,
+        work: impl Fn(&mut DbConnection) -> Result<T, Error> + Clone + Send + 'static,
+    ) -> Result<Idempotent<T>, Error> {
+        let revisions = self.revisions.clone();
+        let Some(request) = request else {
+            let value = self.db.write_statement_then(work, move |_| revisions.increment(owner)).await?;
+            return Ok(Idempotent { value, replayed: false });
+        };
+        let now = self.clock.now();
+        idempotency::retry_while_in_flight(|| {
+            let (revisions, request, work) = (revisions.clone(), request.clone(), work.clone());
+            let create = move |c: &mut DbConnection| idempotency::create_once(c, Some(&request), now, &work);
+            self.db.write_then(create, move |_| revisions.increment(owner))
+        })
+        .await
+    }
 }

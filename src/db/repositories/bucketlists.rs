@@ -8,6 +8,7 @@ use super::{
     columns,
     keyset::KeysetSql,
     search_text::{like_pattern, search_text},
+    statement::Statement,
 };
 use crate::{
     db::{DbConnection, MultiBackend, schema::bucketlists},
@@ -17,9 +18,9 @@ use crate::{
     },
 };
 
-#[derive(Queryable, Selectable)]
+#[derive(Queryable, QueryableByName, Selectable)]
 #[diesel(table_name = bucketlists)]
-struct BucketlistRow {
+pub(super) struct BucketlistRow {
     id: i64,
     name: String,
     description: Option<String>,
@@ -43,8 +44,9 @@ impl From<BucketlistRow> for Bucketlist {
     }
 }
 
+// `None` must mean NULL: for a column that may be left to its default, Diesel inserts row by row on SQLite, and prepares the statement
+// for each execution on PostgreSQL.
 #[derive(Insertable)]
-// `None` must mean NULL: for a column that may be left to its default, Diesel inserts row by row on SQLite.
 #[diesel(table_name = bucketlists, treat_none_as_default_value = false)]
 struct NewBucketlistRow<'a> {
     user_id: i64,
@@ -54,15 +56,6 @@ struct NewBucketlistRow<'a> {
     items_total: i64,
     items_done: i64,
     created_at: i64,
-    updated_at: i64,
-}
-
-#[derive(AsChangeset)]
-#[diesel(table_name = bucketlists, treat_none_as_null = true)]
-struct ContentRow<'a> {
-    name: &'a str,
-    description: Option<&'a str>,
-    search_text: String,
     updated_at: i64,
 }
 
@@ -160,19 +153,23 @@ pub fn replace(
     content: &BucketlistContent,
     updated_at: Timestamp,
 ) -> QueryResult<Option<Bucketlist>> {
-    let changes = ContentRow {
-        name: &content.name,
-        description: content.description.as_deref(),
-        search_text: search_text(&content.name, content.description.as_deref()),
-        updated_at: updated_at.micros(),
-    };
-    let row: Option<BucketlistRow> =
-        diesel::update(bucketlists::table.find(id.get()).filter(bucketlists::user_id.eq(owner.get())))
-            .set(changes)
-            .returning(columns::<BucketlistRow>())
-            .get_result(c)
-            .optional()?;
-    Ok(row.map(Bucketlist::from))
+    let mut statement = Statement::cached();
+    statement
+        .sql("UPDATE bucketlists SET name = ")
+        .text(&content.name)
+        .sql(", description = ")
+        .optional_text(content.description.as_deref())
+        .sql(", search_text = ")
+        .text(search_text(&content.name, content.description.as_deref()))
+        .sql(", updated_at = ")
+        .integer(updated_at.micros())
+        .sql(" WHERE id = ")
+        .integer(id.get())
+        .sql(" AND user_id = ")
+        .integer(owner.get())
+        .sql(" RETURNING id, name, description, items_total, items_done, created_at, updated_at");
+    let rows: Vec<BucketlistRow> = statement.load(c)?;
+    Ok(rows.into_iter().next().map(Bucketlist::from))
 }
 
 /// Deletes a bucketlist with its items; `false` if the owner has no such bucketlist.
@@ -190,13 +187,17 @@ pub fn adjust_counts(
     total: i64,
     done: i64,
 ) -> QueryResult<bool> {
-    diesel::update(bucketlists::table.find(id.get()).filter(bucketlists::user_id.eq(owner.get())))
-        .set((
-            bucketlists::items_total.eq(bucketlists::items_total + total),
-            bucketlists::items_done.eq(bucketlists::items_done + done),
-        ))
-        .execute(c)
-        .map(|rows| rows > 0)
+    let mut statement = Statement::cached();
+    statement
+        .sql("UPDATE bucketlists SET items_total = items_total + ")
+        .integer(total)
+        .sql(", items_done = items_done + ")
+        .integer(done)
+        .sql(" WHERE id = ")
+        .integer(id.get())
+        .sql(" AND user_id = ")
+        .integer(owner.get());
+    statement.execute(c).map(|rows| rows > 0)
 }
 
 /// Lists a range of the owner's bucketlists, the oldest first.

@@ -14,6 +14,7 @@ use super::{
     columns,
     keyset::KeysetSql,
     search_text::{like_pattern, search_text},
+    statement::Statement,
 };
 use crate::{
     db::{
@@ -26,9 +27,9 @@ use crate::{
     },
 };
 
-#[derive(Queryable, Selectable)]
+#[derive(Queryable, QueryableByName, Selectable)]
 #[diesel(table_name = items)]
-struct ItemRow {
+pub(super) struct ItemRow {
     id: i64,
     bucketlist_id: i64,
     name: String,
@@ -86,18 +87,6 @@ impl<'a> From<&'a NewItem> for NewItemRow<'a> {
             updated_at: item.updated_at.micros(),
         }
     }
-}
-
-#[derive(AsChangeset)]
-#[diesel(table_name = items, treat_none_as_null = true)]
-struct ContentRow<'a> {
-    name: &'a str,
-    description: Option<&'a str>,
-    search_text: String,
-    done: bool,
-    done_at: Option<i64>,
-    due_on: Option<NaiveDate>,
-    updated_at: i64,
 }
 
 /// Inserts an item. The caller must have checked, in the same transaction, that the bucketlist belongs to the owner.
@@ -172,18 +161,27 @@ pub fn replace(
     done_at: Option<Timestamp>,
     updated_at: Timestamp,
 ) -> QueryResult<Item> {
-    let changes = ContentRow {
-        name: &content.name,
-        description: content.description.as_deref(),
-        search_text: search_text(&content.name, content.description.as_deref()),
-        done: content.done,
-        done_at: done_at.map(Timestamp::micros),
-        due_on: content.due_on,
-        updated_at: updated_at.micros(),
-    };
-    let row: ItemRow =
-        diesel::update(items::table.find(id.get())).set(changes).returning(columns::<ItemRow>()).get_result(c)?;
-    Ok(row.into())
+    let mut statement = Statement::cached();
+    statement
+        .sql("UPDATE items SET name = ")
+        .text(&content.name)
+        .sql(", description = ")
+        .optional_text(content.description.as_deref())
+        .sql(", search_text = ")
+        .text(search_text(&content.name, content.description.as_deref()))
+        .sql(", done = ")
+        .bool(content.done)
+        .sql(", done_at = ")
+        .optional_integer(done_at.map(Timestamp::micros))
+        .sql(", due_on = ")
+        .optional_date(content.due_on)
+        .sql(", updated_at = ")
+        .integer(updated_at.micros())
+        .sql(" WHERE id = ")
+        .integer(id.get())
+        .sql(" RETURNING id, bucketlist_id, name, description, done, done_at, due_on, created_at, updated_at");
+    let rows: Vec<ItemRow> = statement.load(c)?;
+    rows.into_iter().next().map(Item::from).ok_or(diesel::result::Error::NotFound)
 }
 
 /// Deletes an item; `false` if there is none.

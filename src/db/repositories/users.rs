@@ -10,6 +10,7 @@ use super::{
     columns,
     keyset::KeysetSql,
     search_text::{like_pattern, search_text},
+    statement::Statement,
 };
 use crate::{
     db::{DbConnection, MultiBackend, schema::users},
@@ -203,8 +204,10 @@ pub fn rehash_password(c: &mut DbConnection, id: UserId, password_hash: &str) ->
 /// Increments the revision of an account's resources, and locks the account until the transaction ends. Only on PostgreSQL: the
 /// single server of an SQLite database counts in memory.
 pub fn increment_revision(c: &mut DbConnection, id: UserId) -> QueryResult<()> {
-    if let DbConnection::Postgres(c) = c {
-        diesel::update(users::table.find(id.get())).set(users::revision.eq(users::revision + 1)).execute(c)?;
+    if let DbConnection::Postgres(_) = c {
+        let mut statement = Statement::cached();
+        statement.sql("UPDATE users SET revision = revision + 1 WHERE id = ").integer(id.get());
+        statement.execute(c)?;
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ use diesel::{
 
 use terms::{postgres_queries, sqlite_queries, tokens, vector};
 
+use super::statement::Statement;
 use crate::{
     db::DbConnection,
     domain::{BucketlistId, OffsetRange, SearchHit, SearchQuery, SearchTarget, Timestamp, UserId},
@@ -58,8 +59,10 @@ const fn document_id(target: SearchTarget, id: i64) -> i64 {
 
 /// Inserts or replaces documents, in the transaction that writes their rows. The documents must be distinct.
 pub fn upsert(c: &mut DbConnection, documents: &[Document<'_>]) -> QueryResult<()> {
-    if documents.is_empty() {
-        return Ok(());
+    match documents {
+        [] => return Ok(()),
+        [document] => return upsert_one(c, document),
+        _ => {}
     }
     match c {
         DbConnection::Sqlite(c) => {
@@ -92,6 +95,38 @@ pub fn upsert(c: &mut DbConnection, documents: &[Document<'_>]) -> QueryResult<(
         }
     }
     Ok(())
+}
+
+fn upsert_one(c: &mut DbConnection, document: &Document<'_>) -> QueryResult<()> {
+    let Document { target, id, owner, name, description } = *document;
+    let mut statement = Statement::cached();
+    match c {
+        DbConnection::Sqlite(_) => statement
+            .sql("REPLACE INTO search_index (rowid, name, description) VALUES (")
+            .integer(document_id(target, id))
+            .sql(", ")
+            .text(tokens(owner, name))
+            .sql(", ")
+            .text(description.map_or_else(String::new, |text| tokens(owner, text)))
+            .sql(")"),
+        DbConnection::Postgres(_) => statement
+            .sql("INSERT INTO search_index (document_id, terms) VALUES (")
+            .integer(document_id(target, id))
+            .sql(", ")
+            .text(vector(document))
+            .sql("::tsvector) ON CONFLICT (document_id) DO UPDATE SET terms = excluded.terms"),
+    };
+    statement.execute(c).map(drop)
+}
+
+/// Appends the insertion of the document of the row that the statement inserts in `created`, on PostgreSQL. The ID in `document` is
+/// ignored.
+pub(super) fn push_insert(statement: &mut Statement, document: &Document<'_>, created: &str) {
+    let first = document_id(document.target, 0);
+    statement
+        .sql(&format!("INSERT INTO search_index (document_id, terms) SELECT id + {first}, "))
+        .text(vector(document))
+        .sql(&format!("::tsvector FROM {created} ON CONFLICT (document_id) DO UPDATE SET terms = excluded.terms"));
 }
 
 /// Begins a bulk load: PostgreSQL collects new documents in its pending list, and adds them to the index in one step when
@@ -150,65 +185,69 @@ impl From<HitRow> for SearchHit {
     }
 }
 
-/// Selects the rows of the documents in `ranked`, on both engines. Checks their owner again.
-macro_rules! rows_of_ranked {
-    ($owner:literal) => {
-        concat!(
-            "SELECT items.id IS NOT NULL AS is_item,
-                    coalesce(items.id, bucketlists.id) AS id,
-                    bucketlists.id AS bucketlist_id,
-                    CASE WHEN items.id IS NULL THEN bucketlists.name ELSE items.name END AS name,
-                    CASE WHEN items.id IS NULL THEN bucketlists.description ELSE items.description END AS description,
-                    items.done AS done,
-                    CASE WHEN items.id IS NULL THEN bucketlists.created_at ELSE items.created_at END AS created_at,
-                    CASE WHEN items.id IS NULL THEN bucketlists.updated_at ELSE items.updated_at END AS updated_at
-             FROM ranked
-             LEFT JOIN items ON items.id = ranked.document_id
-             JOIN bucketlists ON bucketlists.id = coalesce(items.bucketlist_id, ranked.document_id - 4611686018427387904)
-             WHERE bucketlists.user_id = ",
-            $owner,
-            " ORDER BY ranked.rank, ranked.document_id DESC"
-        )
-    };
+/// Selects the rows of the documents in `ranked`, on both engines, of the owner that follows. Checks their owner again.
+const ROWS_OF_RANKED: &str = "SELECT items.id IS NOT NULL AS is_item,
+            coalesce(items.id, bucketlists.id) AS id,
+            bucketlists.id AS bucketlist_id,
+            CASE WHEN items.id IS NULL THEN bucketlists.name ELSE items.name END AS name,
+            CASE WHEN items.id IS NULL THEN bucketlists.description ELSE items.description END AS description,
+            items.done AS done,
+            CASE WHEN items.id IS NULL THEN bucketlists.created_at ELSE items.created_at END AS created_at,
+            CASE WHEN items.id IS NULL THEN bucketlists.updated_at ELSE items.updated_at END AS updated_at
+     FROM ranked
+     LEFT JOIN items ON items.id = ranked.document_id
+     JOIN bucketlists ON bucketlists.id = coalesce(items.bucketlist_id, ranked.document_id - 4611686018427387904)
+     WHERE bucketlists.user_id = ";
+
+/// Finds the documents that match, with their rank. Rank 0: the name has the whole words; 1: the name has words that start so; 2: name
+/// or description have. Each part is read from the newest document and no further than necessary.
+fn sqlite_matches([whole, prefix, in_name]: [String; 3]) -> Statement {
+    let mut statement = Statement::cached();
+    statement
+        .sql("WITH whole AS (SELECT rowid AS document_id FROM search_index WHERE search_index MATCH ")
+        .text(whole)
+        .sql(" ORDER BY rowid DESC LIMIT ")
+        .integer(MAX_HITS)
+        .sql("), prefixed AS MATERIALIZED (SELECT rowid AS document_id FROM search_index WHERE search_index MATCH ")
+        .text(prefix)
+        .sql(" ORDER BY rowid DESC LIMIT ")
+        .integer(MAX_HITS)
+        .sql("), in_name AS (SELECT rowid AS document_id FROM search_index WHERE search_index MATCH ")
+        .text(in_name)
+        .sql(" AND rowid >= (SELECT min(document_id) FROM prefixed) ORDER BY rowid DESC LIMIT ")
+        .integer(MAX_HITS)
+        .sql(
+            "), found AS (
+                 SELECT document_id, 0 AS rank FROM whole
+                 UNION ALL SELECT document_id, 1 FROM in_name
+                 UNION ALL SELECT document_id, 2 FROM prefixed
+             )",
+        );
+    statement
 }
 
-/// Rank 0: the name has the whole words; 1: the name has words that start so; 2: name or description have. Each part is read from
-/// the newest document and no further than necessary.
-const SQLITE: &str = concat!(
-    "WITH whole AS (
-         SELECT rowid AS document_id FROM search_index WHERE search_index MATCH ?1 ORDER BY rowid DESC LIMIT ?5
-     ), prefixed AS MATERIALIZED (
-         SELECT rowid AS document_id FROM search_index WHERE search_index MATCH ?2 ORDER BY rowid DESC LIMIT ?5
-     ), in_name AS (
-         SELECT rowid AS document_id FROM search_index
-         WHERE search_index MATCH ?3 AND rowid >= (SELECT min(document_id) FROM prefixed)
-         ORDER BY rowid DESC LIMIT ?5
-     ), ranked AS (
-         SELECT document_id, min(rank) AS rank FROM (
-             SELECT document_id, 0 AS rank FROM whole
-             UNION ALL SELECT document_id, 1 FROM in_name
-             UNION ALL SELECT document_id, 2 FROM prefixed
-         ) GROUP BY document_id ORDER BY rank, document_id DESC LIMIT ?6 OFFSET ?7
-     ) ",
-    rows_of_ranked!("?4")
-);
-
-/// As [`SQLITE`]. The `+ 0` stops the planner from scanning all documents of all users by ID until enough match: it assumes that
-/// matches are distributed evenly among them.
-const POSTGRES: &str = concat!(
-    "WITH whole AS (
-         SELECT document_id FROM search_index WHERE terms @@ $1::tsquery ORDER BY document_id + 0 DESC LIMIT $5
-     ), prefixed AS MATERIALIZED (
-         SELECT document_id, terms FROM search_index WHERE terms @@ $2::tsquery
-         ORDER BY document_id + 0 DESC LIMIT $5
-     ), ranked AS (
-         SELECT document_id, min(rank) AS rank FROM (
-             SELECT document_id, 0 AS rank FROM whole
-             UNION ALL SELECT document_id, CASE WHEN terms @@ $3::tsquery THEN 1 ELSE 2 END FROM prefixed
-         ) AS found GROUP BY document_id ORDER BY rank, document_id DESC LIMIT $6 OFFSET $7
-     ) ",
-    rows_of_ranked!("$4")
-);
+/// As [`sqlite_matches`]. The `+ 0` stops the planner from scanning all documents of all users by ID until enough match: it assumes
+/// that matches are distributed evenly among them. Not cached: the plan depends on the words.
+fn postgres_matches([whole, prefix, in_name]: [String; 3]) -> Statement {
+    let mut statement = Statement::default();
+    statement
+        .sql("WITH whole AS (SELECT document_id FROM search_index WHERE terms @@ ")
+        .text(whole)
+        .sql("::tsquery ORDER BY document_id + 0 DESC LIMIT ")
+        .integer(MAX_HITS)
+        .sql("), prefixed AS MATERIALIZED (SELECT document_id, terms FROM search_index WHERE terms @@ ")
+        .text(prefix)
+        .sql("::tsquery ORDER BY document_id + 0 DESC LIMIT ")
+        .integer(MAX_HITS)
+        .sql(
+            "), found AS (
+                 SELECT document_id, 0 AS rank FROM whole
+                 UNION ALL SELECT document_id, CASE WHEN terms @@ ",
+        )
+        .text(in_name)
+        .sql("::tsquery THEN 1 ELSE 2 END FROM prefixed)");
+    statement
+}
 
 /// Lists a range of the owner's bucketlists and items that match, the best first: names with the whole words, then names with words
 /// that start so, then the others; within a rank, bucketlists and newer items first. There are no hits beyond [`MAX_HITS`].
@@ -220,22 +259,24 @@ pub fn find(
 ) -> QueryResult<Vec<SearchHit>> {
     let offset = range.offset.max(0);
     let limit = range.limit.min(MAX_HITS - offset).max(0);
-    let (sql, [whole, prefix, in_name]) = match c {
-        DbConnection::Sqlite(_) => (SQLITE, sqlite_queries(owner, query)),
-        DbConnection::Postgres(_) => (POSTGRES, postgres_queries(owner, query)),
+    let mut statement = match c {
+        DbConnection::Sqlite(_) => sqlite_matches(sqlite_queries(owner, query)),
+        DbConnection::Postgres(_) => postgres_matches(postgres_queries(owner, query)),
     };
-    let hits = sql_query(sql)
-        .bind::<Text, _>(whole)
-        .bind::<Text, _>(prefix)
-        .bind::<Text, _>(in_name)
-        .bind::<BigInt, _>(owner.get())
-        .bind::<BigInt, _>(MAX_HITS)
-        .bind::<BigInt, _>(limit)
-        .bind::<BigInt, _>(offset);
-    let rows: Vec<HitRow> = match c {
-        DbConnection::Sqlite(c) => hits.load(c)?,
-        DbConnection::Postgres(c) => hits.load(c)?,
-    };
+    statement
+        .sql(
+            ", ranked AS (
+                 SELECT document_id, min(rank) AS rank FROM found GROUP BY document_id
+                 ORDER BY rank, document_id DESC LIMIT ",
+        )
+        .integer(limit)
+        .sql(" OFFSET ")
+        .integer(offset)
+        .sql(") ")
+        .sql(ROWS_OF_RANKED)
+        .integer(owner.get())
+        .sql(" ORDER BY ranked.rank, ranked.document_id DESC");
+    let rows: Vec<HitRow> = statement.load(c)?;
     Ok(rows.into_iter().map(SearchHit::from).collect())
 }
 
