@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     DbError,
+    checkpointer::Checkpointer,
     connection::Manager,
     group::{self, MAX_GROUP_SIZE},
     unit::Unit,
@@ -80,10 +81,10 @@ impl Executor {
         for _ in 0..readers {
             crew.spawn(Role::Reads)?;
         }
-        let manager = manager.clone();
+        let (manager, checkpointer) = (manager.clone(), Checkpointer::spawn(manager)?);
         thread::Builder::new()
             .name("db-writer".to_owned())
-            .spawn(move || group::run_groups(&manager, &waiting_writes))?;
+            .spawn(move || group::run_groups(&manager, &waiting_writes, &checkpointer))?;
         let queues = Arc::new(Queues { reads, writes });
         let writer_permits = MAX_GROUP_SIZE * 4 / QUEUE_PER_THREAD;
         Ok((Self::new(&queues, Queue::Reads, readers), Self::new(&queues, Queue::Writes, writer_permits)))

@@ -4,6 +4,7 @@ use crossbeam_channel::Receiver;
 
 use super::{
     DbError,
+    checkpointer::Checkpointer,
     connection::{FILE_REPLACED, Manager, PooledConnection},
     failure::Failure,
     reopening::STILL_IN_USE,
@@ -14,7 +15,7 @@ use crate::metrics::DatabaseMetrics;
 /// Maximum number of write units that share a commit.
 pub(super) const MAX_GROUP_SIZE: usize = 64;
 
-pub(super) fn run_groups(manager: &Manager, units: &Receiver<Box<dyn Unit>>) {
+pub(super) fn run_groups(manager: &Manager, units: &Receiver<Box<dyn Unit>>, checkpointer: &Checkpointer) {
     let mut current: Option<PooledConnection> = None;
     while let Ok(first) = units.recv() {
         let Some(first) = start(first) else { continue };
@@ -53,6 +54,7 @@ pub(super) fn run_groups(manager: &Manager, units: &Receiver<Box<dyn Unit>>) {
             }
             current = Some(connection);
         }
+        checkpointer.notify();
     }
 }
 
@@ -177,7 +179,7 @@ mod tests {
             queue.send(Box::new(LoggingUnit { name, is_overdue, log: Arc::clone(&log) })).unwrap();
         }
         drop(queue);
-        run_groups(&manager, &units);
+        run_groups(&manager, &units, &Checkpointer::spawn(&manager).unwrap());
         assert_eq!(
             *log.lock().unwrap(),
             [

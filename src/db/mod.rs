@@ -5,6 +5,7 @@
 //! Repositories take `&mut DbConnection`, never acquire one and never commit, so that they can be combined.
 
 pub mod backup;
+mod checkpointer;
 mod connection;
 mod email_domains;
 mod error;

@@ -1,9 +1,18 @@
 //! The maintenance of an SQLite database while a server uses it, and the check that a database can be written.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use bucketlist::db::{DbConnection, DbError, IdleCheckpoint, Target};
-use diesel::{connection::SimpleConnection, prelude::*, sql_query, sql_types::Text};
+use diesel::{
+    connection::SimpleConnection,
+    prelude::*,
+    sql_query,
+    sql_types::{Integer, Text},
+};
 
 use crate::{
     faults::expect_unavailable,
@@ -39,6 +48,30 @@ async fn log_is_truncated_while_the_database_is_idle() {
     assert_eq!(log_bytes(&app), 0);
     assert!(!checkpoint.run(&app.app.db).await.unwrap(), "the log is empty");
     user.create_bucketlist("Third").await;
+}
+
+#[tokio::test]
+async fn log_is_checkpointed_in_the_background() {
+    #[derive(QueryableByName)]
+    struct LogState {
+        #[diesel(sql_type = Integer)]
+        checkpointed: i32,
+    }
+    let app = TestApp::new(Engine::Sqlite);
+    let mut observer = app.database.migrator();
+    let DbConnection::Sqlite(observer) = observer.connection() else { unreachable!("the engine is SQLite") };
+    // About 1,500 pages: enough for the background, and too few for the checkpoint within a commit.
+    write(&app, "CREATE TABLE large (content BLOB); INSERT INTO large VALUES (zeroblob(6000000))").await;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let state: LogState = sql_query("PRAGMA wal_checkpoint(NOOP)").get_result(observer).unwrap();
+        if state.checkpointed >= 1_000 {
+            break;
+        }
+        assert!(Instant::now() < deadline, "the log is not checkpointed");
+        std::thread::yield_now();
+    }
+    assert!(log_bytes(&app) <= MAX_LOG_BYTES);
 }
 
 #[tokio::test]
