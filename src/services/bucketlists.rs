@@ -46,7 +46,9 @@ impl Bucketlists {
     /// Fails if the database fails.
     pub async fn list_by_offset(&self, owner: UserId, query: OffsetQuery) -> Result<OffsetPage<Bucketlist>, Error> {
         let (range, q) = (query.range(), query.text_filter());
-        self.0.db.snapshot(move |c| Ok(bucketlists::list_by_offset(c, owner, q.as_ref(), range)?)).await
+        let is_one_statement = q.is_none();
+        let work = move |c: &mut DbConnection| Ok(bucketlists::list_by_offset(c, owner, q.as_ref(), range)?);
+        if is_one_statement { self.0.db.read(work).await } else { self.0.db.snapshot(work).await }
     }
 
     /// Lists bucketlists by cursor, with the first `items` items of each.

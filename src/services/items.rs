@@ -12,7 +12,7 @@ use crate::{
     db::{
         DbConnection,
         repositories::{
-            bucketlists, creation, items,
+            ItemCounts, bucketlists, creation, items,
             search::{self, Document},
         },
     },
@@ -42,8 +42,10 @@ impl Items {
     /// `NotFound(Bucketlist)`.
     pub async fn list_by_offset(&self, scope: ItemScope, query: OffsetQuery) -> Result<OffsetPage<Item>, Error> {
         let (range, q) = (query.range(), query.text_filter());
+        let is_one_statement = q.is_none();
         let work = move |c: &mut DbConnection| items::list_by_offset(c, scope, q.as_ref(), range).map_err(Error::from);
-        self.0.db.snapshot(work).await?.ok_or(Error::NotFound(Resource::Bucketlist))
+        let page = if is_one_statement { self.0.db.read(work).await } else { self.0.db.snapshot(work).await };
+        page?.ok_or(Error::NotFound(Resource::Bucketlist))
     }
 
     /// Lists items by cursor.
@@ -55,20 +57,18 @@ impl Items {
         scope: ItemScope,
         query: CursorQuery<ItemFilter>,
     ) -> Result<CursorPage<Item>, Error> {
-        self.0
-            .db
-            .snapshot(move |c| {
-                let list = bucketlists::find(c, scope.owner, scope.bucketlist_id)?
-                    .ok_or(Error::NotFound(Resource::Bucketlist))?;
-                let rows = items::list_after(c, scope.bucketlist_id, &query.filter, &query.keyset_with_lookahead())?;
-                let total = match query.with_total {
-                    false => None,
-                    true if query.filter == ItemFilter::default() => Some(list.items_total),
-                    true => Some(items::count(c, scope.bucketlist_id, &query.filter)?),
-                };
-                Ok(query.to_page(rows, total))
-            })
-            .await
+        let is_one_statement = !query.with_total || ItemCounts::include(&query.filter);
+        let work = move |c: &mut DbConnection| {
+            let (counts, rows) = items::list_with_counts(c, scope, &query.filter, &query.keyset_with_lookahead())?
+                .ok_or(Error::NotFound(Resource::Bucketlist))?;
+            let total = match query.with_total {
+                false => None,
+                true if ItemCounts::include(&query.filter) => Some(counts.of(&query.filter)),
+                true => Some(items::count(c, scope.bucketlist_id, &query.filter)?),
+            };
+            Ok(query.to_page(rows, total))
+        };
+        if is_one_statement { self.0.db.read(work).await } else { self.0.db.snapshot(work).await }
     }
 
     /// Retrieves an item.

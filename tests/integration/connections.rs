@@ -162,6 +162,39 @@ async fn connections_closed_while_idle_fail_no_request() {
 }
 
 #[tokio::test]
+async fn single_statement_is_sent_once() {
+    let name = unique("single");
+    let app = TestApp::builder()
+        .engine(Engine::Postgres)
+        .config(|config| {
+            config.database.pool_size = 1;
+            config.database.target = with_application_name(&config.database.target, &name);
+        })
+        .build();
+    let statement = |sql: &'static str| {
+        let runs = Arc::new(AtomicU32::new(0));
+        let counter = Arc::clone(&runs);
+        let unit = app.app.db.write_statement_then(
+            move |c| {
+                counter.fetch_add(1, Ordering::SeqCst);
+                select_number(c, sql).map_err(DbError::from)
+            },
+            |_| (),
+        );
+        async move { (unit.await, runs.load(Ordering::SeqCst)) }
+    };
+    // A connection that the server has closed is replaced before the statement is sent.
+    for _ in 0..3 {
+        assert!(matches!(statement("SELECT 1::bigint AS n").await, (Ok(1), 1)));
+        assert_eq!(kill_connections(&app.database, &name), 1);
+    }
+    // The connection is lost during the statement, which may have taken effect.
+    let outcome = statement("SELECT pg_terminate_backend(pg_backend_pid())::integer::bigint AS n").await;
+    assert!(matches!(outcome, (Err(DbError::Unavailable(_)), 1)), "{outcome:?}");
+    assert!(matches!(statement("SELECT 1::bigint AS n").await, (Ok(1), 1)));
+}
+
+#[tokio::test]
 async fn connections_are_closed_when_idle_and_replaced_when_old() {
     let name = unique("aged");
     let app = TestApp::builder()

@@ -10,9 +10,9 @@ use bucketlist::{
         repositories::{bucketlists, items, sessions, users},
     },
     domain::{
-        Bucketlist, BucketlistContent, BucketlistFilter, BucketlistId, Email, Item, ItemContent, ItemFilter, Keyset,
-        KeysetPosition, NewBucketlist, NewItem, NewSession, NewUser, Role, Session, SortKey, SortValue, TextFilter,
-        Timestamp, User, UserFilter, UserId,
+        Bucketlist, BucketlistContent, BucketlistFilter, BucketlistId, Email, Item, ItemContent, ItemFilter, ItemScope,
+        Keyset, KeysetPosition, NewBucketlist, NewItem, NewSession, NewUser, Role, Session, SortKey, SortValue,
+        TextFilter, Timestamp, User, UserFilter, UserId,
     },
 };
 use chrono::NaiveDate;
@@ -209,11 +209,16 @@ both_engines! {
         let database = Database::new(engine);
         let mut migrator = database.migrator();
         let c = migrator.connection();
-        let (_, list) = insert_items(c);
+        let (owner, list) = insert_items(c);
         let all = items::list_first_per_bucketlist(c, &[list], 1000).unwrap();
         assert_eq!(all.len(), 2 * NAMES.len());
         let filter = ItemFilter::default();
         expect_pages_in_every_order(&all, Item::position, |keyset| items::list_after(c, list, &filter, keyset).unwrap());
+        let mut list_with_counts = |owner, keyset: &Keyset| {
+            items::list_with_counts(c, ItemScope { owner, bucketlist_id: list }, &filter, keyset).unwrap()
+        };
+        expect_pages_in_every_order(&all, Item::position, |keyset| list_with_counts(owner, keyset).unwrap().1);
+        assert!(list_with_counts(UserId::new(owner.get() + 1), &page(SortKey::Name, false, 9)).is_none());
     }
 
     async fn pages_contain_each_bucketlist_once_in_every_order(engine: Engine) {

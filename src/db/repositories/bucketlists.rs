@@ -9,6 +9,7 @@ use super::{
     keyset::KeysetSql,
     search_text::{like_pattern, search_text},
     statement::Statement,
+    summarized_page::{self, SummarizedPage},
 };
 use crate::{
     db::{DbConnection, MultiBackend, schema::bucketlists},
@@ -200,7 +201,7 @@ pub fn adjust_counts(
     statement.execute(c).map(|rows| rows > 0)
 }
 
-/// Lists a range of the owner's bucketlists, the oldest first.
+/// Lists a range of the owner's bucketlists, the oldest first. A single statement without `q`.
 pub fn list_by_offset(
     c: &mut DbConnection,
     owner: UserId,
@@ -208,20 +209,22 @@ pub fn list_by_offset(
     range: OffsetRange,
 ) -> QueryResult<OffsetPage<Bucketlist>> {
     let owned = bucketlists::table.filter(bucketlists::user_id.eq(owner.get()));
-    let pattern = q.map(like_pattern);
     let page = owned.order(bucketlists::id).offset(range.offset).limit(range.limit);
-    let rows: Vec<BucketlistRow> = match &pattern {
-        None => page.select(BucketlistRow::as_select()).load(c)?,
-        Some(pattern) => page
-            .filter(bucketlists::search_text.like(pattern).escape('\\'))
-            .select(BucketlistRow::as_select())
-            .load(c)?,
-    };
-    let total = match (range.total_from_page(rows.len()), &pattern) {
-        (Some(total), _) => total,
-        (None, None) => owned.select(count_star()).first(c)?,
-        (None, Some(pattern)) => {
-            owned.filter(bucketlists::search_text.like(pattern).escape('\\')).select(count_star()).first(c)?
+    let (rows, total): (Vec<BucketlistRow>, i64) = match q.map(like_pattern) {
+        None => {
+            let (summary, page) = (owned.select(count_star()), page.select(columns::<BucketlistRow>()));
+            let page = SummarizedPage { summary, page, table: "bucketlists", order: bucketlists::id.asc() };
+            let (total, rows) = summarized_page::split(page.load(c)?).unwrap_or_default();
+            (rows, total)
+        }
+        Some(pattern) => {
+            let matches = || bucketlists::search_text.like(&pattern).escape('\\');
+            let rows: Vec<BucketlistRow> = page.filter(matches()).select(BucketlistRow::as_select()).load(c)?;
+            let total = match range.total_from_page(rows.len()) {
+                Some(total) => total,
+                None => owned.filter(matches()).select(count_star()).first(c)?,
+            };
+            (rows, total)
         }
     };
     Ok(OffsetPage { data: rows.into_iter().map(Bucketlist::from).collect(), total })

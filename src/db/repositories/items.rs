@@ -12,9 +12,11 @@ use diesel::{
 
 use super::{
     columns,
+    item_counts::ItemCounts,
     keyset::KeysetSql,
     search_text::{like_pattern, search_text},
     statement::Statement,
+    summarized_page::{self, SummarizedPage},
 };
 use crate::{
     db::{
@@ -189,7 +191,7 @@ pub fn delete(c: &mut DbConnection, id: ItemId) -> QueryResult<bool> {
     diesel::delete(items::table.find(id.get())).execute(c).map(|rows| rows > 0)
 }
 
-/// Lists a range of the bucketlist's items, the oldest first. `None` if the owner has no such bucketlist.
+/// Lists a range of the bucketlist's items, the oldest first. `None` if the owner has no such bucketlist. A single statement without `q`.
 pub fn list_by_offset(
     c: &mut DbConnection,
     scope: ItemScope,
@@ -197,16 +199,19 @@ pub fn list_by_offset(
     range: OffsetRange,
 ) -> QueryResult<Option<OffsetPage<Item>>> {
     let list = bucketlists::table.find(scope.bucketlist_id.get()).filter(bucketlists::user_id.eq(scope.owner.get()));
-    let Some(items_total) = list.select(bucketlists::items_total).first::<i64>(c).optional()? else {
-        return Ok(None);
-    };
+    let summary = list.select(bucketlists::items_total);
     let in_list = items::table.filter(items::bucketlist_id.eq(scope.bucketlist_id.get()));
     let (rows, total): (Vec<ItemRow>, i64) = match q.map(like_pattern) {
         None => {
-            let page = in_list.order(items::id).offset(range.offset).limit(range.limit);
-            (page.select(ItemRow::as_select()).load(c)?, items_total)
+            let page = in_list.order(items::id).offset(range.offset).limit(range.limit).select(columns::<ItemRow>());
+            let page = SummarizedPage { summary, page, table: "items", order: items::id.asc() };
+            let Some((items_total, rows)) = summarized_page::split(page.load(c)?) else { return Ok(None) };
+            (rows, items_total)
         }
         Some(pattern) => {
+            if summary.first::<i64>(c).optional()?.is_none() {
+                return Ok(None);
+            }
             let matching = in_list.filter(items::search_text.like(pattern).escape('\\'));
             let page = matching.clone().order(items::id).offset(range.offset).limit(range.limit);
             let rows: Vec<ItemRow> = page.select(ItemRow::as_select()).load(c)?;
@@ -262,22 +267,39 @@ pub fn list_after(
     Ok(rows.into_iter().map(Item::from).collect())
 }
 
+/// Lists items as [`list_after`], with the item counts of the bucketlist, in one statement. `None` if the owner has no such
+/// bucketlist.
+pub fn list_with_counts(
+    c: &mut DbConnection,
+    scope: ItemScope,
+    filter: &ItemFilter,
+    keyset: &Keyset,
+) -> QueryResult<Option<(ItemCounts, Vec<Item>)>> {
+    let created_after = keyset.unless_implied(filter.created_after);
+    let mut page = matching(scope.bucketlist_id, filter, created_after).order(keyset.order()).limit(keyset.limit);
+    if let Some(condition) = keyset.after_position(c) {
+        page = page.filter(condition);
+    }
+    let list = bucketlists::table.find(scope.bucketlist_id.get()).filter(bucketlists::user_id.eq(scope.owner.get()));
+    let summary = list.select((bucketlists::items_total, bucketlists::items_done));
+    let page = page.select(columns::<ItemRow>());
+    let page = SummarizedPage { summary, page, table: "items", order: keyset.order() };
+    let rows: Vec<((i64, i64), Option<ItemRow>)> = page.load(c)?;
+    let Some(((total, done), rows)) = summarized_page::split(rows) else { return Ok(None) };
+    Ok(Some((ItemCounts { total, done }, rows.into_iter().map(Item::from).collect())))
+}
+
 /// Counts the items of a bucketlist that match a filter. The caller must have checked, in the same unit of work, that the
 /// bucketlist belongs to the owner.
 pub fn count(c: &mut DbConnection, bucketlist_id: BucketlistId, filter: &ItemFilter) -> QueryResult<i64> {
-    if let ItemFilter { q: None, due_before: None, due_after: None, created_after: None, done } = filter {
-        // The bucketlist stores these counts.
-        let (total, completed) = bucketlists::table
+    if ItemCounts::include(filter) {
+        let counts = bucketlists::table
             .find(bucketlist_id.get())
             .select((bucketlists::items_total, bucketlists::items_done))
             .first::<(i64, i64)>(c)
-            .optional()?
-            .unwrap_or_default();
-        return Ok(match done {
-            None => total,
-            Some(true) => completed,
-            Some(false) => total - completed,
-        });
+            .optional()?;
+        let (total, done) = counts.unwrap_or_default();
+        return Ok(ItemCounts { total, done }.of(filter));
     }
     matching(bucketlist_id, filter, filter.created_after).select(count_star()).first(c)
 }

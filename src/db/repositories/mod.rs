@@ -11,6 +11,7 @@ pub mod deprecation_notices;
 pub mod exports;
 pub mod idempotency;
 pub mod incidents;
+mod item_counts;
 pub mod items;
 pub mod job_schedules;
 pub mod jobs;
@@ -19,11 +20,13 @@ pub mod search;
 mod search_text;
 pub mod sessions;
 mod statement;
+mod summarized_page;
 pub mod usage;
 pub mod users;
 
 use diesel::Selectable;
 
+pub use item_counts::ItemCounts;
 pub use search_text::search_text;
 
 use super::MultiBackend;
