@@ -118,8 +118,9 @@ fn expect_seek(c: &DbConnection, plan: &str, table: &str, scope: &str, keyset: &
         (DbConnection::Postgres(_), true, true) => format!("(ROW({column}, id) < ROW("),
     };
     let is_condition = |line: &&str| matches!(c, DbConnection::Sqlite(_)) || line.contains("Index Cond");
+    let has_seek = seek.is_empty() || plan.lines().filter(is_condition).any(|line| line.contains(&seek));
     assert!(plan.split_whitespace().any(|word| word == index), "{keyset:?}\n{plan}");
-    assert!(plan.lines().filter(is_condition).any(|line| line.contains(&seek)), "{keyset:?}\n{plan}");
+    assert!(has_seek, "{keyset:?}\n{plan}");
 }
 
 /// Inserts enough rows into every table that the planner can choose between plans.
