@@ -86,6 +86,11 @@ bench: ## Measure throughput, login floods, incident capture, metrics and traces
 	@scripts/with-postgres cargo bench --bench observability
 	@scripts/with-postgres cargo bench --bench pages -- --format $(or $(FORMAT),table)
 
+.PHONY: bench-http
+bench-http: ## Measure requests over HTTP with wrk; SERVERS="old=BINARY new=BINARY" compares builds
+	@cargo build --quiet --release --bin bucketlist
+	@benches/http/run $(or $(SERVERS),current=target/release/bucketlist)
+
 .PHONY: torture
 torture: ## Verify that 10,000 redacted requests fail like the originals
 	@TORTURE=10000 cargo test --workspace --test integration a_redacted_request_ends_as_the_original_did -- --nocapture
