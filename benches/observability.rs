@@ -28,7 +28,7 @@ use poem::{Endpoint, Request, http::Method};
 use support::Databases;
 
 /// Number of pairs of blocks.
-const PAIRS: usize = 30;
+const PAIRS: usize = 100;
 /// Number of requests in a block.
 const BLOCK: usize = 300;
 /// Maximum cost as a share of the CPU time of a request, in percent.
