@@ -99,10 +99,10 @@ async fn settings_of_the_session_do_not_change_through_a_pooler() {
     let proxy = Proxy::pooler(&target, StartupOptions::Reject);
     let db = Db::open(options(proxy.target(&target), PreparedStatements::Auto)).unwrap();
     db.read(Session::read).await.unwrap();
-    // Ends the transaction of the unit. The next client of the pooler would find the settings of the session.
+    // In another transaction of the same session, as the next client of the pooler has.
     let after = db
         .read(|c| {
-            c.batch_execute("COMMIT")?;
+            c.batch_execute("COMMIT; BEGIN")?;
             Session::read(c)
         })
         .await
