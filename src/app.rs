@@ -17,12 +17,12 @@ use crate::{
     domain::{Clock, DeprecatedOperation, PasswordPolicy, Random, RateLimiter, SystemClock, SystemRandom},
     endpoints::{self, RequestRules},
     http::{
-        Authenticator, Cors, Pipeline, PublishedFiles, RateLimits, Readiness, ResponseCache, ResponseValidator,
-        UnversionedRoutes,
+        Authenticator, Cors, MailPreview, Pipeline, PublishedFiles, RateLimits, Readiness, ResponseCache,
+        ResponseValidator, UnversionedRoutes,
     },
     jobs::{BackupSchedule, DeprecationMailSettings, IncidentWriter, JobWorker, RetentionPeriods, WorkerSettings},
     limits::{ActiveLimits, InMemoryRateLimiter},
-    mail::{FileMailer, Mailer, SmtpMailer, TracedMailer},
+    mail::{FileMailer, Mail, MailError, Mailer, SmtpMailer, TracedMailer, templates},
     metrics::{MeteredMailer, Metrics, MetricsEndpoint},
     postman, seed,
     services::{Context, Outbox, RetentionPolicy, Revisions, Services},
@@ -149,6 +149,7 @@ impl App {
             outbox: Outbox::default(),
             tracer: tracer.clone(),
             has_profiles: config.has_profiles,
+            account_notices: config.account_notices,
         });
         let deprecated: Arc<[_]> = endpoints::deprecated_operations(&config.deprecations.brownouts).into();
         let settings = &config.incidents;
@@ -197,7 +198,7 @@ impl App {
                 config,
                 db.clone(),
                 readiness.clone(),
-                published_files(config, &tokens),
+                published_files(config, &tokens)?,
                 Arc::clone(&dependencies.clock),
             ),
             authenticator,
@@ -273,13 +274,19 @@ fn deprecation_mail(config: &Config, deprecated: Arc<[DeprecatedOperation]>) -> 
 }
 
 /// Content of the unversioned routes that the HTTP layer does not know.
-fn published_files(config: &Config, tokens: &AccessTokens) -> PublishedFiles {
+fn published_files(config: &Config, tokens: &AccessTokens) -> Result<PublishedFiles, MailError> {
     let is_development = config.environment == Environment::Development;
-    PublishedFiles {
+    let previews = if is_development { templates::samples(&config.public_url)? } else { Vec::new() };
+    let preview = |(name, mail): (&'static str, Mail)| {
+        let Mail { subject, text, html, .. } = mail;
+        MailPreview { name, subject, text, html }
+    };
+    Ok(PublishedFiles {
         demo_login: is_development.then_some((seed::DEMO_EMAIL, seed::DEMO_PASSWORD)),
         postman: postman::published_files(config.environment.as_str(), &config.public_url),
         public_keys: tokens.public_keys().to_string(),
-    }
+        mails: previews.into_iter().map(preview).collect(),
+    })
 }
 
 /// Creates the keys of access tokens. New tokens are signed with the private key if there is one, otherwise with the secret. Tokens

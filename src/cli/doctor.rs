@@ -5,10 +5,10 @@ use std::{
     net::{IpAddr, TcpListener},
     path::Path,
     process::ExitCode,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
 use super::{
@@ -27,7 +27,11 @@ use crate::{
         repositories::search::count_missing,
         run_within,
     },
+    mail::{MailError, SmtpMailer},
 };
+
+/// Maximum time for connecting to the mail server and authenticating.
+const MAIL_LIMIT: Duration = Duration::from_secs(5);
 
 /// The result of one check.
 #[derive(Debug, Serialize)]
@@ -307,6 +311,42 @@ fn check_mail(config: &Config, checks: &mut Checks) {
             checks.add("mail", if is_exposed { Warn } else { Pass }, detail);
         }
     }
+    if let Some(url) = &config.smtp_url {
+        check_mail_server(config, url, checks);
+    }
+}
+
+/// Connects to the mail server and authenticates, without sending mail.
+fn check_mail_server(config: &Config, url: &SecretString, checks: &mut Checks) {
+    let mailer = match SmtpMailer::new(url, &config.mail_from) {
+        Ok(mailer) => mailer,
+        Err(error) => return checks.add("mail server", Fail, format!("{error}; correct SMTP_URL or MAIL_FROM")),
+    };
+    let connect = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| MailError::Failed(error.to_string()))?;
+        let result = runtime.block_on(mailer.check(MAIL_LIMIT));
+        // A name that is still being resolved must not delay the report.
+        runtime.shutdown_background();
+        result
+    };
+    let result = run_within(MAIL_LIMIT * 2, connect);
+    match result.unwrap_or_else(|| Err(MailError::Failed("the mail server did not respond".to_owned()))) {
+        Ok(()) => checks.add("mail server", Pass, connected(url.expose_secret())),
+        Err(MailError::Failed(error) | MailError::Rejected(error)) => {
+            let is_rejected = ["530", "534", "535", "538"].iter().any(|code| error.contains(&format!("with {code}")));
+            let remedy = if is_rejected { "correct the user and the password in SMTP_URL" } else { "check SMTP_URL" };
+            checks.add("mail server", Fail, format!("{error}; {remedy}"));
+        }
+    }
+}
+
+/// Describes a connection to the mail server at a URL, without its credentials.
+fn connected(url: &str) -> String {
+    let Ok(url) = url::Url::parse(url) else { return "connected".to_owned() };
+    let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+    let authenticated = if url.username().is_empty() { "" } else { ", authenticated" };
+    format!("connected to {}{port}{authenticated}", url.host_str().unwrap_or_default())
 }
 
 /// Returns the error and its help in one line.

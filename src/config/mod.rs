@@ -121,6 +121,8 @@ pub struct Config {
     pub has_profiles: bool,
     /// `None` without a collector.
     pub traces: Option<TraceSettings>,
+    /// Whether users get mail about their account and its logins.
+    pub account_notices: bool,
     pub log_format: LogFormat,
     pub log_level: String,
     pub shutdown_delay: Duration,
@@ -278,6 +280,7 @@ impl Config {
             mail_from: read.text("MAIL_FROM"),
             has_profiles: read.switch("PROFILING"),
             traces: read.traces(),
+            account_notices: read.switch("ACCOUNT_NOTICES"),
             log_format: read
                 .optional_choice("LOG_FORMAT", &[("pretty", LogFormat::Pretty), ("json", LogFormat::Json)])
                 .unwrap_or(log_default),

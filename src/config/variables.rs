@@ -379,6 +379,7 @@ const SERVER: &[Variable] = &[
         "an email address, with or without a name",
         "\"BucketList <no-reply@example.com>\"",
     ),
+    variable("ACCOUNT_NOTICES", "true", "Whether users get mail about their account and its logins.", BOOLEAN, ""),
     variable("LOG_FORMAT", "", "Log format. If empty, pretty in development and json elsewhere.", "pretty or json", ""),
     variable(
         "LOG_LEVEL",

@@ -275,6 +275,15 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    known_devices (user_id, device) {
+        user_id -> BigInt,
+        device -> Binary,
+        last_login_at -> BigInt,
+    }
+}
+
+diesel::joinable!(known_devices -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
 diesel::joinable!(password_resets -> users (user_id));
@@ -307,4 +316,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     api_client_keys,
     usage_counters,
     deprecation_notices,
+    known_devices,
 );

@@ -6,6 +6,7 @@ mod audit;
 mod bucketlists;
 mod clock;
 mod deprecation;
+mod devices;
 mod email;
 mod etag;
 mod exports;
@@ -35,6 +36,7 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use deprecation::{
     Brownout, ConsumerNotice, DeprecatedOperation, DeprecationConsumer, DeprecationNotice, DeprecationReport,
 };
+pub use devices::{DEVICE_RETENTION, device_digest, program};
 pub use email::{Email, InvalidEmail};
 pub use etag::{ETag, Versioned};
 pub use exports::{Export, ExportAttempt, ExportFormat, ExportRecord, ExportState, NewExport};

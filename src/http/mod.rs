@@ -14,6 +14,7 @@ mod unversioned;
 mod versions;
 
 pub use connection_errors::connection_error_responses;
+pub use pages::MailPreview;
 pub(crate) use pipeline::Cors;
 pub use pipeline::{
     Authenticator, CacheCounts, Pipeline, RateLimits, ResponseCache, ResponseValidator, ResponseViolationKind,

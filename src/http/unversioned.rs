@@ -21,7 +21,7 @@ use poem::{
 use serde_json::json;
 
 use super::{
-    pages::{self, PageInfo},
+    pages::{self, MailPreview, PageInfo},
     published,
     security_txt::{self, SecurityTxt},
     static_file::StaticFile,
@@ -63,6 +63,8 @@ pub struct PublishedFiles {
     pub postman: Vec<(&'static str, Cow<'static, str>)>,
     /// The public keys of access tokens, as a JWK set.
     pub public_keys: String,
+    /// Mail with sample data; the pages show it in development only.
+    pub mails: Vec<MailPreview>,
 }
 
 /// The routes outside the versions.
@@ -108,6 +110,7 @@ impl UnversionedRoutes {
             environment: config.environment.as_str(),
             demo_login: published_files.demo_login,
             contracts: &contracts,
+            mails: &published_files.mails,
         };
         for page in pages::pages(&info) {
             files.insert(page.path.clone(), StaticFile::from(page));

@@ -48,3 +48,10 @@ pub(super) enum JobError {
     #[error(transparent)]
     Mail(#[from] MailError),
 }
+
+impl JobError {
+    /// Returns whether further attempts would fail too.
+    pub(super) const fn is_permanent(&self) -> bool {
+        matches!(self, Self::Mail(MailError::Rejected(_)))
+    }
+}

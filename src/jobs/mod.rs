@@ -3,7 +3,10 @@
 //! A request inserts its jobs in its own transaction (an outbox). A job runs at least once, is idempotent, and is
 //! isolated: neither an error nor a panic stops other jobs. See `docs/decisions/0070-use-one-queue-with-priorities-for-jobs.md`.
 
+mod account_mail;
 mod backup;
+mod dead_letters;
+mod delivery;
 mod deprecation_mail;
 mod deprecation_notices;
 mod export;

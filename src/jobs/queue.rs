@@ -111,7 +111,8 @@ impl Queue {
             }
         };
         let (id, kind, attempt) = (job.id, job.kind.clone(), job.attempts);
-        let is_last = attempt >= job.max_attempts;
+        let is_permanent = result.as_ref().is_err_and(JobError::is_permanent);
+        let is_last = attempt >= job.max_attempts || is_permanent;
         match &result {
             Ok(_) => {}
             Err(error) if is_last => tracing::error!(id, kind, attempt, %error, "job failed for the last time"),

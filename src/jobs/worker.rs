@@ -7,7 +7,10 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
+    account_mail::{AccountMail, NewLoginMailJob, PasswordChangedMailJob, WelcomeMailJob},
     backup::{BackupSchedule, RecurringBackup},
+    dead_letters::{DeadLetterDigestMailJob, DeadLetterReport},
+    delivery::MailDelivery,
     deprecation_mail::DeprecationMailJob,
     deprecation_notices::DeprecationNotices,
     export::ExportJob,
@@ -97,24 +100,20 @@ impl JobWorker {
         let name: Arc<str> = worker_name().into();
         let purge = Arc::new(Purge::new(Arc::clone(&context), incidents, retention));
         let deprecation_notices = Arc::new(DeprecationNotices { deprecations, is_enabled });
+        let delivery = MailDelivery { mailer: Arc::clone(mailer), url: public_url };
+        let account_mail = AccountMail { context: Arc::clone(&context), delivery: delivery.clone() };
         let kinds = JobKinds::default()
-            .with(PasswordResetJob {
-                context: Arc::clone(&context),
-                mailer: Arc::clone(mailer),
-                ttl: reset_ttl,
-                public_url: public_url.clone(),
-            })
-            .with(DeprecationMailJob {
-                context: Arc::clone(&context),
-                mailer: Arc::clone(mailer),
-                deprecated,
-                public_url,
-                guide,
-            })
+            .with(PasswordResetJob { context: Arc::clone(&context), delivery: delivery.clone(), ttl: reset_ttl })
+            .with(WelcomeMailJob(account_mail.clone()))
+            .with(PasswordChangedMailJob(account_mail.clone()))
+            .with(NewLoginMailJob(account_mail.clone()))
+            .with(DeprecationMailJob { context: Arc::clone(&context), delivery, deprecated, guide })
+            .with(DeadLetterDigestMailJob(account_mail))
             .with(ExportJob { context: Arc::clone(&context) });
         let scheduler = Scheduler::new(Arc::clone(&context), Arc::clone(&name), metrics.clone())
             .every(Arc::clone(&purge))
             .every(Arc::clone(&deprecation_notices))
+            .every(DeadLetterReport { context: Arc::clone(&context) })
             .every(StatisticsUpdate { context: Arc::clone(&context) })
             .every(RecurringBackup { schedule: backups, clock: Arc::clone(&context.clock) });
         let is_retained = !retention.jobs.completed.is_zero();

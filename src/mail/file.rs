@@ -29,7 +29,7 @@ impl FileMailer {
         builder.create(&self.folder).await?;
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let path = self.folder.join(format!("{}-{number}.txt", uuid::Uuid::now_v7()));
-        let text = format!("To: {}\nSubject: {}\n\n{}\n", mail.to, mail.subject, mail.body);
+        let text = format!("To: {}\nSubject: {}\n\n{}\n", mail.to, mail.subject, mail.text);
         let mut options = tokio::fs::OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
@@ -44,7 +44,7 @@ impl FileMailer {
 impl Mailer for FileMailer {
     fn send<'a>(&'a self, mail: &'a Mail) -> SendFuture<'a> {
         Box::pin(async move {
-            let path = self.write(mail).await.map_err(|error| MailError(error.to_string()))?;
+            let path = self.write(mail).await.map_err(|error| MailError::Failed(error.to_string()))?;
             tracing::info!(path = %path.display(), subject = mail.subject, "mail written to a file; SMTP_URL is not set");
             Ok(())
         })

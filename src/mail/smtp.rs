@@ -1,12 +1,24 @@
 //! Sends mail by SMTP.
 
+use std::{error::Error as _, time::Duration};
+
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
-    message::{Mailbox, header::ContentType},
+    message::{
+        Mailbox, MultiPart,
+        header::{Header, HeaderName, HeaderValue},
+    },
+    transport::smtp::Error,
 };
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Mail, MailError, Mailer, SendFuture};
+
+/// Maximum time to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+/// Maximum time to send a message, from the connection to the response to its last byte. A mail server that accepts connections and
+/// does not respond must not delay other mail.
+const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Sends mail through an SMTP server.
 pub struct SmtpMailer {
@@ -21,36 +33,106 @@ impl SmtpMailer {
     /// Fails if the URL or the sender is invalid.
     pub fn new(url: &SecretString, from: &str) -> Result<Self, MailError> {
         let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose_secret())
-            .map_err(|_| MailError("invalid SMTP_URL".to_owned()))?
-            .timeout(Some(std::time::Duration::from_secs(20)))
+            .map_err(|_| MailError::Failed("invalid SMTP_URL".to_owned()))?
+            .timeout(Some(CONNECT_TIMEOUT))
             .build();
-        let from = from.parse().map_err(|_| MailError("invalid MAIL_FROM; the format is Name <a@b.c>".to_owned()))?;
-        Ok(Self { transport, from })
+        let invalid = |_| MailError::Failed("invalid MAIL_FROM; the format is Name <a@b.c>".to_owned());
+        Ok(Self { transport, from: from.parse().map_err(invalid)? })
+    }
+
+    /// Connects, negotiates TLS, authenticates and quits, as far as the URL requires.
+    ///
+    /// # Errors
+    /// Fails if a step fails, or if the server does not respond in time.
+    pub async fn check(&self, limit: Duration) -> Result<(), MailError> {
+        match tokio::time::timeout(limit, self.transport.test_connection()).await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err(MailError::Failed("the mail server closed the connection".to_owned())),
+            Ok(Err(error)) => Err(MailError::Failed(describe(&error))),
+            Err(_) => Err(no_response(limit)),
+        }
+    }
+
+    fn message(&self, mail: &Mail) -> Result<Message, MailError> {
+        // The error does not repeat the address, because errors are logged.
+        let to = mail.to.parse().map_err(|_| MailError::Rejected("invalid recipient address".to_owned()))?;
+        Message::builder()
+            .message_id(Some(format!("<{}@{}>", mail.id, self.from.email.domain())))
+            .from(self.from.clone())
+            .to(Mailbox::new(None, to))
+            .subject(&mail.subject)
+            .header(AutoSubmitted)
+            .multipart(MultiPart::alternative_plain_html(mail.text.clone(), mail.html.clone()))
+            .map_err(|error| MailError::Failed(error.to_string()))
     }
 }
 
 impl Mailer for SmtpMailer {
     fn send<'a>(&'a self, mail: &'a Mail) -> SendFuture<'a> {
         Box::pin(async move {
-            // The error does not repeat the address, because errors are logged.
-            let to = mail.to.parse().map_err(|_| MailError("invalid recipient address".to_owned()))?;
-            let message = Message::builder()
-                .from(self.from.clone())
-                .to(Mailbox::new(None, to))
-                .subject(&mail.subject)
-                .header(ContentType::TEXT_PLAIN)
-                .body(mail.body.clone())
-                .map_err(|error| MailError(error.to_string()))?;
-            self.transport.send(message).await.map(drop).map_err(|error| MailError(describe(&error)))
+            let message = self.message(mail)?;
+            match tokio::time::timeout(SEND_TIMEOUT, self.transport.send(message)).await {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(error)) if is_rejection(&error) => Err(MailError::Rejected(describe(&error))),
+                Ok(Err(error)) => Err(MailError::Failed(describe(&error))),
+                Err(_) => Err(no_response(SEND_TIMEOUT)),
+            }
         })
     }
 }
 
+/// The header that prevents automatic replies (RFC 3834).
+#[derive(Clone)]
+struct AutoSubmitted;
+
+impl Header for AutoSubmitted {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Auto-Submitted")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "auto-generated".to_owned())
+    }
+}
+
+fn no_response(limit: Duration) -> MailError {
+    MailError::Failed(format!("the mail server did not respond within {} s", limit.as_secs()))
+}
+
+/// Returns whether the mail server will never accept the message: the mailbox does not exist, is full or accepts no mail, or the
+/// message is too large. Other permanent errors, such as wrong credentials, concern the configuration: after its correction,
+/// another attempt succeeds.
+fn is_rejection(error: &Error) -> bool {
+    let code = error.status().map_or(0, u16::from);
+    let is_policy = enhanced_code(error).is_some_and(|code| code.starts_with("5.7."));
+    matches!(code, 550 | 551 | 552 | 553 | 556) && !is_policy
+}
+
+/// Returns the enhanced status code (RFC 3463) at the start of the server's response: `5.1.1`.
+fn enhanced_code(error: &Error) -> Option<String> {
+    let text = error.source()?.to_string();
+    let code = text.split_whitespace().next()?;
+    let is_code = code.split('.').count() == 3 && code.chars().all(|c| c == '.' || c.is_ascii_digit());
+    (is_code && code.len() <= 9).then(|| code.to_owned())
+}
+
 /// Describes an error without the text of the mail server, which may quote the recipient.
-fn describe(error: &lettre::transport::smtp::Error) -> String {
+fn describe(error: &Error) -> String {
     match error.status() {
-        Some(code) => format!("the mail server responded with {code}"),
+        Some(code) => {
+            let enhanced = enhanced_code(error).map_or_else(String::new, |code| format!(" {code}"));
+            format!("the mail server responded with {code}{enhanced}")
+        }
         None if error.is_response() => "the mail server sent an invalid response".to_owned(),
-        None => error.to_string(),
+        None => {
+            let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
+            // The message of an error contains its cause in some versions of the library.
+            let text = error.to_string();
+            if text.ends_with(&cause) { text } else { format!("{text}{cause}") }
+        }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     auth::{RefreshTokens, digest},
     db::{
         DbConnection, DbError,
-        repositories::{audit, sessions, users},
+        repositories::{audit, jobs::WelcomeMail, sessions, users},
     },
     domain::{
         AuditAction, AuditOrigin, Email, NewAuditEvent, NewSession, NewUser, RateLimit, Role, SessionId, Timestamp,
@@ -132,7 +132,7 @@ impl Accounts {
         let name = account.name.unwrap_or_else(|| email.local_part().chars().take(100).collect());
         let (now, refresh_token) = (context.clock.now(), RefreshTokens::generate(&*context.random));
         let refresh_hash = digest(&refresh_token);
-        let expires_at = self.expiry(now, now);
+        let (expires_at, notices) = (self.expiry(now, now), context.notices());
         let (user, session_id) = context
             .db
             .write(move |c| {
@@ -152,9 +152,12 @@ impl Accounts {
                 let session_id = open_session(c, user.id, user_agent.as_deref(), &refresh_hash, now, expires_at)?;
                 let event = NewAuditEvent::on_user(AuditAction::UserRegistered, user.id).with("session", session_id);
                 audit::append(c, &origin.clone().by(user.id), &event, now)?;
+                notices.record_login(c, user.id, user_agent.as_deref(), &origin, now)?;
+                notices.enqueue(c, &WelcomeMail { user_id: user.id }, now)?;
                 Ok::<_, Error>((user, session_id))
             })
             .await?;
+        context.outbox.notify();
         self.session_tokens(session_id, refresh_token, expires_at, user)
     }
 
@@ -193,8 +196,8 @@ impl Accounts {
         };
         let (now, refresh_token, user_id) = (context.clock.now(), RefreshTokens::generate(&*context.random), user.id);
         let (refresh_hash, verified_hash) = (digest(&refresh_token), user.password_hash.clone());
-        let expires_at = self.expiry(now, now);
-        let session_id = context
+        let (expires_at, notices) = (self.expiry(now, now), context.notices());
+        let (session_id, is_reported) = context
             .db
             .write(move |c| {
                 // The password may have been changed, or the account disabled or deleted, while the hash was computed.
@@ -208,7 +211,8 @@ impl Accounts {
                 let session_id = open_session(c, user_id, user_agent.as_deref(), &refresh_hash, now, expires_at)?;
                 let event = NewAuditEvent::on_user(AuditAction::LoginSucceeded, user_id).with("session", session_id);
                 audit::append(c, &origin.clone().by(user_id), &event, now)?;
-                Ok(session_id)
+                let is_reported = notices.record_login(c, user_id, user_agent.as_deref(), &origin, now)?;
+                Ok((session_id, is_reported))
             })
             .await
             .map_err(|error| match error {
@@ -216,6 +220,9 @@ impl Accounts {
                 Error::Unauthenticated(_) => Error::Unauthenticated(Unauthenticated::Credentials),
                 error => error,
             })?;
+        if is_reported {
+            context.outbox.notify();
+        }
         self.session_tokens(session_id, refresh_token, expires_at, user)
     }
 

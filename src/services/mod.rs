@@ -5,6 +5,7 @@ mod api_clients;
 mod audit;
 mod bucketlists;
 mod deprecations;
+mod devices;
 mod error;
 mod exports;
 mod idempotency;
@@ -74,6 +75,8 @@ pub struct Context {
     pub tracer: Option<Tracer>,
     /// Whether administrators may record profiles.
     pub has_profiles: bool,
+    /// Whether users get mail about their account and its logins.
+    pub account_notices: bool,
 }
 
 /// Wakes the workers of this server after the commit of a job, so that they do not wait for their next poll.

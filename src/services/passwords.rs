@@ -7,7 +7,7 @@ use crate::{
     auth::digest,
     db::repositories::{
         audit,
-        jobs::{self, PasswordResetMail},
+        jobs::{self, PasswordChangedMail, PasswordResetMail},
         sessions, users,
     },
     domain::{AuditAction, AuditOrigin, Email, NewAuditEvent, RateLimit, SessionId, User, UserId},
@@ -133,8 +133,8 @@ impl Accounts {
     ) -> Result<(), Error> {
         let context = &self.0;
         let password_hash = context.hasher.hash(password, &*context.random).await?;
-        let now = context.clock.now();
-        context
+        let (now, notices) = (context.clock.now(), context.notices());
+        let changed = context
             .write_token_status(move |c| {
                 // The account first: the deletion of an account locks in that order.
                 users::update_password(c, user_id, &password_hash, now)?;
@@ -148,8 +148,12 @@ impl Accounts {
                 // Tokens that were mailed earlier must not undo this change.
                 sessions::delete_password_resets(c, user_id)?;
                 audit::append(c, &origin, &NewAuditEvent::on_user(action, user_id), now)?;
+                let is_reset = reset_token_hash.is_some();
+                notices.enqueue(c, &PasswordChangedMail { user_id, changed_at: now, is_reset }, now)?;
                 Ok(sessions::revoke_all(c, user_id, except_session, now)?)
             })
-            .await
+            .await;
+        context.outbox.notify();
+        changed
     }
 }

@@ -19,6 +19,7 @@ mod https;
 mod incidents;
 mod jobs;
 mod lint;
+mod mail;
 mod malformed_requests;
 mod migrate;
 mod openapi;

@@ -127,7 +127,7 @@ fn servers_sharing_postgresql_see_changes_immediately() {
 
 #[test]
 fn mail_file_is_private_and_contains_a_valid_token() {
-    let sandbox = Sandbox::new().env("APP_ENV", "testing").env("LOG_LEVEL", "debug");
+    let sandbox = Sandbox::new().env("APP_ENV", "testing").env("LOG_LEVEL", "debug").env("ACCOUNT_NOTICES", "false");
     let server = sandbox.serve();
     server.register("ada@example.com");
     server.post("/v1/auth/password-reset", None, &json!({"email": "ada@example.com"})).expect(202);

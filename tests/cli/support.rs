@@ -32,10 +32,14 @@ mod proxy;
 #[allow(dead_code, unused_imports, reason = "shared with the integration tests")]
 mod collector;
 
+#[path = "../support/smtp.rs"]
+mod smtp;
+
 pub use collector::Collector;
 use engine::PostgresSchema;
 pub use engine::{Engine, server_url};
 pub use proxy::{Proxy, StartupOptions};
+pub use smtp::{Delivery, SmtpOptions, SmtpServer};
 
 /// Time after which a test fails instead of waiting longer.
 const TIMEOUT: Duration = Duration::from_secs(60);

@@ -43,8 +43,8 @@ async fn confirm_reset(app: &TestApp, token: &str, new_password: &str) -> Unchec
 
 /// Returns the token in a mail, which is on a separate line.
 fn token_in(mail: &Mail) -> String {
-    let line = mail.body.lines().find(|line| line.starts_with("    ") && !line.contains('{'));
-    line.unwrap_or_else(|| panic!("no token: {}", mail.body)).trim().to_owned()
+    let line = mail.text.lines().find(|line| line.starts_with("    ") && !line.contains('{'));
+    line.unwrap_or_else(|| panic!("no token: {}", mail.text)).trim().to_owned()
 }
 
 /// Requests a password reset, sends the mail and returns its token.
@@ -421,8 +421,8 @@ both_engines! {
         let mails = app.mailer.take();
         let recipients: Vec<&str> = mails.iter().map(|mail| mail.to.as_str()).collect();
         assert_eq!(recipients, [known.email()]);
-        assert!(mails[0].body.contains("http://test.example/v2/auth/password-reset/confirm"), "{}", mails[0].body);
-        assert!(mails[0].body.contains("for 10 minutes"), "{}", mails[0].body);
+        assert!(mails[0].text.contains("http://test.example/v2/auth/password-reset/confirm"), "{}", mails[0].text);
+        assert!(mails[0].text.contains("for 10 minutes"), "{}", mails[0].text);
         assert_eq!(count_jobs(&app).await, 0);
         known.get("/v1/users/me").await.expect(200);
         login(&app, &known.email(), Actor::PASSWORD).await.expect(200);
@@ -724,7 +724,13 @@ async fn responses_of_the_mail_server_are_not_logged_with_the_recipient() {
         }
     });
     let mailer = SmtpMailer::new(&url.into(), "BucketList <noreply@example.org>").unwrap();
-    let mail = Mail { to: "ada@example.com".to_owned(), subject: "Hello".to_owned(), body: "a secret".to_owned() };
+    let mail = Mail {
+        id: "1".to_owned(),
+        to: "ada@example.com".to_owned(),
+        subject: "Hello".to_owned(),
+        text: "a secret".to_owned(),
+        html: "<p>a secret</p>".to_owned(),
+    };
     let error = mailer.send(&mail).await.unwrap_err().to_string();
     assert!(error.contains("550"), "{error}");
     assert!(!error.contains("ada") && !error.contains("secret"), "{error}");

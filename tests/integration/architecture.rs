@@ -88,6 +88,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "http",
             "limits",
             "capture",
+            "mail",
             "metrics",
             "postman",
             "profiles",

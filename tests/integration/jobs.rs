@@ -277,7 +277,7 @@ both_engines! {
             let (first, second) = tokio::join!(app.app.worker.run_due_tasks(), replica.app.worker.run_due_tasks());
             first.unwrap() + second.unwrap()
         };
-        let tasks = if engine == crate::support::Engine::Sqlite { 3 } else { 2 };
+        let tasks = if engine == crate::support::Engine::Sqlite { 4 } else { 3 };
         assert_eq!(run().await, tasks);
         assert_eq!(run().await, 0, "no task is due");
         app.advance_clock(Duration::from_secs(599));
@@ -286,8 +286,8 @@ both_engines! {
         assert_eq!(run().await, 1, "the purge is due");
         let found = schedules(&app).await;
         let names: Vec<&str> = found.iter().map(|schedule| schedule.name.as_str()).collect();
-        assert_eq!(names, ["deprecation_notices", "purge", "statistics"][..tasks]);
-        let purge = &found[1];
+        assert_eq!(names, ["dead_letter_digest", "deprecation_notices", "purge", "statistics"][..tasks]);
+        let purge = &found[2];
         let at = Timestamp::from_micros;
         assert_eq!(purge.last_started_at, Some(at(START + 600_000_000)));
         assert_eq!(purge.next_run_at, at(START + 1_200_000_000));
@@ -302,13 +302,13 @@ both_engines! {
         app.execute("ALTER TABLE audit_events RENAME TO moved");
         assert_eq!(app.app.worker.run_due_tasks().await.unwrap(), 1);
         app.execute("ALTER TABLE moved RENAME TO audit_events");
-        let failed = schedules(&app).await.remove(1);
+        let failed = schedules(&app).await.remove(2);
         assert_eq!((failed.name.as_str(), failed.last_result), ("purge", Some(ScheduleResult::Failed)));
         assert!(failed.last_error.unwrap().contains("audit_events"));
         assert_eq!(failed.next_run_at, Timestamp::from_micros(START + 900_000_000));
         app.advance_clock(Duration::from_secs(300));
         assert_eq!(app.app.worker.run_due_tasks().await.unwrap(), 1);
-        let succeeded = schedules(&app).await.remove(1);
+        let succeeded = schedules(&app).await.remove(2);
         assert_eq!((succeeded.last_result, succeeded.last_error), (Some(ScheduleResult::Succeeded), None));
     }
 

@@ -154,7 +154,7 @@ both_engines! {
         send(&app, Method::POST, "/v2/auth/password-reset", &body, &away).await.expect(202);
         app.run_jobs().await;
         let mail = app.mailer.take().pop().unwrap();
-        let token = mail.body.lines().find(|line| line.starts_with("    ")).unwrap().trim().to_owned();
+        let token = mail.text.lines().find(|line| line.starts_with("    ")).unwrap().trim().to_owned();
         let body = json!({"token": token, "new_password": "lantern-harbour-43"});
         // The address has used one of its three logins.
         send(&app, Method::POST, "/v2/auth/password-reset/confirm", &body, &away).await.expect(204);

@@ -22,6 +22,7 @@ mod items;
 mod jobs;
 mod keyset;
 mod limits;
+mod mail;
 mod metrics;
 mod pages;
 mod pooler;

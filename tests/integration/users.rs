@@ -271,7 +271,7 @@ both_engines! {
             let user = app.user().await;
             app.anonymous().post("/v1/auth/password-reset", &json!({"email": user.email()})).await.expect(202);
             app.run_jobs().await;
-            let mail = app.mailer.take().remove(0).body;
+            let mail = app.mailer.take().remove(0).text;
             let token = mail.lines().find(|line| line.starts_with("    ") && !line.contains('{')).unwrap().trim();
             let confirmation = json!({"token": token, "new_password": "meadow-compass-17"});
             let change = json!({"current_password": Actor::PASSWORD, "new_password": "meadow-compass-18"});

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod bucketlists;
 pub mod creation;
 pub mod deprecation_notices;
+pub mod devices;
 pub mod exports;
 pub mod idempotency;
 pub mod incidents;

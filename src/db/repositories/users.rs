@@ -288,3 +288,10 @@ pub fn list_after(c: &mut DbConnection, filter: &UserFilter, keyset: &Keyset) ->
 pub fn count(c: &mut DbConnection, filter: &UserFilter) -> QueryResult<i64> {
     matching(filter, filter.created_after).select(count_star()).first(c)
 }
+
+/// Lists the administrators whose accounts are enabled, at most 100.
+pub fn list_administrators(c: &mut DbConnection) -> QueryResult<Vec<UserId>> {
+    let enabled = users::table.filter(users::role.eq(Role::Admin.as_str())).filter(users::disabled.eq(false));
+    let ids: Vec<i64> = enabled.order(users::id).limit(100).select(users::id).load(c)?;
+    Ok(ids.into_iter().map(UserId::new).collect())
+}

@@ -33,6 +33,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         fingerprinted("/docs", "docs.css", STYLE, include_bytes!("assets/docs.css")),
         fingerprinted("/docs", "docs-overlay.js", SCRIPT, include_bytes!("assets/docs-overlay.js")),
         fingerprinted("/docs", "docs.js", SCRIPT, include_bytes!("assets/docs.js")),
+        fingerprinted("/console", "mail.css", STYLE, include_bytes!("assets/mail.css")),
         fingerprinted("/docs", "swagger-ui.css", STYLE, swagger_ui.style.as_bytes()),
         fingerprinted("/docs", "swagger-ui.js", SCRIPT, swagger_ui.script.as_bytes()),
         fingerprinted("/redoc", "redoc.css", STYLE, include_bytes!("assets/redoc.css")),

@@ -9,6 +9,7 @@ mod console;
 mod docs;
 mod home;
 mod layout;
+mod mail;
 mod not_found;
 mod problems;
 mod programs;
@@ -51,6 +52,18 @@ pub struct PageInfo<'a> {
     pub demo_login: Option<(&'a str, &'a str)>,
     /// The API versions, with a document at `/openapi/{contract}.json`. The first is the default of `/docs`, `/redoc` and the quick start.
     pub contracts: &'a [&'a str],
+    /// Mail with sample data. Ignored outside of development.
+    pub mails: &'a [MailPreview],
+}
+
+/// A message with sample data.
+#[derive(Debug, Clone)]
+pub struct MailPreview {
+    /// The last segment of the path.
+    pub name: &'static str,
+    pub subject: String,
+    pub text: String,
+    pub html: String,
 }
 
 impl<'a> PageInfo<'a> {
@@ -120,6 +133,7 @@ pub fn pages(info: &PageInfo<'_>) -> Vec<Page> {
         let html = problems::violation_html(known, info, assets);
         page(problem::violation_page_path(known), HTML, CSP_TEXT, REVALIDATE, html)
     }));
+    pages.extend(mail::pages(info, assets));
     pages.extend(assets.iter().map(|asset| Page {
         path: Cow::Borrowed(&asset.path),
         content_type: asset.content_type,

@@ -11,6 +11,7 @@ const INFO: PageInfo<'_> = PageInfo {
     environment: "development",
     demo_login: Some(("demo@example.com", "it's \"secret\" <b>")),
     contracts: &["v2", "v1"],
+    mails: &[],
 };
 
 fn text(info: &PageInfo<'_>, path: &str) -> String {

@@ -102,7 +102,7 @@ both_engines! {
         request.header("host", attacker_host).header("x-forwarded-host", attacker_host).send().await.expect(202);
         app.run_jobs().await;
         let mail = app.mailer.take().remove(0);
-        assert!(mail.body.contains("http://test.example/") && !mail.body.contains(attacker_host), "{}", mail.body);
+        assert!(mail.text.contains("http://test.example/") && !mail.text.contains(attacker_host), "{}", mail.text);
     }
 
     async fn mail_contains_no_user_supplied_text(engine: Engine) {
@@ -114,7 +114,7 @@ both_engines! {
         app.run_jobs().await;
         let mail = app.mailer.take().remove(0);
         assert_eq!(mail.to, "victim@example.com");
-        for text in [&mail.subject, &mail.body] {
+        for text in [&mail.subject, &mail.text] {
             assert!(!text.contains("attacker") && !text.contains("locked"), "{text}");
         }
     }

@@ -205,7 +205,7 @@ async fn create_life_cycle(app: &TestApp) -> LifeCycle<'_> {
     anonymous.post("/v2/auth/password-reset", &json!({"email": email})).await.expect(202);
     app.run_jobs().await;
     let mail = app.mailer.take().remove(0);
-    let token = token_in(&mail.body);
+    let token = token_in(&mail.text);
     secrets.push(token.clone());
     let confirmation = json!({"token": token, "new_password": THIRD_PASSWORD});
     anonymous.post("/v2/auth/password-reset/confirm", &confirmation).await.expect(204);
@@ -288,7 +288,7 @@ both_engines! {
             app.anonymous().post("/v1/auth/password-reset", &json!({"email": user.email()})).await.expect(202);
             app.run_jobs().await;
             let mail = app.mailer.take().remove(0);
-            for token in [user.refresh_token(), token_in(&mail.body)] {
+            for token in [user.refresh_token(), token_in(&mail.text)] {
                 assert_eq!(URL_SAFE_NO_PAD.decode(&token).unwrap().len(), 32, "{token}");
                 assert!(tokens.insert(token));
             }

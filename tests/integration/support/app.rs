@@ -75,6 +75,8 @@ impl<'a> TestAppBuilder<'a> {
         config.database = database.options();
         config.limits.request_timeout = Duration::from_secs(120);
         config.data_dir = database.folder.path().to_owned();
+        // Most tests count the mail and the jobs of other operations than the registration.
+        config.account_notices = false;
         // The cheapest hash parameters: these tests do not measure the strength of a hash.
         config.passwords.memory_kib = 8;
         config.passwords.passes = 1;

@@ -73,7 +73,7 @@ both_engines! {
         }
         app.run_jobs().await;
         let mail = app.mailer.take().pop().unwrap();
-        let token = mail.body.lines().find(|line| line.starts_with("    ")).unwrap().trim().to_owned();
+        let token = mail.text.lines().find(|line| line.starts_with("    ")).unwrap().trim().to_owned();
         let confirm = json!({"token": token, "new_password": Actor::PASSWORD});
         app.anonymous().post("/v2/auth/password-reset/confirm", &confirm).await.expect(204);
         // Changes by administrators.

@@ -99,7 +99,7 @@ both_engines! {
             "Brownout: returns 410 from 2027-01-25 08:00 UTC to 2027-01-25 09:00 UTC\n",
             "Migration guide: http://test.example/redoc\n",
         ] {
-            assert!(mails[0].body.contains(text), "{text}: {}", mails[0].body);
+            assert!(mails[0].text.contains(text), "{text}: {}", mails[0].text);
         }
         client.get("/v1/bucketlists").await.expect(200);
         assert_eq!(notify(&app).await, NO_MAIL);
@@ -183,7 +183,7 @@ both_engines! {
         late.get("/v1/bucketlists").await.expect(200);
         let mails = notify(&app).await;
         assert_eq!((mails.len(), &mails[0].to), (1, &late.email()));
-        assert!(mails[0].body.contains("in 80 days\n"), "{}", mails[0].body);
+        assert!(mails[0].text.contains("in 80 days\n"), "{}", mails[0].text);
         assert_eq!(notify(&app).await, NO_MAIL);
     }
 
@@ -199,12 +199,12 @@ both_engines! {
         app.anonymous().get("/v1/bucketlists").await.expect(401);
         app.user().await.get("/v2/bucketlists").await.expect(200);
         let mut mails = notify(&app).await;
-        mails.sort_by_key(|mail| mail.body.len());
+        mails.sort_by_key(|mail| mail.text.len());
         let recipients: Vec<&str> = mails.iter().map(|mail| mail.to.as_str()).collect();
         assert_eq!(recipients, [user.email(), admin.email()]);
         assert_eq!(mails[1].subject, "3 operations that you call will be removed");
         for operation in ["listBucketlists", "listItems", "listUsers"] {
-            assert!(mails[1].body.contains(&format!("({operation})\n")), "{}", mails[1].body);
+            assert!(mails[1].text.contains(&format!("({operation})\n")), "{}", mails[1].text);
         }
         let entry = deprecation(&admin, "listBucketlists").await;
         assert_eq!(entry["consumers_total"], 3);

@@ -208,8 +208,9 @@ both_engines! {
         let admin = app.admin().await;
         assert_eq!(admin.get("/v2/admin/job-schedules").await.expect(200).json()["data"], json!([]));
         app.app.worker.run_due_tasks().await.unwrap();
-        let page = admin.get("/v2/admin/job-schedules?per_page=1").await.expect(200).json();
-        assert_eq!(page["data"][0]["name"], "deprecation_notices");
+        let page = admin.get("/v2/admin/job-schedules?per_page=2").await.expect(200).json();
+        assert_eq!(page["data"][0]["name"], "dead_letter_digest");
+        assert_eq!(page["data"][1]["name"], "deprecation_notices");
         let page = admin.get(page["links"]["next"].as_str().unwrap()).await.expect(200).json();
         let mut purge = page["data"][0].clone();
         assert!(purge["worker"].take().is_string());

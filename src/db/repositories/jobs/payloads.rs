@@ -2,12 +2,14 @@
 //!
 //! A new kind is a payload here, its name in [`KINDS`], and an implementation of `Job` in `src/jobs/`.
 
+use std::net::IpAddr;
+
 use diesel::QueryResult;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     db::{DbConnection, repositories::exports},
-    domain::{ApiVersion, ConsumerKind, ExportId, JobPriority, Timestamp},
+    domain::{ApiVersion, ConsumerKind, ExportId, JobPriority, Timestamp, UserId},
 };
 
 /// The arguments of a kind of job, stored as JSON. They contain no secrets, which administrators could otherwise see in a backup.
@@ -74,7 +76,15 @@ macro_rules! kinds {
     };
 }
 
-kinds![PasswordResetMail, DeprecationMail, ExportRequest];
+kinds![
+    PasswordResetMail,
+    WelcomeMail,
+    PasswordChangedMail,
+    NewLoginMail,
+    DeprecationMail,
+    DeadLetterDigestMail,
+    ExportRequest,
+];
 
 /// Mails a password reset token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +96,64 @@ pub struct PasswordResetMail {
 impl JobPayload for PasswordResetMail {
     const KIND: &'static str = "password_reset_mail";
     const PRIORITY: JobPriority = JobPriority::High;
+}
+
+/// Mails a new user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WelcomeMail {
+    pub user_id: UserId,
+}
+
+impl JobPayload for WelcomeMail {
+    const KIND: &'static str = "welcome_mail";
+    const PRIORITY: JobPriority = JobPriority::High;
+    const PUBLIC_FIELDS: &'static [&'static str] = &["user_id"];
+}
+
+/// Mails that the password of an account was changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasswordChangedMail {
+    pub user_id: UserId,
+    pub changed_at: Timestamp,
+    /// Whether it was changed with a mailed token.
+    pub is_reset: bool,
+}
+
+impl JobPayload for PasswordChangedMail {
+    const KIND: &'static str = "password_changed_mail";
+    const PRIORITY: JobPriority = JobPriority::High;
+    const PUBLIC_FIELDS: &'static [&'static str] = &["user_id", "changed_at", "is_reset"];
+}
+
+/// Mails that an unknown device has logged in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewLoginMail {
+    pub user_id: UserId,
+    pub logged_in_at: Timestamp,
+    /// The program, from a fixed list.
+    pub program: String,
+    pub address: Option<IpAddr>,
+}
+
+impl JobPayload for NewLoginMail {
+    const KIND: &'static str = "new_login_mail";
+    const PRIORITY: JobPriority = JobPriority::High;
+    const PUBLIC_FIELDS: &'static [&'static str] = &["user_id", "logged_in_at"];
+}
+
+/// Mails an administrator which jobs have failed for the last time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetterDigestMail {
+    pub user_id: UserId,
+    pub since: Timestamp,
+    /// Each kind of job, with the number of jobs.
+    pub kinds: Vec<(String, i64)>,
+}
+
+impl JobPayload for DeadLetterDigestMail {
+    const KIND: &'static str = "dead_letter_digest_mail";
+    const PRIORITY: JobPriority = JobPriority::High;
+    const PUBLIC_FIELDS: &'static [&'static str] = &["user_id", "since", "kinds"];
 }
 
 /// Mails a digest of the deprecated operations that a consumer calls.
