@@ -38,7 +38,7 @@ const ACTIVATION_WAIT: Duration = Duration::from_secs(10);
 /// Maximum time that the last checkpoint waits for other users of the database.
 const CHECKPOINT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Maximum time for the export of the last spans.
-const TRACE_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const TRACE_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) fn run(settings: Settings, seed: bool, no_worker: bool, out: &mut dyn Write) -> Result<(), CliError> {
     let mut config = settings.config()?;

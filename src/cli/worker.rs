@@ -15,7 +15,7 @@ use super::{
     listen::{bind_metrics, connection_limits, metrics_url, serve_metrics},
     logging::{self, LogLevel},
     reload::Reloader,
-    serve::{checkpoint, runtime, start_app},
+    serve::{TRACE_TIMEOUT, checkpoint, runtime, start_app},
 };
 use crate::{app::App, build_info, config::Config};
 
@@ -54,7 +54,7 @@ async fn work(
         app = start_app(config.clone(), false) => app?,
         () = &mut stop => return Ok(()),
     };
-    let App { worker, db, limits: request_limits, metrics, .. } = app;
+    let App { worker, db, limits: request_limits, metrics, tracer, .. } = app;
     print_startup_message(config, metrics_listener.as_ref(), out)?;
     let shutdown = CancellationToken::new();
     let connection_limits_sender = watch::Sender::new(connection_limits(config));
@@ -77,6 +77,9 @@ async fn work(
     tasks.close();
     if timeout(config.shutdown_timeout, tasks.wait()).await.is_err() {
         tracing::warn!("shutdown timeout reached; running jobs interrupted");
+    }
+    if let Some(tracer) = tracer {
+        tracer.shut_down(TRACE_TIMEOUT).await;
     }
     checkpoint(&db).await;
     Ok(())

@@ -21,6 +21,7 @@ use crate::{
     domain::{JobPriority, Random},
     metrics::{JobMetrics, JobResult},
     services::{Context, Error},
+    traces::KeyValue,
 };
 
 /// Time after which another worker can claim a job, unless the current worker extends the claim.
@@ -142,10 +143,16 @@ impl Queue {
         if claim.job.attempts > claim.job.max_attempts {
             return Err(JobError::Abandoned);
         }
-        AssertUnwindSafe(self.kinds.run(claim))
-            .catch_unwind()
-            .await
-            .unwrap_or_else(|panic| Err(JobError::Panicked(panic_message(&*panic).to_owned())))
+        let job = async {
+            let result = AssertUnwindSafe(self.kinds.run(claim)).catch_unwind().await;
+            result.unwrap_or_else(|panic| Err(JobError::Panicked(panic_message(&*panic).to_owned())))
+        };
+        let Some(tracer) = &self.context.tracer else { return job.await };
+        let attributes = [
+            KeyValue::new("bucketlist.job.id", claim.job.id),
+            KeyValue::new("bucketlist.job.attempt", i64::from(claim.job.attempts)),
+        ];
+        tracer.run_job(&claim.job.kind, attributes, job).await
     }
 
     /// Extends the claim regularly. Completes when it is lost.

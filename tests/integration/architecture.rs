@@ -33,7 +33,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("auth", &["config", "db", "domain", "traces"]),
     ("server", &[]),
     ("seed", &["auth", "build_info", "config", "db", "domain", "capture"]),
-    ("jobs", &["auth", "db", "domain", "capture", "mail", "metrics", "services", "usage"]),
+    ("jobs", &["auth", "db", "domain", "capture", "mail", "metrics", "services", "traces", "usage"]),
     ("services", &["auth", "db", "domain", "capture", "profiles", "traces"]),
     ("endpoints", &["auth", "domain", "services"]),
     (

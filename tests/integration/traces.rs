@@ -1,6 +1,6 @@
 //! Traces: what a collector receives, and that it never slows or breaks a request.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use bucketlist::traces::{TraceSampler, TraceSettings};
 use poem::http::Method;
@@ -168,6 +168,34 @@ both_engines! {
         let spans = collector.trace(TRACE);
         assert_eq!(named(&spans, "POST /v1/auth/register").status.clone().unwrap_or_default().code(), StatusCode::Unset);
         assert!(!format!("{spans:?}").contains(&admin.email()));
+    }
+
+    async fn job_and_its_mail_are_spans(engine: Engine) {
+        let collector = Collector::start();
+        let app = traced_app(engine, settings(collector.endpoint()));
+        let email = app.user().await.email();
+        app.anonymous().post("/v2/auth/password-reset", &json!({"email": email})).await.expect(202);
+        app.run_jobs().await;
+        flush(&app).await;
+        let spans = collector.spans();
+        let job = named(&spans, "job password_reset_mail");
+        assert_eq!((job.kind(), job.parent_span_id.is_empty()), (SpanKind::Consumer, true));
+        assert_eq!(span_attributes(job)["bucketlist.job.attempt"], "1");
+        let names: Vec<&str> = children(&spans, job).iter().map(|span| span.name.as_str()).collect();
+        assert!(names.contains(&"send mail") && names.len() >= 2, "{names:?}");
+        assert!(!format!("{spans:?}").contains(&email));
+        // A job that fails is a failed span.
+        app.mailer.fails.store(true, Ordering::SeqCst);
+        app.anonymous().post("/v2/auth/password-reset", &json!({"email": email})).await.expect(202);
+        app.run_jobs().await;
+        flush(&app).await;
+        let spans = collector.spans();
+        let failed: Vec<&str> = spans
+            .iter()
+            .filter(|span| span.status.as_ref().is_some_and(|status| status.code() == StatusCode::Error))
+            .map(|span| span.name.as_str())
+            .collect();
+        assert!(failed.contains(&"send mail") && failed.contains(&"job password_reset_mail"), "{failed:?}");
     }
 
     async fn dead_collector_fails_no_request_and_its_loss_is_counted(engine: Engine) {
