@@ -103,17 +103,13 @@ pub struct Authenticator {
 impl Authenticator {
     /// Checks the signature and the lifetime of the access token, or the format of the API key, without the database.
     pub(super) fn verify(&self, headers: &HeaderMap) -> Identity {
-        let mut values = headers.get_all(AUTHORIZATION).iter().chain(headers.get_all(API_KEY_HEADER));
-        let Some(value) = values.next() else { return Identity::Anonymous };
-        // Several credentials are ambiguous: a proxy may have checked another one.
-        if values.next().is_some() {
-            return Identity::InvalidToken;
-        }
-        let credential = if headers.contains_key(AUTHORIZATION) { bearer_token(value) } else { value.to_str().ok() };
-        match credential {
-            Some(text) if ApiKey::is_recognised(text) => self.verify_key(text),
-            Some(text) if headers.contains_key(AUTHORIZATION) => self.verify_token(text),
-            _ => Identity::InvalidToken,
+        match PresentedCredential::of(headers) {
+            PresentedCredential::None => Identity::Anonymous,
+            PresentedCredential::Bearer(text) | PresentedCredential::ApiKey(text) if ApiKey::is_recognised(text) => {
+                self.verify_key(text)
+            }
+            PresentedCredential::Bearer(text) => self.verify_token(text),
+            PresentedCredential::ApiKey(_) | PresentedCredential::Unusable => Identity::InvalidToken,
         }
     }
 
@@ -195,6 +191,45 @@ fn canonical_id(text: &str) -> Option<i64> {
     text.parse().ok().filter(|_| is_canonical)
 }
 
+/// The credential in the headers of a request.
+#[derive(Debug, PartialEq, Eq)]
+enum PresentedCredential<'a> {
+    None,
+    /// From `Authorization: Bearer`.
+    Bearer(&'a str),
+    /// From `X-API-Key`.
+    ApiKey(&'a str),
+    /// Several different credentials, or one in a wrong format. Several are ambiguous: a proxy may have checked another one.
+    Unusable,
+}
+
+impl<'a> PresentedCredential<'a> {
+    fn of(headers: &'a HeaderMap) -> Self {
+        let (Ok(authorization), Ok(api_key)) =
+            (at_most_one(headers, AUTHORIZATION.as_str()), at_most_one(headers, API_KEY_HEADER))
+        else {
+            return Self::Unusable;
+        };
+        let bearer = authorization.map(bearer_token);
+        let key = api_key.map(|value| value.to_str().ok());
+        match (bearer, key) {
+            (None, None) => Self::None,
+            (Some(Some(token)), None) => Self::Bearer(token),
+            (None, Some(Some(key))) => Self::ApiKey(key),
+            // Some generated clients send their only credential for each documented security scheme.
+            (Some(Some(token)), Some(Some(key))) if token == key => Self::Bearer(token),
+            _ => Self::Unusable,
+        }
+    }
+}
+
+/// Returns the value of a header; fails if the header is repeated.
+fn at_most_one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a HeaderValue>, ()> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next();
+    if values.next().is_some() { Err(()) } else { Ok(first) }
+}
+
 /// Returns the credentials of `Bearer <token>`; the scheme is case-insensitive (RFC 9110, section 11.1).
 fn bearer_token(header: &HeaderValue) -> Option<&str> {
     let (scheme, token) = header.to_str().ok()?.split_once(' ')?;
@@ -217,6 +252,29 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(bearer_token(&HeaderValue::from_static(header)), token, "{header:?}");
+        }
+    }
+
+    #[test]
+    fn only_one_credential_is_usable() {
+        use PresentedCredential::{ApiKey, Bearer, None, Unusable};
+
+        for (headers, expected) in [
+            (vec![], None),
+            (vec![("authorization", "Bearer a")], Bearer("a")),
+            (vec![("x-api-key", "a")], ApiKey("a")),
+            (vec![("authorization", "Bearer a"), ("x-api-key", "a")], Bearer("a")),
+            (vec![("authorization", "Bearer a"), ("x-api-key", "b")], Unusable),
+            (vec![("authorization", "Basic a"), ("x-api-key", "a")], Unusable),
+            (vec![("authorization", "Bearer a"), ("x-api-key", "")], Unusable),
+            (vec![("authorization", "Bearer a"), ("authorization", "Bearer a")], Unusable),
+            (vec![("x-api-key", "a"), ("x-api-key", "a")], Unusable),
+        ] {
+            let mut map = HeaderMap::new();
+            for &(name, value) in &headers {
+                map.append(name, HeaderValue::from_static(value));
+            }
+            assert_eq!(PresentedCredential::of(&map), expected, "{headers:?}");
         }
     }
 

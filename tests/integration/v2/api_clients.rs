@@ -160,6 +160,9 @@ both_engines! {
         assert_eq!(bodies.len(), 1, "{bodies:?}");
         let both = owner.request(Method::GET, "/v2/users/me").header("x-api-key", valid);
         both.send().await.expect_error(401, "INVALID_TOKEN");
+        // A client that does not distinguish between the security schemes sends its credential for each of them.
+        let same = Actor::with_api_key(&app, valid).request(Method::GET, "/v2/users/me");
+        same.header("authorization", &format!("Bearer {valid}")).send().await.expect(200);
         let twice = Actor::with_api_key(&app, valid).request(Method::GET, "/v2/users/me");
         twice.append_header("x-api-key", valid).send().await.expect_error(401, "INVALID_TOKEN");
     }

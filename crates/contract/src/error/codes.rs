@@ -112,7 +112,7 @@ error_codes! {
     401 InvalidToken "INVALID_TOKEN" "The access token or API key is not valid."
         causes[
             "The API key was replaced or deleted, its API client has expired, or the account of the API client is disabled.",
-            "The request contains both `Authorization` and `X-API-Key`.",
+            "`Authorization` and `X-API-Key` contain different credentials.",
             "The token has expired. It is valid for `expires_in` seconds.",
             "The session was ended by a logout or a password change, or the account was deleted.",
             "The token was truncated or changed, or it was issued by another server.",
