@@ -24,7 +24,7 @@ ADMIN = {"email": "admin@example.com", "password": "bucketlist-admin"}
 DEMO = {"email": "demo@example.com", "password": "bucketlist-demo"}
 
 # Operations that end the session of the caller or delete its account.
-ENDS_SESSION = {"logout", "changePassword", "deleteMe", "updateMe", "endSessions", "endSession"}
+ENDS_SESSION = {"logout", "changePassword", "deleteAccount", "deleteMe", "updateMe", "endSessions", "endSession"}
 
 _numbers = itertools.count(1)
 # The number of valid cases of each operation in each phase, so that the first ones of every phase use existing resources.
@@ -34,9 +34,9 @@ _taken = set()
 _lock = threading.Lock()
 
 
-def ask(method, path, token=None, body=None):
+def ask(method, path, token=None, body=None, headers=()):
     """Sends a request to v2 and returns the response body."""
-    headers = {"Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json", **dict(headers)}
     if token:
         headers["Authorization"] = f"Bearer {token}"
     content = None if body is None else json.dumps(body).encode()
@@ -127,6 +127,17 @@ def finished_export(token):
     raise TimeoutError("the export was not finished")
 
 
+def captured_incident():
+    """Captures a request and returns the id of an incident, also if the captured one is not stored yet."""
+    token = logins.get(ADMIN)
+    ask("GET", "/users/me", token, headers={"X-Debug-Capture": "1"})
+    for _ in range(100):
+        if incidents := ask("GET", "/admin/incidents?per_page=1", token)["data"]:
+            return incidents[0]["id"]
+        time.sleep(0.05)
+    raise TimeoutError("the incident was not stored")
+
+
 def use_existing_ids(case):
     """Replaces ids in the path by existing ones."""
     wanted = case.path_parameters or {}
@@ -138,6 +149,8 @@ def use_existing_ids(case):
         wanted["bucketlist_id"], item = create_list(logins.get(DEMO))
         if "item_id" in wanted:
             wanted["item_id"] = item
+    if "incident_id" in wanted:
+        wanted["incident_id"] = captured_incident()
     if "user_id" in wanted:
         # A separate account, which the operation may demote, disable or delete.
         wanted["user_id"] = register()["user"]["id"]
@@ -220,5 +233,5 @@ def before_call(context, case, kwargs):
         case.body = {"current_password": PASSWORD, "new_password": f"{PASSWORD}-{number}"}
     elif name == "confirmPasswordReset":
         case.body = {"token": reset_token(), "new_password": f"{PASSWORD}-{number}"}
-    elif name == "deleteMe":
+    elif name in ("deleteMe", "deleteAccount"):
         case.body = {"password": PASSWORD}
