@@ -6,8 +6,9 @@ use openapi_model::{BodyError, Operation, PathSegment, Sensitivity};
 use serde::de::IgnoredAny;
 
 use super::{
-    FreeText, MaskReason, Redaction, encoding, is_contract_name, is_fixed_sentence, is_sensitive_name,
-    is_server_generated,
+    FreeText, MaskReason, Redaction,
+    encoding::{self, EncodedChar},
+    is_contract_name, is_fixed_sentence, is_sensitive_name, is_server_generated,
     json::{self, JsonToken, TokenKind},
     patterns,
 };
@@ -39,6 +40,10 @@ impl Redaction<'_> {
 
     fn mask_json(&mut self, bytes: &mut [u8], operation: Option<&Operation>) -> Vec<FreeText> {
         let schema = operation.and_then(Operation::body);
+        let is_inside_secret = |path: &[PathSegment]| {
+            let parent = path.split_last().map_or(&[][..], |(_, parent)| parent);
+            schema.is_some_and(|schema| !parent.is_empty() && schema.sensitivity(parent) == Sensitivity::Sensitive)
+        };
         let mut texts = Vec::new();
         for token in json::tokens(bytes) {
             let sensitivity = schema.map_or(Sensitivity::Unknown, |schema| schema.sensitivity(&token.path));
@@ -48,6 +53,13 @@ impl Redaction<'_> {
                 MaskReason::Unrecognized
             };
             match (token.kind, sensitivity) {
+                // The name of a field inside a secret is part of the secret.
+                (TokenKind::Key, Sensitivity::Sensitive)
+                    if is_inside_secret(&token.path) && !is_harmless_name(name_of(&token)) =>
+                {
+                    let text = encoding::decode_json(bytes, token.range);
+                    self.mask(bytes, &text, MaskReason::Sensitive);
+                }
                 (TokenKind::Key, Sensitivity::Sensitive | Sensitivity::FreeText | Sensitivity::NotSensitive) => {}
                 (TokenKind::String, Sensitivity::FreeText | Sensitivity::NotSensitive)
                 | (TokenKind::Key, Sensitivity::Unknown) => {
@@ -149,8 +161,11 @@ impl Redaction<'_> {
                 }
                 TokenKind::String if is_server_generated(name_of(&token)) => {}
                 TokenKind::String => {
+                    let is_pointer = matches!(name_of(&token), "pointer" | "field");
                     let text = encoding::decode_json(bytes, token.range);
-                    if !is_fixed_sentence(&encoding::characters(&text).into_iter().collect::<String>()) {
+                    if is_pointer {
+                        texts.extend(split_pointer(text));
+                    } else if !is_fixed_sentence(&encoding::characters(&text).into_iter().collect::<String>()) {
                         texts.push(text);
                     }
                 }
@@ -185,6 +200,18 @@ fn name_of(token: &JsonToken) -> &str {
 
 fn is_harmless_name(name: &str) -> bool {
     is_contract_name(name) || name.chars().count() < MIN_NAME_LENGTH
+}
+
+/// Returns the segments of a JSON pointer. A pattern must not match across segments, which the server has joined.
+fn split_pointer(text: Vec<EncodedChar>) -> Vec<Vec<EncodedChar>> {
+    let mut segments = vec![Vec::new()];
+    for (character, encoded) in encoding::characters(&text).into_iter().zip(text) {
+        match segments.last_mut() {
+            Some(segment) if character != '/' => segment.push(encoded),
+            _ => segments.push(Vec::new()),
+        }
+    }
+    segments
 }
 
 /// Returns the non-empty ranges between separators.

@@ -25,7 +25,7 @@ pub(crate) fn exchange(operation: &str, target: &str, content_type: &str, body: 
         operation,
         code: None,
         site: String::new(),
-        principal: Some(Principal { user_id: 1, session_id: Some(2), role: PrincipalRole::User }),
+        principal: Some(Principal { user_id: 1, session_id: Some(2), role: PrincipalRole::User, api_client: None }),
         method: "POST".to_owned(),
         target: target.to_owned(),
         headers: vec![header("host", "localhost"), header("content-type", content_type)],
@@ -115,6 +115,21 @@ fn equal_values_have_equal_placeholders() {
     let response = String::from_utf8(record.response.body.0).unwrap();
     assert_eq!(response, format!(r#"{{"code": "X", "detail": "no {password}, {email}"}}"#));
     assert_eq!(site, format!("panic: {password}"));
+}
+
+#[test]
+fn pointer_of_a_response_is_masked_as_its_segments() {
+    const KEY: &str = "kJ3v0m7wq2Yx5sT8uB1nR4cE6gH9aZ0dF2iL5oP8qWs";
+    let body = format!(r#"{{"current_password": {{"{KEY}": 1}}, "new_password": "x"}}"#);
+    let response =
+        format!(r#"{{"errors": [{{"pointer": "/current_password/{KEY}"}}, {{"pointer": "/current_password"}}]}}"#);
+    let record = redact(&exchange("changePassword", "/v2/auth/password", JSON, body.as_bytes(), &response));
+    let request: Value = serde_json::from_slice(&record.request.body.0).unwrap();
+    let (name, _) = request["current_password"].as_object().unwrap().iter().next().unwrap();
+    assert_ne!(name, KEY);
+    let response: Value = serde_json::from_slice(&record.response.body.0).unwrap();
+    assert_eq!(response["errors"][0]["pointer"], format!("/current_password/{name}"));
+    assert_eq!(response["errors"][1]["pointer"], "/current_password");
 }
 
 #[test]
