@@ -488,6 +488,41 @@ async function apiClients() {
   });
 }
 
+async function jobs() {
+  await check('jobs and recurring tasks are listed, and filtered by state and kind', async () => {
+    await visit('/console/jobs');
+    await page.locator('#schedules tbody tr').first().waitFor();
+    await rows().first().waitFor();
+    const kind = await rows().first().locator('td[data-label=Kind]').innerText();
+    await inspect(page, 'jobs');
+    await filter({ kind: kind.toUpperCase().replaceAll('_', '-') });
+    await page.waitForURL(`**?kind=${kind}`);
+    await loaded();
+    const kinds = await page.locator('#rows td[data-label=Kind]').allInnerTexts();
+    assert.ok(kinds.length > 0 && kinds.every((other) => other === kind), `${kinds}`);
+    await filter({ kind: 'no_such_kind' });
+    await page.locator('#rows', { hasText: 'Nothing matches these filters.' }).waitFor();
+    await page.click('#filters button[type=reset]');
+    await rows().first().waitFor();
+  });
+  await check('a job is cancelled and retried, and the focus stays in the list', async () => {
+    // The job in the seed data has a kind that no worker runs.
+    await filter({ kind: 'newsletter_mail' });
+    const row = rowOf('newsletter_mail').first();
+    await row.waitFor();
+    const button = (name) => row.getByRole('button', { name: new RegExp(`^${name}: job \\d+$`) });
+    await answer(button('Cancel'), 'Cancel job');
+    await said('is cancelled');
+    assert.equal(await row.locator('.state').innerText(), 'cancelled');
+    assert.equal(await focused(page), 'TR');
+    await button('Retry').click();
+    await said('is queued');
+    assert.equal(await row.locator('.state').innerText(), 'queued');
+    await answer(button('Delete'), 'Cancel');
+    assert.equal(await row.count(), 1);
+  });
+}
+
 async function failures() {
   await check('an unreachable server is explained', async () => {
     await page.route('**/v2/admin/**', (route) => route.abort());
@@ -529,6 +564,7 @@ await run(async () => {
     await audit();
     await users(user);
     await apiClients();
+    await jobs();
     await failures();
     opened.trouble.assertNone();
   } catch (error) {

@@ -149,6 +149,16 @@ export function plan({ docs, origin, demo, admin, contract }) {
       ...['getApiClient', 'updateApiClient', 'rotateApiClientKey']
         .map((id) => asAdmin(id, 200, { input: () => ({ parameters: { api_client_id: ids.client } }) })),
       asAdmin('deleteApiClient', 204, { input: () => ({ parameters: { api_client_id: ids.client } }) }),
+      asAdmin('listJobs', 200, {
+        after: ({ json }) => {
+          // The job in the seed data has a kind that no worker runs.
+          ids.job = json?.data.find(({ kind }) => kind === 'newsletter_mail')?.id;
+          ids.completedJob = json?.data.find(({ state }) => state === 'completed')?.id;
+        },
+      }),
+      ...['getJob', 'cancelJob', 'retryJob'].map((id) => asAdmin(id, 200, { input: () => ({ parameters: { job_id: ids.job } }) })),
+      asAdmin('deleteJob', 204, { input: () => ({ parameters: { job_id: ids.completedJob } }) }),
+      asAdmin('listJobSchedules', 200),
       asAdmin('listIncidents', 200, { after: ({ json }) => { ids.incident = json?.data[0]?.id; } }),
       asAdmin('listIncidentGroups', 200),
       ...['getIncident', 'exportIncidentForPostman', 'exportIncidentForCurl', 'exportIncidentAsHar', 'updateIncident']

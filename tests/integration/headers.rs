@@ -73,7 +73,7 @@ both_engines! {
         assert_headers(&anonymous.get("/").await.expect(200), HOME, "no-cache");
         assert_headers(&anonymous.get("/docs").await.expect(200), DOCS, "no-cache");
         assert_headers(&anonymous.get("/redoc").await.expect(200), REDOC, "no-cache");
-        for path in ["/console", "/console/usage", "/console/incidents", "/console/users", "/console/api-clients", "/console/audit"] {
+        for path in ["/console", "/console/usage", "/console/incidents", "/console/users", "/console/api-clients", "/console/jobs", "/console/audit"] {
             assert_headers(&anonymous.get(path).await.expect(200), CONSOLE, "no-cache");
         }
         assert_headers(&anonymous.get("/problems").await.expect(200), TEXT, "no-cache");

@@ -34,6 +34,7 @@ sections! {
     "/console/incidents" "Incidents" "incidents";
     "/console/users" "Users" "users";
     "/console/api-clients" "API clients" "api-clients";
+    "/console/jobs" "Jobs" "jobs";
     "/console/audit" "Audit" "audit";
 }
 

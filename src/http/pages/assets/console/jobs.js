@@ -1,0 +1,82 @@
+// Lists background jobs with their errors, retries, cancels and deletes them, and shows the recurring tasks.
+"use strict";
+
+(() => {
+  const { call, confirm, contract, create, element, filled, filters, json, list, number, onClick, say, sayError, start, time } = window.BucketListConsole;
+  const JOBS = "/v2/admin/jobs";
+
+  const STATE_CLASSES = { dead: "state open", completed: "state good" };
+  const state = (value) => create("span", { text: value.replaceAll("_", " "), className: STATE_CLASSES[value] ?? "state" });
+
+  /** The operations that the state of the job permits are links of the job. */
+  function actions(job) {
+    const button = (relation, text, className, work) => {
+      if (!job._links[relation]) return [];
+      const created = create("button", { text, className: `button ${className}`, attributes: { type: "button", "aria-label": `${text}: job ${job.id}` } });
+      onClick(created, () => work(created));
+      return [created];
+    };
+    const change = async (target, operation, done) => {
+      jobs.replace(target, await json(`${JOBS}/${job.id}/${operation}`, { method: "POST" }));
+      say(done);
+    };
+    return [
+      ...button("retry", "Retry", "", (target) => change(target, "retry", `Job ${job.id} is queued.`)),
+      ...button("cancel", "Cancel", "", async (target) => {
+        const text = "A running job stops within 10 seconds; what it has done until then remains.";
+        if (await confirm({ title: `Cancel job ${job.id}?`, text, label: "Cancel job" })) await change(target, "cancel", `Job ${job.id} is cancelled.`);
+      }),
+      ...button("delete", "Delete", "danger", async (target) => {
+        if (!(await confirm({ title: `Delete job ${job.id}?`, text: "The job is deleted permanently. A queued job does not run.", label: "Delete job" }))) return;
+        await call(`${JOBS}/${job.id}`, { method: "DELETE" });
+        jobs.replace(target, null);
+        say(`Job ${job.id} is deleted.`);
+      }),
+    ];
+  }
+
+  const payload = (values) => Object.entries(values).map(([name, value]) => `${name}: ${value}`).join(", ") || "–";
+  const columns = [
+    { title: "ID", className: "number", cell: ({ id }) => String(id) },
+    { title: "Kind", className: "code", cell: ({ kind }) => kind },
+    { title: "State", cell: ({ state: value }) => state(value) },
+    { title: "Attempts", className: "number", cell: ({ attempts, max_attempts: most }) => `${number(attempts)} of ${number(most)}` },
+    { title: "Arguments", cell: ({ payload: values }) => create("bdi", { text: payload(values) }) },
+    { title: "Error", cell: ({ last_error: error }) => create("bdi", { text: error ?? "–", className: error ? "error-text" : "" }) },
+    { title: "Created", className: "time", cell: ({ created_at: at }) => time(at) },
+    { title: "Due or finished", className: "time", cell: ({ run_at: due, finished_at: finished }) => time(finished ?? due) },
+    { title: "Actions", className: "actions", cell: actions },
+  ];
+
+  const { params } = filters(element("filters"), () => jobs.reload(), { kind: (text) => text.toLowerCase().replace(/[\s-]/g, "_") });
+  const jobs = list({
+    root: element("rows"), label: "Jobs", columns,
+    empty: "There are no jobs. Mail, exports and other background work appear here.",
+    path: () => `${JOBS}?${params()}`,
+    isFiltered: () => params().size > 0,
+  });
+
+  const scheduleColumns = [
+    { title: "Task", className: "code", cell: ({ name }) => name },
+    { title: "Every", cell: ({ interval_seconds: seconds }) => (seconds % 3600 === 0 ? `${number(seconds / 3600)} h` : seconds % 60 === 0 ? `${number(seconds / 60)} min` : `${number(seconds)} s`) },
+    { title: "Last run", className: "time", cell: ({ last_started_at: at }) => (at ? time(at) : "not yet") },
+    { title: "Result", cell: ({ last_result: result, last_count: count, last_error: error }) => [
+      ...(result ? [create("span", { text: result, className: result === "failed" ? "state open" : "state good" }), count === null ? "" : ` ${number(count)}`] : ["–"]),
+      ...(error ? [create("bdi", { text: ` ${error}`, className: "error-text" })] : []),
+    ] },
+    { title: "Next run", className: "time", cell: ({ next_run_at: at }) => time(at) },
+  ];
+
+  async function loadSchedules() {
+    const { data } = await json("/v2/admin/job-schedules?per_page=100");
+    element("schedules").replaceChildren(data.length ? filled("Recurring tasks", scheduleColumns, data) : create("p", { text: "No recurring tasks are enabled.", className: "note" }));
+  }
+
+  async function fillStates() {
+    const field = element("filters").elements.state;
+    field.append(...(await contract()).components.schemas.JobState.enum.map((value) => create("option", { text: value })));
+    field.value = params().get("state") ?? "";
+  }
+  fillStates().catch(sayError);
+  start(() => Promise.all([jobs.reload(), loadSchedules()]));
+})();
