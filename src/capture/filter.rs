@@ -14,7 +14,7 @@ pub struct CaptureFilter {
 
 /// A value of `INCIDENTS` is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not 4xx, 5xx, a status from 400 to 599, or an error code such as EMAIL_TAKEN")]
+#[error("{0} is not 4xx, 5xx, a status from 400 to 599, or an error code such as EMAIL_TAKEN")]
 pub struct InvalidCaptureFilter(String);
 
 impl CaptureFilter {
@@ -38,7 +38,7 @@ impl FromStr for CaptureFilter {
 
     /// Parses `off`, or a comma-separated list such as `5xx,409,EMAIL_TAKEN`.
     fn from_str(text: &str) -> Result<Self, InvalidCaptureFilter> {
-        let mut filter = Self::default();
+        let (mut filter, mut invalid) = (Self::default(), Vec::new());
         if text.eq_ignore_ascii_case("off") {
             return Ok(filter);
         }
@@ -49,16 +49,22 @@ impl FromStr for CaptureFilter {
                 ("5xx", ..) => filter.classes.push(5),
                 (_, Ok(status @ 400..=599), _) => filter.statuses.push(status),
                 (_, _, Some(code)) => filter.codes.push(code),
-                _ => return Err(InvalidCaptureFilter(word.to_owned())),
+                _ => invalid.push(format!("`{word}`")),
             }
         }
-        Ok(filter)
+        if invalid.is_empty() { Ok(filter) } else { Err(InvalidCaptureFilter(invalid.join(" or "))) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_invalid_elements_are_reported() {
+        let error = "foo,5xx,6xx,200".parse::<CaptureFilter>().unwrap_err().to_string();
+        assert!(error.starts_with("`foo` or `6xx` or `200` is not 4xx, 5xx, a status"), "{error}");
+    }
 
     #[test]
     fn filter_matches_classes_statuses_and_codes() {

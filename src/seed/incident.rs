@@ -66,7 +66,7 @@ fn record(demo: i64, at: i64) -> IncidentRecord {
         operation: Some(OPERATION.to_owned()),
         code: Some(CODE.to_owned()),
         fingerprint: fingerprint(Some(OPERATION), 500, Some(CODE), EXAMPLE_SITE),
-        principal: Some(Principal { user_id: demo, session_id: Some(1), role: PrincipalRole::User }),
+        principal: Some(Principal { user_id: demo, session_id: Some(1), role: PrincipalRole::User, api_client: None }),
         placeholders: vec![EXAMPLE_PLACEHOLDER.to_owned()],
         request: CapturedRequest {
             method: "POST".to_owned(),

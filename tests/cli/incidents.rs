@@ -7,7 +7,8 @@ use std::{
 };
 
 use ::incidents::{
-    CapturedBody, CapturedRequest, CapturedResponse, ContractVersion, IncidentRecord, Principal, PrincipalRole,
+    CapturedApiClient, CapturedBody, CapturedRequest, CapturedResponse, ContractVersion, IncidentRecord, Principal,
+    PrincipalRole,
     file::{IncidentFile, parse},
     record::FORMAT,
 };
@@ -34,7 +35,7 @@ fn record(id: i64, method: &str, target: &str, headers: &[(&str, &str)], body: &
         operation: None,
         code: None,
         fingerprint: "test".to_owned(),
-        principal: Some(Principal { user_id: 42, session_id: Some(7), role: PrincipalRole::User }),
+        principal: Some(Principal { user_id: 42, session_id: Some(7), role: PrincipalRole::User, api_client: None }),
         placeholders: Vec::new(),
         request: CapturedRequest {
             method: method.to_owned(),
@@ -74,6 +75,29 @@ fn failure(server: &TestServer) -> Value {
     );
     stream.write_all(head.as_bytes()).unwrap();
     TestResponse::read(stream).unwrap().expect(500).json()
+}
+
+/// Sends a request that creates a bucketlist, with these headers.
+fn create_bucketlist(server: &TestServer, headers: &str) -> TestResponse {
+    let body = r#"{"name": "See the world"}"#;
+    let mut stream = connect(server.address).unwrap();
+    let request = format!(
+        "POST /v2/bucketlists HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        server.address,
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    TestResponse::read(stream).unwrap()
+}
+
+/// Creates an administrator. Returns a token.
+fn admin_token(sandbox: &Sandbox, server: &TestServer) -> String {
+    let create = ["user", "create", "admin@example.com", "--admin", "--password-stdin"];
+    sandbox.run_with(&create, PASSWORD).expect_success();
+    let login = json!({"email": "admin@example.com", "password": PASSWORD});
+    let session = server.post("/v2/auth/login", None, &login).expect(200).json();
+    session["access_token"].as_str().unwrap().to_owned()
 }
 
 fn write(sandbox: &Sandbox, name: &str, value: &impl serde::Serialize) {
@@ -306,13 +330,145 @@ both_engines! {
         assert!(text.ends_with("2 of 2 reproduced.\n"), "{text}");
 
         // Requests of administrators need an administrator account.
-        let principal = Principal { user_id: 1, session_id: Some(1), role: PrincipalRole::Admin };
+        let principal = Principal { user_id: 1, session_id: Some(1), role: PrincipalRole::Admin, api_client: None };
         write(&sandbox, "7.json", &IncidentRecord { principal: Some(principal), ..missing });
         let error = sandbox.run(&["incidents", "replay", "7.json", "--against", &url]).expect_error();
         assert!(error.contains("name an administrator account with --admin"), "{error}");
         let sandbox = sandbox.env("REPLAY_PASSWORD", "wrong-password-1");
         let error = sandbox.run(&["incidents", "replay", "5.json", "--against", &url, "--user", "ada@example.com"]).expect_error();
         assert!(error.contains("as ada@example.com: 401 INVALID_CREDENTIALS"), "{error}");
+        server.stop();
+    }
+
+    fn request_of_an_api_client_is_replayed_with_a_key_of_the_same_scopes(engine: Engine) {
+        let sandbox = Sandbox::on(engine)
+            .env("APP_ENV", "testing")
+            .env("RATE_LIMIT", "off")
+            .env("INCIDENTS", "4xx,5xx")
+            .env("REPLAY_PASSWORD", PASSWORD)
+            .env("REPLAY_ADMIN_PASSWORD", PASSWORD);
+        let server = sandbox.serve();
+        let (user, admin) = (server.register("ada@example.com"), admin_token(&sandbox, &server));
+        let create = ["api-client", "create", "Reader", "--user", "ada@example.com", "--scope", "read"];
+        let created = sandbox.run(&create).expect_success();
+        let key = created.trim_end().rsplit(' ').next().unwrap();
+        let url = server.url();
+        let headers = [format!("X-API-Key: {key}"), format!("Authorization: Bearer {key}")];
+        for (headers, sent, not_sent) in [(&headers[0], "x-api-key", "authorization"), (&headers[1], "authorization", "x-api-key")] {
+            let rejected = create_bucketlist(&server, headers).expect(403).json();
+            assert_eq!(rejected["code"], "INSUFFICIENT_SCOPE");
+            let request_id = rejected["request_id"].as_str().unwrap();
+            // Incidents are stored after the response was sent.
+            let show = || sandbox.run(&["incidents", "show", request_id, "--format", "json"]);
+            let stored = (0..MAX_ATTEMPTS).map(|_| show()).find(|output| output.code == Some(0)).expect("the incident is stored");
+            let record: IncidentRecord = serde_json::from_str(&stored.out).unwrap();
+            let client = CapturedApiClient { id: 1, scopes: vec!["read".to_owned()] };
+            assert_eq!(record.principal.as_ref().unwrap().api_client, Some(client));
+            let text = sandbox.run(&["incidents", "show", request_id]).expect_success();
+            assert!(text.contains("API client 1 of user "), "{text}");
+            let curl = sandbox.run(&["incidents", "export", request_id, "--format", "curl"]).expect_success();
+            assert!(curl.contains(&format!("-H '{sent}: ")) && !curl.contains(not_sent) && curl.contains("${API_KEY:?"), "{curl}");
+
+            // Without an administrator, the request is not sent.
+            let replay = |source: &str, expect: &str, more: &[&str]| {
+                let arguments = ["incidents", "replay", source, "--against", &url, "--expect", expect];
+                sandbox.run(&[&arguments[..], more].concat())
+            };
+            for expect in ["fixed", "reproduced"] {
+                let text = replay(request_id, expect, &[]).expect_exit_code(4).out;
+                assert!(text.contains("not sent") && text.contains("was captured from an API client"), "{text}");
+            }
+            let replayers = [&["--admin", "admin@example.com"][..], &["--admin", "admin@example.com", "--user", "ada@example.com"]];
+            for replayer in replayers {
+                let text = replay(request_id, "reproduced", replayer).expect_success();
+                assert!(text.ends_with("1 of 1 reproduced.\n"), "{text}");
+                let text = replay(request_id, "fixed", replayer).expect_exit_code(4).out;
+                assert!(text.ends_with("0 of 1 fixed.\n"), "{text}");
+            }
+
+            // A version that did not store scopes captured the request.
+            let principal = record.principal.clone().map(|principal| Principal { api_client: None, ..principal });
+            write(&sandbox, "old.json", &IncidentRecord { principal, ..record.clone() });
+            let text = replay("old.json", "fixed", replayers[1]).expect_exit_code(4).out;
+            assert!(text.contains("not sent") && text.contains("did not store its scopes"), "{text}");
+            // A key that was not checked.
+            let response = CapturedResponse { status: 503, ..record.response.clone() };
+            write(&sandbox, "unchecked.json", &IncidentRecord { principal: None, response, ..record });
+            let text = replay("unchecked.json", "fixed", replayers[1]).out;
+            assert_eq!(text.contains("before its API key was checked"), sent == "x-api-key", "{text}");
+        }
+        // Nothing was created, and the replay has deleted its API clients and accounts.
+        assert_eq!(server.get("/v2/bucketlists", Some(&user)).expect(200).json()["data"], json!([]));
+        let clients = server.get("/v2/admin/api-clients", Some(&admin)).expect(200).json();
+        assert_eq!(clients["data"].as_array().unwrap().len(), 1, "{clients}");
+        let users = server.get("/v2/admin/users?q=replay", Some(&admin)).expect(200).json();
+        assert_eq!(users["data"], json!([]));
+        server.stop();
+    }
+
+    fn what_replayed_requests_create_is_deleted(engine: Engine) {
+        let sandbox = Sandbox::on(engine)
+            .env("APP_ENV", "testing")
+            .env("RATE_LIMIT", "off")
+            .env("REQUIRE_IF_MATCH", "on")
+            .env("REPLAY_PASSWORD", PASSWORD)
+            .env("REPLAY_ADMIN_PASSWORD", PASSWORD);
+        let server = sandbox.serve();
+        let failure = failure(&server);
+        let (user, admin) = (server.register("ada@example.com"), admin_token(&sandbox, &server));
+        let users = || server.get("/v2/admin/users", Some(&admin)).expect(200).json()["data"].as_array().unwrap().len();
+        let before = users();
+        let url = server.url();
+        let replay = |file: &str| {
+            let accounts = ["--user", "ada@example.com", "--admin", "admin@example.com"];
+            sandbox.run(&[&["incidents", "replay", file, "--against", &url, "--expect", "fixed"][..], &accounts].concat())
+        };
+        // The account can be registered again: the second replay has the same outcome.
+        for path in ["/v1/auth/register", "/v2/auth/register", "/auth/register"] {
+            let body = json!({"email": "new@example.com", "password": PASSWORD, "name": "New"});
+            let mut registration = with_response(record(1, "POST", path, &[], &body), "register", 500, &failure);
+            registration.principal = None;
+            registration.request.headers.retain(|(name, _)| name != "authorization");
+            write(&sandbox, "register.json", &registration);
+            for _ in 0..2 {
+                let text = replay("register.json").expect_success();
+                assert!(text.contains("201") && text.ends_with("1 of 1 fixed.\n"), "{text}");
+                assert_eq!(users(), before, "{path}");
+            }
+        }
+        // Accounts of the server stay, but not what the requests have created for them.
+        for (file, path) in [("v1.json", "/v1/bucketlists"), ("v2.json", "/v2/bucketlists")] {
+            write(&sandbox, file, &with_response(record(1, "POST", path, &[], &json!({"name": "x"})), "createBucketlist", 500, &failure));
+        }
+        let batch = json!({"items": [{"name": "a"}, {"name": "b"}]});
+        let list = server.post("/v2/bucketlists", Some(&user), &json!({"name": "Mine"})).expect(201).json();
+        let items = format!("/v2/bucketlists/{}/items", list["id"]);
+        write(&sandbox, "batch.json", &with_response(record(1, "POST", &format!("{items}/batch"), &[], &batch), "createItems", 500, &failure));
+        let client = json!({"name": "Sync", "contact_email": "a@example.com", "scopes": ["read"]});
+        let mut client = with_response(record(1, "POST", "/v2/admin/api-clients", &[], &client), "createApiClient", 500, &failure);
+        client.principal = Some(Principal { user_id: 1, session_id: Some(1), role: PrincipalRole::Admin, api_client: None });
+        write(&sandbox, "client.json", &client);
+        for file in ["v1.json", "v2.json", "batch.json", "client.json"] {
+            let text = replay(file).expect_success();
+            assert!(text.contains("201") && text.ends_with("1 of 1 fixed.\n"), "{text}");
+        }
+        let lists = server.get("/v2/bucketlists", Some(&user)).expect(200).json();
+        assert_eq!(lists["data"].as_array().unwrap().len(), 1, "{lists}");
+        assert_eq!(server.get(&items, Some(&user)).expect(200).json()["data"], json!([]));
+        assert_eq!(server.get("/v2/admin/api-clients", Some(&admin)).expect(200).json()["data"], json!([]));
+
+        // A request for an API client of another server does not change one with the same ID.
+        let mine = json!({"name": "Mine", "contact_email": "a@example.com", "scopes": ["read"]});
+        let mine = server.post("/v2/admin/api-clients", Some(&admin), &mine).expect(201).json();
+        let path = format!("/v2/admin/api-clients/{}", mine["id"]);
+        let mut delete = with_response(record(1, "DELETE", &path, &[("if-match", "*")], &Value::Null), "deleteApiClient", 500, &failure);
+        delete.principal = client.principal;
+        write(&sandbox, "delete.json", &delete);
+        let text = replay("delete.json").expect_success();
+        assert!(text.contains("204"), "{text}");
+        let clients = server.get("/v2/admin/api-clients", Some(&admin)).expect(200).json();
+        assert_eq!(clients["data"].as_array().unwrap().len(), 1, "{clients}");
+        assert_eq!(clients["data"][0]["id"], mine["id"]);
         server.stop();
     }
 

@@ -18,7 +18,8 @@ use sha2::{Digest, Sha256};
 
 pub use exchange::Exchange;
 pub use record::{
-    CapturedBody, CapturedRequest, CapturedResponse, ContractVersion, IncidentRecord, Principal, PrincipalRole,
+    CapturedApiClient, CapturedBody, CapturedRequest, CapturedResponse, ContractVersion, IncidentRecord, Principal,
+    PrincipalRole,
 };
 pub use redaction::{CommonPasswords, RedactedIncident, Redactor};
 

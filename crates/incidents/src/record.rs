@@ -72,7 +72,19 @@ pub struct Principal {
     pub user_id: i64,
     /// `None` if the request had the key of an API client.
     pub session_id: Option<i64>,
+    /// Role of the account, also for an API client that acts for it.
     pub role: PrincipalRole,
+    /// The API client whose key the request had. `None` for a session, and in records of versions that did not store it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_client: Option<CapturedApiClient>,
+}
+
+/// The API client that sent a request.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Hash, Serialize)]
+pub struct CapturedApiClient {
+    pub id: i64,
+    /// `read`, `write` and `admin`.
+    pub scopes: Vec<String>,
 }
 
 /// Role that the caller had, or that the operation requires where the caller's role is unknown.
@@ -106,7 +118,8 @@ pub struct CapturedRequest {
     pub method: String,
     /// Path and query as received: neither decoded nor normalised.
     pub target: String,
-    /// Allow-listed headers in the order received. `authorization` has the original scheme and a placeholder.
+    /// Allow-listed headers in the order received. `authorization` has the original scheme and a placeholder, `x-api-key` a
+    /// placeholder.
     pub headers: Vec<(String, String)>,
     pub body: CapturedBody,
     /// Whether the body exceeded the capture limit. Such a request cannot be replayed.
@@ -187,6 +200,17 @@ mod tests {
         let json = serde_json::to_string(&CapturedBody(b"one".to_vec())).unwrap().replace("one", "two");
         let error = serde_json::from_str::<CapturedBody>(&json).unwrap_err().to_string();
         assert!(error.contains("SHA-256"), "{error}");
+    }
+
+    #[test]
+    fn principal_without_an_api_client_is_read() {
+        let principal: Principal = serde_json::from_str(r#"{"user_id": 1, "session_id": 1, "role": "user"}"#).unwrap();
+        assert_eq!(principal.api_client, None);
+        assert!(!serde_json::to_string(&principal).unwrap().contains("api_client"));
+        let client = CapturedApiClient { id: 3, scopes: vec!["read".to_owned()] };
+        let principal = Principal { session_id: None, api_client: Some(client), ..principal };
+        let json = serde_json::to_string(&principal).unwrap();
+        assert_eq!(serde_json::from_str::<Principal>(&json).unwrap(), principal);
     }
 
     #[test]

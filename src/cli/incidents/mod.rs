@@ -56,8 +56,9 @@ pub(super) enum Action {
     },
     /// Send captured requests again and compare the responses.
     ///
-    /// A replay writes to the server. It creates the bucketlists, items and accounts that the requests need, and deletes them
-    /// afterwards. Passwords are read from REPLAY_PASSWORD and REPLAY_ADMIN_PASSWORD, or prompted for.
+    /// A replay writes to the server. It creates the bucketlists, items, accounts and API clients that the requests need, and deletes
+    /// them afterwards, together with what the requests have created. A request of an API client is sent with the key of an API
+    /// client that has the same scopes; without --admin, it is not sent. Passwords are read from REPLAY_PASSWORD and REPLAY_ADMIN_PASSWORD, or prompted for.
     ///
     /// Exit codes: 0 if every outcome is the expected one, 4 if one is not, 1 if the replay failed.
     Replay {
@@ -104,7 +105,8 @@ pub(super) struct ReplayOptions {
     /// Email address of the account that sends the requests of users. By default, accounts are created and deleted again.
     #[arg(long = "user", value_name = "EMAIL")]
     account: Option<String>,
-    /// Email address of the account that sends the requests of administrators.
+    /// Email address of the account that sends the requests of administrators, and creates the API clients that send those of API
+    /// clients.
     #[arg(long = "admin", value_name = "EMAIL")]
     admin_account: Option<String>,
     /// Confirm that a server on another machine may be modified.

@@ -43,13 +43,22 @@ pub(super) fn run_all(
     let bar = progress_bar(batches.total(), "incidents");
     let mut connection = ReplayConnection::open(options, expect)?;
     let mut outcomes = Vec::new();
-    while let Some(records) = batches.next()? {
-        let files = records.into_iter().map(|record| IncidentFile::Captured(vec![record])).collect();
-        outcomes.extend(connection.replay(files)?);
+    let replayed = loop {
+        let files = match batches.next() {
+            Ok(Some(records)) => records.into_iter().map(|record| IncidentFile::Captured(vec![record])).collect(),
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        };
+        match connection.replay(files) {
+            Ok(more) => outcomes.extend(more),
+            Err(error) => break Err(error),
+        }
         bar.set_position(outcomes.len() as u64);
-    }
+    };
     bar.finish_and_clear();
+    // Also after an error: the replay may have created accounts.
     connection.close();
+    replayed?;
     if outcomes.is_empty() {
         return Err(message("there are no unresolved incidents"));
     }
@@ -107,9 +116,10 @@ fn replay_files(
     expect: Expect,
 ) -> Result<Vec<ReplayOutcome>, CliError> {
     let mut connection = ReplayConnection::open(options, expect)?;
-    let outcomes = connection.replay(files)?;
+    let outcomes = connection.replay(files);
+    // Also after an error: the replay may have created accounts.
     connection.close();
-    Ok(outcomes)
+    outcomes
 }
 
 /// A [`Replayer`] with the runtime that it runs on.

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use ::incidents::{CapturedBody, IncidentRecord};
+use ::incidents::{CapturedBody, IncidentRecord, resend};
 use clap::Args;
 
 use super::message;
@@ -179,10 +179,7 @@ pub(super) fn show(config: &Config, id: &str, format: OutputFormat, out: &mut dy
 fn text(incident: &Incident, record: &IncidentRecord) -> String {
     let group = &incident.group;
     let line = |label: &str, text: &str| format!("{label:<12}{text}\n");
-    let caller = record
-        .principal
-        .as_ref()
-        .map_or("unauthenticated".to_owned(), |principal| format!("{} {}", principal.role.as_str(), principal.user_id));
+    let caller = record.principal.as_ref().map_or("unauthenticated".to_owned(), resend::caller);
     let mut text = line("Incident", &incident.id.to_string());
     text += &line("Request ID", &record.request_id);
     text += &line("Received", &rfc3339(incident.received_at));

@@ -14,8 +14,8 @@ use contract::{
         parameters::{Cursor, Fingerprint, PerPage, Sort, Token},
         responses::{JsonDownload, NoContent, PageResponse, Retrieved, ShellCommand, ShellScript, Updated},
         schemas::{
-            HttpArchive, Incident, IncidentBody, IncidentGroup, IncidentGroupPage, IncidentHeader, IncidentPage,
-            IncidentPatch, IncidentRequest, IncidentResponse, IncidentSummary, Links, PostmanCollection,
+            ApiScope, HttpArchive, Incident, IncidentBody, IncidentGroup, IncidentGroupPage, IncidentHeader,
+            IncidentPage, IncidentPatch, IncidentRequest, IncidentResponse, IncidentSummary, Links, PostmanCollection,
         },
     },
     values::{Id, Nullable, Timestamp},
@@ -255,6 +255,7 @@ fn summary(incident: domain::Incident) -> IncidentSummary {
 fn incident(incident: domain::Incident, record: IncidentRecord) -> Incident {
     let group = incident.group;
     let (request, response) = (record.request, record.response);
+    let api_client = record.principal.as_ref().and_then(|principal| principal.api_client.clone());
     Incident {
         id: Id(incident.id.get()),
         request_id: record.request_id,
@@ -270,7 +271,11 @@ fn incident(incident: domain::Incident, record: IncidentRecord) -> Incident {
         occurrences: group.occurrences,
         user_id: Nullable(incident.user_id.map(|id| Id(id.get()))),
         session_id: Nullable(record.principal.as_ref().and_then(|principal| principal.session_id).map(Id)),
-        role: Nullable(record.principal.map(|principal| principal.role.as_str().to_owned())),
+        role: Nullable(record.principal.as_ref().map(|principal| principal.role.as_str().to_owned())),
+        api_client_id: Nullable(api_client.as_ref().map(|client| Id(client.id))),
+        scopes: api_client
+            .map(|client| client.scopes.iter().filter_map(|scope| api_scope(scope)).collect())
+            .unwrap_or_default(),
         server_version: record.server_version,
         fixed_in: Nullable(group.fixed_in),
         placeholders: record.placeholders,
@@ -286,6 +291,14 @@ fn incident(incident: domain::Incident, record: IncidentRecord) -> Incident {
             body: body(response.body, response.truncated),
         },
         links: Links::Incident(incident.id.get()),
+    }
+}
+
+fn api_scope(name: &str) -> Option<ApiScope> {
+    match name.parse().ok()? {
+        domain::ApiScope::Read => Some(ApiScope::Read),
+        domain::ApiScope::Write => Some(ApiScope::Write),
+        domain::ApiScope::Admin => Some(ApiScope::Admin),
     }
 }
 

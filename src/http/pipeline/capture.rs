@@ -14,7 +14,7 @@ use std::{
 use bytes::Bytes;
 use contract::operation::Access;
 use futures_util::{Stream, stream};
-use incidents::{ContractVersion, Exchange, Principal, PrincipalRole};
+use incidents::{CapturedApiClient, ContractVersion, Exchange, Principal, PrincipalRole};
 use poem::{
     Body, Request, Response,
     http::{
@@ -228,6 +228,10 @@ fn principal(context: &RequestContext) -> Option<Principal> {
         user_id: context.identity.user_id()?.get(),
         session_id: context.identity.session_id(),
         role: PrincipalRole::from_is_admin(is_admin),
+        api_client: context.identity.api_client().map(|client| CapturedApiClient {
+            id: client.id,
+            scopes: client.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
+        }),
     })
 }
 

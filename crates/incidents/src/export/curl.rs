@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use crate::{
     IncidentRecord,
-    resend::{ResendHeader, headers},
+    resend::{CredentialKind, ResendHeader, credential_kind, headers},
 };
 
 /// Headers that curl adds by default.
@@ -12,8 +12,8 @@ const DEFAULT_HEADERS: [&str; 4] = ["User-Agent", "Accept", "Content-Type", "Exp
 
 /// Returns a command that sends the captured request.
 ///
-/// `BASE_URL` in the environment overrides `origin`. `TOKEN` must contain an access token if the request was authenticated.
-/// All captured values are quoted, so that none of them can be executed.
+/// `BASE_URL` in the environment overrides `origin`. If the request was authenticated, `TOKEN` must contain an access token, or
+/// `API_KEY` the key of an API client. All captured values are quoted, so that none of them can be executed.
 #[must_use]
 pub fn curl(record: &IncidentRecord, origin: &str) -> String {
     let request = &record.request;
@@ -37,18 +37,18 @@ pub fn curl(record: &IncidentRecord, origin: &str) -> String {
         parts.push("-m 10".to_owned());
     }
     let headers = headers(record);
-    let is_sent = |name: &str| {
-        headers
-            .iter()
-            .any(|(ResendHeader::Captured(sent, _) | ResendHeader::Token(sent, _))| sent.eq_ignore_ascii_case(name))
+    let is_sent = |name: &str| headers.iter().any(|header| header.name().eq_ignore_ascii_case(name));
+    let credential = match credential_kind(record) {
+        Some(CredentialKind::ApiKey) => "\"${API_KEY:?set it to the key of an API client}\"",
+        _ => "\"${TOKEN:?set it to an access token}\"",
     };
     for header in &headers {
         parts.push(match header {
             // curl sends an empty header only if its name ends with a semicolon.
             ResendHeader::Captured(name, "") => format!("-H {}", quote(&format!("{name};"))),
             ResendHeader::Captured(name, value) => format!("-H {}", quote(&format!("{name}: {value}"))),
-            ResendHeader::Token(name, scheme) => {
-                format!("-H {}\"${{TOKEN:?set it to an access token}}\"", quote(&format!("{name}: {scheme} ")))
+            ResendHeader::Credential(name, _) => {
+                format!("-H {}{credential}", quote(&format!("{name}: {}", header.value(""))))
             }
         });
     }

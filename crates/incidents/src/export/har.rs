@@ -4,9 +4,16 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
 use super::{rfc3339, title};
-use crate::{CapturedBody, IncidentRecord};
+use crate::{
+    CapturedBody, IncidentRecord,
+    resend::{CredentialKind, credential_kind},
+};
 
-/// Returns an archive of the captured requests and responses. Tokens are placeholders, as in the records.
+/// Value of a header with the key of an API client.
+const API_KEY_VARIABLE: &str = "{{api_key}}";
+
+/// Returns an archive of the captured requests and responses. Tokens are placeholders, as in the records. The key of an API client
+/// is the variable `{{api_key}}`, in the header that the request had.
 ///
 /// Bodies that are not UTF-8 are in base64. HAR defines `encoding` for responses only; requests use `_encoding`.
 #[must_use]
@@ -26,7 +33,7 @@ fn entry(record: &IncidentRecord, origin: &str) -> Value {
         "url": format!("{origin}{}", request.target),
         "httpVersion": "HTTP/1.1",
         "cookies": [],
-        "headers": name_value_pairs(&request.headers),
+        "headers": request_headers(record),
         "queryString": query_string(&request.target),
         "headersSize": -1,
         "bodySize": request.body.0.len(),
@@ -61,6 +68,25 @@ fn entry(record: &IncidentRecord, origin: &str) -> Value {
         "comment": format!("{}: {}", title(record), record.fingerprint),
         "_request_id": record.request_id,
     })
+}
+
+/// Returns the captured headers, connection headers included.
+fn request_headers(record: &IncidentRecord) -> Vec<Value> {
+    let headers = &record.request.headers;
+    if credential_kind(record) != Some(CredentialKind::ApiKey) {
+        return name_value_pairs(headers);
+    }
+    let with_variable = |(name, value): &(String, String)| {
+        let value = match name.to_ascii_lowercase().as_str() {
+            "x-api-key" => API_KEY_VARIABLE.to_owned(),
+            "authorization" => {
+                format!("{} {API_KEY_VARIABLE}", value.split(' ').next().unwrap_or_default())
+            }
+            _ => value.clone(),
+        };
+        (name.clone(), value)
+    };
+    name_value_pairs(&headers.iter().map(with_variable).collect::<Vec<_>>())
 }
 
 fn name_value_pairs(headers: &[(String, String)]) -> Vec<Value> {

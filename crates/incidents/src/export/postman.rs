@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{Attachment, rfc3339, title};
 use crate::{
     IncidentRecord, PrincipalRole,
-    resend::{ResendHeader, headers, required_role},
+    resend::{CredentialKind, ResendHeader, caller, credential_kind, headers, required_role},
 };
 
 /// A collection with the files it refers to.
@@ -47,7 +47,8 @@ const RESERVED_NAMES: [&str; 12] = [
 /// Returns a collection of the captured requests in the given order. `origin` is the default of its `base_url`.
 ///
 /// The collection logs in with the variables `email` and `password`, or `admin_email` and `admin_password` for requests of
-/// administrators. Captured tokens are never sent for authenticated requests.
+/// administrators. Requests of API clients have the key in the variable `api_key`, or `admin_api_key` if the account of the API
+/// client is an administrator. Captured credentials are never sent for authenticated requests.
 #[must_use]
 pub fn collection(records: &[IncidentRecord], origin: &str) -> PostmanExport {
     let (mut attachments, mut limitations) = (Vec::new(), Vec::new());
@@ -62,9 +63,11 @@ pub fn collection(records: &[IncidentRecord], origin: &str) -> PostmanExport {
     };
     let mut defaults = vec![("base_url", origin.trim_end_matches('/')), (&*variables.origin, "{{base_url}}")];
     for role in [PrincipalRole::User, PrincipalRole::Admin] {
-        if records.iter().any(|record| required_role(record) == Some(role)) {
-            let (email, password) = credential_variables(role);
-            defaults.extend([(email, ""), (password, "")]);
+        for kind in [CredentialKind::Session, CredentialKind::ApiKey] {
+            let is_needed = |record| required_role(record) == Some(role) && credential_kind(record) == Some(kind);
+            if records.iter().any(is_needed) {
+                defaults.extend(credential_variables(kind, role).iter().map(|name| (*name, "")));
+            }
         }
     }
     let ids: Vec<&str> = records.iter().map(|record| record.request_id.as_str()).collect();
@@ -84,11 +87,13 @@ pub fn collection(records: &[IncidentRecord], origin: &str) -> PostmanExport {
     PostmanExport { json: format!("{collection:#}\n"), attachments, limitations }
 }
 
-/// Returns the variables that contain the credentials of an account with this role.
-fn credential_variables(role: PrincipalRole) -> (&'static str, &'static str) {
-    match role {
-        PrincipalRole::User => ("email", "password"),
-        PrincipalRole::Admin => ("admin_email", "admin_password"),
+/// Returns the variables that contain the credentials of an account with this role, or the key of an API client that acts for it.
+fn credential_variables(kind: CredentialKind, role: PrincipalRole) -> &'static [&'static str] {
+    match (kind, role) {
+        (CredentialKind::Session, PrincipalRole::User) => &["email", "password"],
+        (CredentialKind::Session, PrincipalRole::Admin) => &["admin_email", "admin_password"],
+        (CredentialKind::ApiKey, PrincipalRole::User) => &["api_key"],
+        (CredentialKind::ApiKey, PrincipalRole::Admin) => &["admin_api_key"],
     }
 }
 
@@ -105,6 +110,8 @@ struct InternalVariables {
     origin: String,
     token: String,
     admin_token: String,
+    api_key: String,
+    admin_api_key: String,
 }
 
 impl InternalVariables {
@@ -132,16 +139,20 @@ impl InternalVariables {
                     origin: format!("bl_origin_{suffix}"),
                     token: format!("bl_token_{suffix}"),
                     admin_token: format!("bl_admin_token_{suffix}"),
+                    api_key: format!("bl_api_key_{suffix}"),
+                    admin_api_key: format!("bl_admin_api_key_{suffix}"),
                 };
             }
             digest.update(suffix);
         }
     }
 
-    fn token(&self, role: PrincipalRole) -> &str {
-        match role {
-            PrincipalRole::User => &self.token,
-            PrincipalRole::Admin => &self.admin_token,
+    fn credential(&self, kind: CredentialKind, role: PrincipalRole) -> &str {
+        match (kind, role) {
+            (CredentialKind::Session, PrincipalRole::User) => &self.token,
+            (CredentialKind::Session, PrincipalRole::Admin) => &self.admin_token,
+            (CredentialKind::ApiKey, PrincipalRole::User) => &self.api_key,
+            (CredentialKind::ApiKey, PrincipalRole::Admin) => &self.admin_api_key,
         }
     }
 }
@@ -166,15 +177,15 @@ impl Item<'_> {
         let record = self.record;
         let title = title(record);
         let request = &record.request;
-        let headers: Vec<(String, String)> = headers(record).into_iter().map(|header| self.header(header)).collect();
+        let headers = headers(record);
         // Postman replaces names in the target and headers in any case, and in the body only if it is sent as text.
-        let target_and_headers: String = headers.iter().fold(request.target.clone(), |text, (name, value)| {
-            if value.contains(&self.variables.token) || value.contains(&self.variables.admin_token) {
-                text
-            } else {
-                format!("{text}\n{name}\n{value}")
-            }
+        let target_and_headers: String = headers.iter().fold(request.target.clone(), |text, header| match header {
+            ResendHeader::Captured(name, value) => format!("{text}\n{name}\n{value}"),
+            ResendHeader::Credential(..) => text,
         });
+        let credential = format!("{{{{{}}}}}", self.variables.credential(self.kind(), self.role()));
+        let headers: Vec<(String, String)> =
+            headers.iter().map(|header| (header.name().to_owned(), header.value(&credential))).collect();
         let text = std::str::from_utf8(&request.body.0).ok();
         let text =
             text.filter(|text| !names_in_braces(text).iter().any(|name| RESERVED_NAMES.contains(&name.as_str())));
@@ -243,13 +254,8 @@ impl Item<'_> {
         required_role(self.record).unwrap_or(PrincipalRole::User)
     }
 
-    fn header(&self, header: ResendHeader<'_>) -> (String, String) {
-        match header {
-            ResendHeader::Captured(name, value) => (name.to_owned(), value.to_owned()),
-            ResendHeader::Token(name, scheme) => {
-                (name.to_owned(), format!("{scheme} {{{{{}}}}}", self.variables.token(self.role())))
-            }
-        }
+    fn kind(&self) -> CredentialKind {
+        credential_kind(self.record).unwrap_or(CredentialKind::Session)
     }
 
     fn description(&self, file: Option<&str>, limitations: &[String]) -> String {
@@ -265,12 +271,11 @@ impl Item<'_> {
             format!("SHA-256 of the body: `{}`.", record.request.body.sha256()),
         ];
         if let Some(principal) = &record.principal {
-            let (email, password) = credential_variables(self.role());
-            paragraphs.push(format!(
-                "Captured from the {} {}. Sent with the account in `{email}` and `{password}`.",
-                principal.role.as_str(),
-                principal.user_id
-            ));
+            let sent_with = match credential_variables(self.kind(), self.role()) {
+                [email, password] => format!("the account in `{email}` and `{password}`"),
+                variables => format!("the key of an API client in `{}`", variables.join(" and ")),
+            };
+            paragraphs.push(format!("Captured from the {}. Sent with {sent_with}.", caller(principal)));
         }
         if let Some(file) = file {
             paragraphs.push(format!(
@@ -288,13 +293,14 @@ impl Item<'_> {
     fn script(&self, template: &str, context: &ScriptContext<'_>) -> String {
         let record = self.record;
         let account = record.principal.as_ref().map_or(Value::Null, |principal| {
-            let (email, password) = credential_variables(principal.role);
-            let captured = format!("{} {}", principal.role.as_str(), principal.user_id);
             json!({
-                "email": email,
-                "password": password,
-                "token": self.variables.token(principal.role),
-                "captured": captured,
+                "kind": match self.kind() {
+                    CredentialKind::Session => "session",
+                    CredentialKind::ApiKey => "api_key",
+                },
+                "variables": credential_variables(self.kind(), principal.role),
+                "credential": self.variables.credential(self.kind(), principal.role),
+                "captured": caller(principal),
             })
         });
         let values = [

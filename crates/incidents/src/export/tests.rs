@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::{collection, curl, har};
 use crate::{
-    CapturedBody, CapturedRequest, CapturedResponse, ContractVersion, IncidentRecord, Principal, PrincipalRole,
-    record::FORMAT,
+    CapturedApiClient, CapturedBody, CapturedRequest, CapturedResponse, ContractVersion, IncidentRecord, Principal,
+    PrincipalRole, record::FORMAT,
 };
 
 fn record(body: &[u8]) -> IncidentRecord {
@@ -21,7 +21,7 @@ fn record(body: &[u8]) -> IncidentRecord {
         operation: Some("createBucketlist".to_owned()),
         code: Some("INTERNAL_ERROR".to_owned()),
         fingerprint: "createBucketlist 500".to_owned(),
-        principal: Some(Principal { user_id: 42, session_id: Some(3), role: PrincipalRole::User }),
+        principal: Some(Principal { user_id: 42, session_id: Some(3), role: PrincipalRole::User, api_client: None }),
         placeholders: Vec::new(),
         request: CapturedRequest {
             method: "POST".to_owned(),
@@ -64,6 +64,64 @@ fn captured_token_of_an_authenticated_request_is_not_exported() {
     let header = &parsed(&exported.json)["item"][0]["request"]["header"][1];
     assert_eq!(header["key"], "authorization");
     assert!(header["value"].as_str().unwrap().starts_with("Bearer {{bl_token_"), "{header}");
+}
+
+/// Returns a record of an API client whose key was in these headers.
+fn record_of_api_client(headers: &[(&str, &str)]) -> IncidentRecord {
+    let mut record = record(b"{}");
+    record.request.headers.retain(|(name, _)| name != "authorization");
+    record.request.headers.extend(headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    let client = CapturedApiClient { id: 3, scopes: vec!["read".to_owned()] };
+    record.principal =
+        Some(Principal { user_id: 42, session_id: None, role: PrincipalRole::User, api_client: Some(client) });
+    record
+}
+
+#[test]
+fn key_of_an_api_client_stays_in_its_header() {
+    let key = ("x-api-key", "placeholder-of-a-key");
+    let bearer = ("authorization", "Bearer placeholder-of-a-key");
+    for headers in [&[key][..], &[bearer], &[bearer, key]] {
+        let record = record_of_api_client(headers);
+        let exported = collection(std::slice::from_ref(&record), "http://localhost:8000");
+        let (archive, command) = (har(std::slice::from_ref(&record), "http://localhost:8000"), curl(&record, ""));
+        for text in [&exported.json, &archive, &command] {
+            assert!(!text.contains("placeholder-of-a-key"), "{text}");
+        }
+        let (exported, archive) = (parsed(&exported.json), parsed(&archive));
+        let sent = |list: &Value, name: &str, label: &str| -> Option<String> {
+            let header = list.as_array().unwrap().iter().find(|header| header[label] == name)?;
+            Some(header["value"].as_str().unwrap().to_owned())
+        };
+        for (name, scheme) in [("x-api-key", ""), ("authorization", "Bearer ")] {
+            let is_sent = headers.iter().any(|(sent, _)| *sent == name);
+            let value = sent(&exported["item"][0]["request"]["header"], name, "key");
+            assert_eq!(value.is_some(), is_sent);
+            assert!(value.is_none_or(|value| value.starts_with(&format!("{scheme}{{{{bl_api_key_"))));
+            let value = sent(&archive["log"]["entries"][0]["request"]["headers"], name, "name");
+            assert_eq!(value, is_sent.then(|| format!("{scheme}{{{{api_key}}}}")));
+            let argument = format!("-H '{name}: {scheme}'\"${{API_KEY:?");
+            assert_eq!(command.contains(&argument), is_sent, "{command}");
+        }
+        assert!(!command.contains("TOKEN"), "{command}");
+        let variables = exported["variable"].as_array().unwrap();
+        let names: Vec<&str> = variables.iter().map(|variable| variable["key"].as_str().unwrap()).collect();
+        assert_eq!((names[0], &names[2..]), ("base_url", &["api_key"][..]));
+        let description = exported["item"][0]["request"]["description"].as_str().unwrap();
+        assert!(
+            description.contains("API client 3 of user 42 with the scopes read. Sent with the key"),
+            "{description}"
+        );
+        assert!(script(&exported, 0).contains(r#""variables":["api_key"]"#));
+    }
+}
+
+#[test]
+fn key_in_a_record_without_an_api_client_is_not_replaced_by_a_token() {
+    let mut record = record_of_api_client(&[("x-api-key", "placeholder-of-a-key")]);
+    record.principal = record.principal.map(|principal| Principal { api_client: None, ..principal });
+    let command = curl(&record, "http://localhost:8000");
+    assert!(command.contains("-H 'x-api-key: '\"${API_KEY:?") && !command.contains("TOKEN"), "{command}");
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Replay: sends captured requests to a server and compares the responses with the captured ones.
 //!
-//! A replay writes to the server. It registers accounts unless it is given some, creates the bucketlists and items that the
-//! requests refer to, and deletes them afterwards.
+//! A replay writes to the server. It registers accounts unless it is given some, creates the bucketlists, items and API clients that
+//! the requests refer to or are sent with, and deletes them afterwards, together with what the replayed requests have created.
 
+mod cleanup;
 mod client;
 mod compare;
 mod substitutions;
@@ -17,7 +18,7 @@ pub use target::{Credentials, ReplayAccounts, ReplayError};
 use super::{
     IncidentRecord,
     file::{ExpectedResponse, IncidentFile},
-    resend::not_resendable,
+    resend::{missing_credential, not_resendable},
 };
 use substitutions::contract_of;
 use target::TargetServer;
@@ -129,9 +130,9 @@ impl Replayer {
         Ok(outcomes)
     }
 
-    /// Deletes the accounts that were registered for the replay.
+    /// Deletes the API clients and the accounts that were created for the replay.
     pub async fn finish(mut self) {
-        self.target.delete_registered_accounts().await;
+        self.target.delete_api_clients_and_accounts().await;
     }
 
     async fn replay_sequence(
@@ -140,7 +141,8 @@ impl Replayer {
         outcomes: &mut Vec<ReplayOutcome>,
     ) -> Result<(), ReplayError> {
         for (index, record) in sequence.records.iter().enumerate() {
-            if let Some(reason) = not_resendable(record) {
+            let reason = not_resendable(record).or_else(|| missing_credential(record));
+            if let Some(reason) = reason.or_else(|| self.target.missing_account(record)) {
                 outcomes.push(ReplayOutcome { not_sent: Some(reason), ..ReplayOutcome::unsent(record) });
                 continue;
             }
@@ -235,6 +237,7 @@ mod tests {
                 user_id: 1,
                 session_id: Some(session_id),
                 role: PrincipalRole::User,
+                api_client: None,
             }),
             placeholders: Vec::new(),
             request: CapturedRequest {

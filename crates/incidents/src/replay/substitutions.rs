@@ -164,6 +164,8 @@ fn id_parameter(object: &serde_json::Map<String, Value>) -> Option<&'static str>
         Some("bucketlist_id")
     } else if has("email") {
         Some("user_id")
+    } else if has("key_prefix") {
+        Some("api_client_id")
     } else if has("current") {
         Some("session_id")
     } else {

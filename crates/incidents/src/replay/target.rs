@@ -2,18 +2,20 @@
 
 use std::{collections::HashMap, fmt};
 
+use chrono::{SecondsFormat, TimeDelta, Utc};
 use rand::distr::{Alphanumeric, SampleString};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
+    cleanup::CreatedResources,
     client::{Client, ClientError, ReplayResponse},
     error_code,
     substitutions::{PathId, Substitutions, ids_in},
 };
 use crate::{
-    IncidentRecord, Principal, PrincipalRole,
+    CapturedApiClient, IncidentRecord, Principal, PrincipalRole,
     resend::{ResendHeader, headers, required_role},
 };
 
@@ -44,7 +46,7 @@ pub struct Credentials {
 pub struct ReplayAccounts {
     /// Sends the requests of users. If `None`, the replay registers one account per user and deletes it afterwards.
     pub user: Option<Credentials>,
-    /// Sends the requests of administrators.
+    /// Sends the requests of administrators, and creates the API clients that send those of API clients.
     pub admin: Option<Credentials>,
 }
 
@@ -62,17 +64,32 @@ struct Account {
 const SESSION_ENDING_OPERATIONS: [&str; 7] =
     ["changePassword", "confirmPasswordReset", "deleteAccount", "deleteMe", "endSession", "endSessions", "logout"];
 
+const API_CLIENTS: &str = "/v2/admin/api-clients";
+
 /// Length of the password of a registered account.
 const PASSWORD_LENGTH: usize = 24;
+
+/// Lifetime of the key of a created API client, in case the replay cannot delete it.
+const KEY_LIFETIME: TimeDelta = TimeDelta::days(1);
+
+/// An API client that was created to send the requests of a captured one.
+struct ReplayApiClient {
+    id: i64,
+    key: String,
+}
 
 pub(super) struct TargetServer {
     client: Client,
     configured: ReplayAccounts,
     /// By the ID of the captured user.
     accounts: HashMap<i64, Account>,
+    /// By the ID of the captured user, and the captured API client.
+    api_clients: HashMap<(i64, CapturedApiClient), ReplayApiClient>,
+    /// Token of the administrator that creates API clients.
+    admin_token: Option<String>,
     substitutions: Substitutions,
-    /// Resources that were created for the current sequence: captured user and path.
-    created: Vec<(i64, String)>,
+    /// Resources that were created for the current sequence, or by it.
+    created: CreatedResources,
 }
 
 impl fmt::Debug for TargetServer {
@@ -99,27 +116,33 @@ impl TargetServer {
             client,
             configured,
             accounts: HashMap::new(),
+            api_clients: HashMap::new(),
+            admin_token: None,
             substitutions: Substitutions::default(),
-            created: Vec::new(),
+            created: CreatedResources::default(),
         })
     }
 
     /// Sends a captured request with the account and the resources that replace the captured ones.
     pub(super) async fn send(&mut self, record: &IncidentRecord) -> Result<ReplayResponse, ReplayError> {
         let request = &record.request;
-        let mut token = String::new();
+        let (mut token, mut api_key) = (String::new(), None);
         if let Some(principal) = &record.principal {
             token = self.token(record, principal).await?;
             self.create_missing_resources(record, principal).await?;
             // Creating resources may have logged in again.
             token = self.account(principal.user_id).and_then(|account| account.token.clone()).unwrap_or(token);
+            if let Some(client) = &principal.api_client {
+                api_key = Some(self.api_key(record, principal, client).await?);
+            }
         }
+        let credential = api_key.as_ref().unwrap_or(&token);
         let target = self.substitutions.in_target(&request.target);
         let body = self.substitutions.in_body(&request.body);
         let mut sent = Vec::new();
         for header in headers(record) {
             sent.push(match header {
-                ResendHeader::Token(name, scheme) => (name.to_owned(), format!("{scheme} {token}")),
+                ResendHeader::Credential(name, _) => (name.to_owned(), header.value(credential)),
                 ResendHeader::Captured(name, value) if name.eq_ignore_ascii_case("if-match") => {
                     (name.to_owned(), self.current_etag(record, &target, value, &token).await?)
                 }
@@ -128,11 +151,13 @@ impl TargetServer {
         }
         let response = self.client.send(&request.method, &target, &sent, &body).await?;
         self.substitutions.learn(record, &response);
+        self.created.learn(record, &body, &response);
         let ends_session =
             record.operation.as_deref().is_some_and(|operation| SESSION_ENDING_OPERATIONS.contains(&operation));
         if let (true, true, Some(principal)) = (ends_session, response.status < 300, &record.principal) {
             if matches!(record.operation.as_deref(), Some("deleteMe" | "deleteAccount")) {
                 self.accounts.remove(&principal.user_id);
+                self.api_clients.retain(|(user_id, _), _| *user_id != principal.user_id);
             } else if let Some(account) = self.accounts.get_mut(&principal.user_id) {
                 account.token = None;
             }
@@ -140,12 +165,23 @@ impl TargetServer {
         Ok(response)
     }
 
-    /// Deletes the resources that were created for a sequence, and forgets its substitutions.
+    /// Deletes the resources that were created for a sequence or by it, and forgets its substitutions.
     pub(super) async fn delete_created_resources(&mut self) {
-        for (user_id, path) in std::mem::take(&mut self.created).into_iter().rev() {
-            let token = self.account(user_id).and_then(|account| account.token.clone()).unwrap_or_default();
+        let created = std::mem::take(&mut self.created);
+        for (user_id, path) in created.paths().rev() {
+            let Some(account) = self.account(*user_id) else { continue };
+            let token = match account.token.clone() {
+                Some(token) => token,
+                None => match self.log_in(&account.credentials).await {
+                    Ok((_, token)) => token,
+                    Err(_) => continue,
+                },
+            };
             // Best effort: the sequence may have deleted the resource itself.
-            let _ = self.call("DELETE", &path, &token, None).await;
+            let _ = self.call("DELETE", path, &token, None).await;
+        }
+        for (user_id, credentials) in created.accounts() {
+            self.delete_account(user_id, &credentials).await;
         }
         self.substitutions = Substitutions::default();
         for (captured, account) in &self.accounts {
@@ -153,14 +189,102 @@ impl TargetServer {
         }
     }
 
-    /// Deletes the registered accounts.
-    pub(super) async fn delete_registered_accounts(&mut self) {
+    /// Deletes the created API clients and the registered accounts.
+    pub(super) async fn delete_api_clients_and_accounts(&mut self) {
+        let clients = std::mem::take(&mut self.api_clients);
+        // A replayed request may have ended the session that created them.
+        if let (false, Some(admin)) = (clients.is_empty(), &self.configured.admin)
+            && let Ok((_, token)) = self.log_in(admin).await
+        {
+            for client in clients.into_values() {
+                let _ = self.call("DELETE", &format!("{API_CLIENTS}/{}", client.id), &token, None).await;
+            }
+        }
         let accounts = std::mem::take(&mut self.accounts);
         for account in accounts.into_values().filter(|account| account.is_registered) {
-            let Ok((_, token)) = self.log_in(&account.credentials).await else { continue };
-            let body = json!({"password": account.credentials.password.expose_secret()});
-            let _ = self.call("DELETE", "/v2/users/me", &token, Some(&body)).await;
+            self.delete_account(account.user_id, &[account.credentials]).await;
         }
+    }
+
+    /// Deletes an account with the first credentials that are valid for it, or as the administrator.
+    async fn delete_account(&self, id: i64, credentials: &[Credentials]) {
+        for credentials in credentials {
+            match self.log_in(credentials).await {
+                Ok((user_id, token)) if user_id == id => {
+                    let body = json!({"password": credentials.password.expose_secret()});
+                    let _ = self.call("DELETE", "/v2/users/me", &token, Some(&body)).await;
+                    return;
+                }
+                _ => {}
+            }
+        }
+        if let Some(admin) = &self.configured.admin
+            && let Ok((_, token)) = self.log_in(admin).await
+        {
+            let _ = self.call("DELETE", &format!("/v2/admin/users/{id}"), &token, None).await;
+        }
+    }
+
+    /// Returns the reason why no account can create an API client that sends the request, if it needs one.
+    pub(super) fn missing_account(&self, record: &IncidentRecord) -> Option<String> {
+        let is_api_client = record.principal.as_ref().is_some_and(|principal| principal.api_client.is_some());
+        (is_api_client && self.configured.admin.is_none()).then(|| {
+            format!(
+                "incident {} was captured from an API client; name an administrator account, which creates an API client with the \
+                 same scopes",
+                record.id
+            )
+        })
+    }
+
+    /// Returns the key of an API client with the scopes of the captured one, which acts for the account that replaces the captured
+    /// one.
+    async fn api_key(
+        &mut self,
+        record: &IncidentRecord,
+        principal: &Principal,
+        captured: &CapturedApiClient,
+    ) -> Result<String, ReplayError> {
+        let index = (principal.user_id, captured.clone());
+        if let Some(client) = self.api_clients.get(&index) {
+            return Ok(client.key.clone());
+        }
+        let owner = self.account(principal.user_id).map(|account| account.user_id);
+        let client = self.create_api_client(record, owner, &captured.scopes).await?;
+        let key = client.key.clone();
+        self.api_clients.insert(index, client);
+        Ok(key)
+    }
+
+    /// Creates an API client as the administrator. Without an owner, it acts for the administrator.
+    async fn create_api_client(
+        &mut self,
+        record: &IncidentRecord,
+        owner: Option<i64>,
+        scopes: &[String],
+    ) -> Result<ReplayApiClient, ReplayError> {
+        let admin = self.configured.admin.clone().ok_or(ReplayError::AdminAccountRequired { id: record.id })?;
+        let token = match &self.admin_token {
+            Some(token) => token.clone(),
+            None => self.log_in(&admin).await?.1,
+        };
+        self.admin_token = Some(token.clone());
+        let name = format!("Replay {}", Uuid::now_v7().simple());
+        let expires_at = (Utc::now() + KEY_LIFETIME).to_rfc3339_opts(SecondsFormat::Secs, true);
+        let mut body = json!({"name": name, "contact_email": admin.email, "scopes": scopes, "expires_at": expires_at});
+        if let (Value::Object(fields), Some(owner)) = (&mut body, owner) {
+            fields.insert("user_id".to_owned(), owner.into());
+        }
+        let response = self.call("POST", API_CLIENTS, &token, Some(&body)).await?;
+        let created = json_body(&response).filter(|_| response.status == 201);
+        let created = created.and_then(|created| {
+            Some(ReplayApiClient { id: created.get("id")?.as_i64()?, key: created.get("key")?.as_str()?.to_owned() })
+        });
+        if created.is_none() {
+            // The session may have ended.
+            self.admin_token = None;
+        }
+        created.ok_or_else(|| self.setup_error(record, "an API client", &response))
     }
 
     fn account(&self, user_id: i64) -> Option<&Account> {
@@ -243,6 +367,16 @@ impl TargetServer {
                     self.substitutions.learn_id("user_id", id.value, account.user_id);
                     self.accounts.insert(id.value, account);
                 }
+                // Without a replacement, the request would change an API client of the server.
+                "api_client_id"
+                    if known.is_none()
+                        && principal.role == PrincipalRole::Admin
+                        && !was_missing("API_CLIENT_NOT_FOUND") =>
+                {
+                    let client = self.create_api_client(record, None, &["read".to_owned()]).await?;
+                    self.substitutions.learn_id(&id.parameter, id.value, client.id);
+                    self.created.add(principal.user_id, format!("{API_CLIENTS}/{}", client.id));
+                }
                 "session_id" if known.is_none() && !was_missing("SESSION_NOT_FOUND") => {
                     let session_id = self.session_id(record, principal, id.value).await?;
                     self.substitutions.learn_id("session_id", id.value, session_id);
@@ -276,7 +410,7 @@ impl TargetServer {
         let created_id = created_id.and_then(|resource| resource.get("id")?.as_i64());
         let created_id = created_id.ok_or_else(|| self.setup_error(record, collection, &created))?;
         self.substitutions.learn_id(&id.parameter, id.value, created_id);
-        self.created.push((principal.user_id, format!("{collection}/{created_id}")));
+        self.created.add(principal.user_id, format!("{collection}/{created_id}"));
         Ok(())
     }
 
@@ -331,6 +465,10 @@ impl TargetServer {
         }
         if body.is_some() {
             headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
+        }
+        if method == "DELETE" {
+            // `REQUIRE_IF_MATCH` makes it mandatory.
+            headers.push(("If-Match".to_owned(), "*".to_owned()));
         }
         let body = body.map(Value::to_string).unwrap_or_default();
         self.client.send(method, target, &headers, body.as_bytes()).await

@@ -3,7 +3,7 @@
 use poem_openapi::{Object, types::Example};
 use serde::{Deserialize, Serialize};
 
-use super::{Links, example_time, some};
+use super::{ApiScope, Links, example_time, some};
 use crate::{
     rules::EXAMPLE_REQUEST_ID,
     values::{Id, Nullable, Timestamp},
@@ -230,6 +230,11 @@ pub struct Incident {
     /// Role of the user, `user` or `admin`.
     #[oai(validator(max_length = 10))]
     pub role: Nullable<String>,
+    /// ID of the API client that sent the request; null if another client did.
+    pub api_client_id: Nullable<Id>,
+    /// Scopes of the API client when it sent the request; empty if another client did.
+    #[oai(validator(max_items = 10))]
+    pub scopes: Vec<ApiScope>,
     /// Version of the server.
     #[oai(validator(max_length = 100))]
     pub server_version: String,
@@ -269,6 +274,8 @@ impl Example for Incident {
             user_id: summary.user_id,
             session_id: Nullable(Some(Id(1))),
             role: some("user"),
+            api_client_id: Nullable(None),
+            scopes: Vec::new(),
             server_version: summary.server_version,
             resolved: false,
             fixed_in: Nullable(None),

@@ -5,7 +5,7 @@
     const literalNames = %literal_names%;
     const account = %account%;
     // Remove the values that an earlier request left behind if it received no response.
-    ["base_url", ...(account ? [account.email, account.password] : [])]
+    ["base_url", ...(account ? account.variables : [])]
         .filter((name) => pm.variables.get(name) === "{{" + name + "}}")
         .forEach((name) => pm.variables.unset(name));
     const origin = pm.variables.replaceIn("{{base_url}}").replace(/\/+$/, "");
@@ -13,10 +13,10 @@
         pm.test("%title%: " + reason, () => { throw new Error(reason); });
         pm.execution.skipRequest();
     };
-    const send = (token) => {
+    const send = (credential) => {
         pm.variables.set("%origin%", origin);
         if (account) {
-            pm.variables.set(account.token, token);
+            pm.variables.set(account.credential, credential);
         }
         literalNames.forEach((name) => pm.variables.set(name, "{{" + name + "}}"));
     };
@@ -24,14 +24,20 @@
         send();
         return;
     }
-    const email = pm.variables.get(account.email);
-    const password = pm.variables.get(account.password);
-    if (!email || !password) {
-        fail("set " + account.email + " and " + account.password + " to the account that replaces " + account.captured);
+    const isApiKey = account.kind === "api_key";
+    const values = account.variables.map((name) => pm.variables.get(name));
+    if (!values.every((value) => value)) {
+        const replacement = isApiKey ? "the key of the API client" : "the account";
+        fail("set " + account.variables.join(" and ") + " to " + replacement + " that replaces " + account.captured);
         return;
     }
-    if (pm.variables.get(account.token)) {
-        send(pm.variables.get(account.token));
+    if (isApiKey) {
+        send(values[0]);
+        return;
+    }
+    const [email, password] = values;
+    if (pm.variables.get(account.credential)) {
+        send(pm.variables.get(account.credential));
         return;
     }
     pm.sendRequest({
