@@ -8,7 +8,7 @@ use poem_openapi::{
     registry::{MetaSchema, MetaSchemaRef, Registry},
     types::{ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToJSON, Type},
 };
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 /// Implements the type traits of poem-openapi for a scalar that implements the traits of serde. `@type` omits `Argument`.
@@ -58,11 +58,20 @@ macro_rules! scalar {
 pub(crate) use scalar;
 
 /// A timestamp: RFC 3339 in UTC with microseconds, `2026-01-31T12:00:00.000000Z`.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-#[serde(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(DateTime<Utc>);
 
 impl Timestamp {
+    /// Parses a time of a request, see [`normalize_date_time`].
+    ///
+    /// # Errors
+    /// Fails if the text is not a time, or not one in the years 1 to 9999.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        const INVALID: &str = "not a time with an offset in the years 1 to 9999";
+        let normalized = normalize_date_time(text).ok_or(INVALID)?;
+        DateTime::parse_from_rfc3339(&normalized).map(|time| Self(time.to_utc())).map_err(|_| INVALID)
+    }
+
     /// Converts microseconds since 1970. A value outside the range of the calendar becomes 1970.
     #[must_use]
     pub fn from_micros(micros: i64) -> Self {
@@ -94,10 +103,15 @@ impl Serialize for Timestamp {
     }
 }
 
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
 impl ParseFromParameter for Timestamp {
     fn parse_from_parameter(value: &str) -> ParseResult<Self> {
-        let normalized = normalize_date_time(value).ok_or_else(|| ParseError::custom("not a time with an offset"))?;
-        DateTime::parse_from_rfc3339(&normalized).map(|time| Self(time.to_utc())).map_err(ParseError::custom)
+        Self::parse(value).map_err(ParseError::custom)
     }
 }
 
@@ -234,6 +248,28 @@ mod tests {
             (-1, "1969-12-31T23:59:59.999999Z"),
         ] {
             assert_eq!(serde_json::to_value(Timestamp::from_micros(micros)).ok(), Some(Value::from(text)));
+        }
+    }
+
+    #[test]
+    fn timestamps_that_are_accepted_can_be_sent_back() {
+        for text in [
+            "2026-01-31T12:00Z",
+            "20260131T120000.5+0200",
+            "2016-12-31T23:59:60Z",
+            "0001-01-01T00:00:00Z",
+            "9999-12-31T23:59:59.9999999Z",
+            "9999-12-31T23:59:59+23:59",
+        ] {
+            let time = Timestamp::parse(text).unwrap();
+            for sent in [time.to_string(), Timestamp::from_micros(time.micros()).to_string()] {
+                assert!(Timestamp::parse(&sent).is_ok(), "{text}: {sent}");
+                assert!(serde_json::from_value::<Timestamp>(Value::from(&*sent)).is_ok(), "{text}: {sent}");
+            }
+        }
+        for text in ["9999-12-31T23:59:59-01:00", "+10000-01-01T00:00:00Z", "0001-01-01T00:00:00+01:00", "2026-01-31"] {
+            assert!(Timestamp::parse(text).is_err(), "{text}");
+            assert!(serde_json::from_value::<Timestamp>(Value::from(text)).is_err(), "{text}");
         }
     }
 

@@ -34,44 +34,109 @@ pub(crate) fn is_date(text: &str) -> bool {
 
 /// Returns the time in `text` in the format of RFC 3339, or `None` if it is not a time.
 ///
-/// Accepts RFC 3339 and the variants that generated clients send: an offset without a colon (`+0000`, Python) or of hours
-/// only, any number of fractional digits (C#, Go and Java; digits after the ninth are removed), a comma before them (ISO
-/// 8601), no seconds, a space instead of `T`, lower case, and an offset whose `+` a query string turned into a space. A
-/// time without an offset is ambiguous and therefore invalid.
+/// This is the one definition of the times that requests and the command line accept:
+///
+/// * RFC 3339, also in lower case, and with a space instead of `T`;
+/// * the extended and the basic format of ISO 8601, such as `2026-01-31T12:00:00Z` and `20260131T120000Z`, also without seconds or
+///   minutes;
+/// * any number of fractional digits of the second after a point or a comma (C#, Go and Java; digits after the ninth are removed);
+/// * an offset without a colon (`+0000`, Python), of hours only, or whose `+` a query string turned into a space.
+///
+/// A time without an offset is ambiguous and therefore invalid. So is a time outside the years 1 to 9999 in UTC, which RFC 3339
+/// cannot represent, and a leap second at another time than 23:59:60 UTC.
 #[must_use]
 pub fn normalize_date_time(text: &str) -> Option<String> {
+    parse_date_time(text).filter(|time| time.is_in_range).map(|time| time.normalized)
+}
+
+/// Returns whether `text` is a time outside the years 1 to 9999 in UTC.
+pub(crate) fn is_date_time_out_of_range(text: &str) -> bool {
+    parse_date_time(text).is_some_and(|time| !time.is_in_range)
+}
+
+/// A time in the format of RFC 3339, and whether RFC 3339 can represent it in UTC.
+struct ParsedTime {
+    normalized: String,
+    is_in_range: bool,
+}
+
+fn parse_date_time(text: &str) -> Option<ParsedTime> {
     let text = text.trim();
-    let date = text.get(..10).filter(|date| is_date(date))?;
-    let time = text.get(10..)?.strip_prefix(['T', 't', ' '])?;
-    let (time, offset) = time.split_at(time.find(['Z', 'z', '+', '-', ' '])?);
+    let basic = text.get(..8).filter(|date| date.bytes().all(|digit| digit.is_ascii_digit()));
+    let (date, rest) = match basic {
+        Some(date) => (format!("{}-{}-{}", &date[..4], &date[4..6], &date[6..]), &text[8..]),
+        None => (text.get(..10)?.to_owned(), text.get(10..)?),
+    };
+    if !is_date(&date) {
+        return None;
+    }
+    let rest = rest.strip_prefix(['T', 't', ' '])?;
+    let (time, offset) = rest.split_at(rest.find(['Z', 'z', '+', '-', ' '])?);
     let (time, fraction) = match time.split_once(['.', ',']) {
         Some((time, digits)) => (time, Some(digits)),
         None => (time, None),
     };
-    let (hour, rest) = time.split_once(':')?;
-    let (minute, second) = rest.split_once(':').unwrap_or((rest, "00"));
-    let mut normalized =
-        format!("{date}T{:02}:{:02}:{:02}", two_digits(hour, 23)?, two_digits(minute, 59)?, two_digits(second, 60)?);
+    let [hour, minute, second] = match basic {
+        Some(_) if !time.is_ascii() || time.len() % 2 != 0 => return None,
+        // Omitted fields are absent.
+        Some(_) => [time.get(..2), time.get(2..4), time.get(4..).filter(|second| !second.is_empty())],
+        None => {
+            let mut fields = time.splitn(3, ':');
+            [fields.next(), fields.next(), fields.next()]
+        }
+    };
+    let has_seconds = second.is_some();
+    let (hour, minute) = (two_digits(hour?, 23)?, two_digits(minute.unwrap_or("00"), 59)?);
+    let second = two_digits(second.unwrap_or("00"), 60)?;
+    let offset = offset_minutes(offset)?;
+    let utc_minute = i32::from(hour) * 60 + i32::from(minute) - offset.unwrap_or_default();
+    let is_leap_second = second == 60;
+    if is_leap_second && utc_minute.rem_euclid(MINUTES_PER_DAY) != MINUTES_PER_DAY - 1 {
+        return None;
+    }
+    // A leap second at the end of the last year is counted as the first second of the next one.
+    let latest = if is_leap_second { MINUTES_PER_DAY - 2 } else { MINUTES_PER_DAY - 1 };
+    let is_in_range = (date != FIRST_DATE || utc_minute >= 0) && (date != LAST_DATE || utc_minute <= latest);
+    let mut normalized = format!("{date}T{hour:02}:{minute:02}:{second:02}");
     if let Some(digits) = fraction {
-        if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        // In ISO 8601, a fraction without seconds is one of a minute or an hour.
+        if !has_seconds || digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
             return None;
         }
         normalized.push('.');
         normalized.push_str(digits.get(..9).unwrap_or(digits));
     }
     match offset {
-        "Z" | "z" => normalized.push('Z'),
-        _ => {
-            let sign = if offset.starts_with('-') { '-' } else { '+' };
-            let (hours, minutes) = match offset.get(1..)? {
-                offset if offset.contains(':') => offset.split_once(':')?,
-                offset => (offset.get(..2)?, offset.get(2..).filter(|minutes| !minutes.is_empty()).unwrap_or("00")),
-            };
-            normalized.push(sign);
-            normalized += &format!("{:02}:{:02}", two_digits(hours, 23)?, two_digits(minutes, 59)?);
+        None => normalized.push('Z'),
+        Some(minutes) => {
+            let sign = if rest.contains('-') { '-' } else { '+' };
+            let minutes = minutes.abs();
+            normalized += &format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60);
         }
     }
-    Some(normalized)
+    Some(ParsedTime { normalized, is_in_range })
+}
+
+/// The first and the last date that RFC 3339 and most languages can represent.
+const FIRST_DATE: &str = "0001-01-01";
+const LAST_DATE: &str = "9999-12-31";
+const MINUTES_PER_DAY: i32 = 24 * 60;
+
+/// Returns the minutes of an offset; `Some(None)` for `Z`, and `None` if it is not an offset.
+fn offset_minutes(offset: &str) -> Option<Option<i32>> {
+    if matches!(offset, "Z" | "z") {
+        return Some(None);
+    }
+    let (hours, minutes) = match offset.get(1..)? {
+        digits if digits.contains(':') => digits.split_once(':')?,
+        digits => (digits.get(..2)?, digits.get(2..).filter(|minutes| !minutes.is_empty()).unwrap_or("00")),
+    };
+    let minutes = i32::from(two_digits(hours, 23)?) * 60 + i32::from(two_digits(minutes, 59)?);
+    Some(match offset.chars().next()? {
+        '+' | ' ' => Some(minutes),
+        '-' => Some(-minutes),
+        _ => return None,
+    })
 }
 
 /// Returns the value of a text of exactly two digits if it is at most `max`.
@@ -134,6 +199,27 @@ mod tests {
             ("2026-01-01T00:00:00 01:00", Some("2026-01-01T00:00:00+01:00")),
             (" 2026-01-01T00:00:00Z ", Some("2026-01-01T00:00:00Z")),
             ("2016-12-31T23:59:60Z", Some("2016-12-31T23:59:60Z")),
+            ("2016-12-31T15:59:60.5-08:00", Some("2016-12-31T15:59:60.5-08:00")),
+            ("2017-01-01T05:29:60+05:30", Some("2017-01-01T05:29:60+05:30")),
+            ("2026-01-01T00:00:00-00:00", Some("2026-01-01T00:00:00-00:00")),
+            ("2026-01-01T00Z", Some("2026-01-01T00:00:00Z")),
+            ("20260101T000000Z", Some("2026-01-01T00:00:00Z")),
+            ("20260131T123456.5+0200", Some("2026-01-31T12:34:56.5+02:00")),
+            ("20260131T1234Z", Some("2026-01-31T12:34:00Z")),
+            ("20260131T12Z", Some("2026-01-31T12:00:00Z")),
+            ("0001-01-01T00:00:00Z", Some("0001-01-01T00:00:00Z")),
+            ("9999-12-31T23:59:59.999999999Z", Some("9999-12-31T23:59:59.999999999Z")),
+            ("9999-12-31T23:59:59+01:00", Some("9999-12-31T23:59:59+01:00")),
+            // Years outside 1 to 9999 in UTC.
+            ("9999-12-31T23:59:59-01:00", None),
+            ("9999-12-31T23:00:00-01:00", None),
+            ("9999-12-31T23:59:60Z", None),
+            ("0001-01-01T00:00:00+00:01", None),
+            ("0000-12-31T23:00:00Z", None),
+            ("+10000-01-01T00:00:00Z", None),
+            // No minute but the last one of a day in UTC has a leap second.
+            ("2027-06-30T12:30:60Z", None),
+            ("2027-06-30T23:59:60+01:00", None),
             ("2026-01-01T00:00:00", None),
             ("2026-01-01 00:00:00", None),
             ("2026-02-30T00:00:00Z", None),
@@ -149,7 +235,18 @@ mod tests {
             ("2026-01-01T0:00:00Z", None),
             ("2026-01-01Z", None),
             ("2026-01-01", None),
-            ("20260101T000000Z", None),
+            ("20260101T00000Z", None),
+            ("20260101T00:00:00Z", None),
+            ("2026-01-01T000000Z", None),
+            ("20260230T000000Z", None),
+            ("20260101T000000", None),
+            ("20260101T00000000Z", None),
+            ("20260101TZ", None),
+            ("20260101T0000é0Z", None),
+            ("2026-01-01T00:00.5Z", None),
+            ("2026-01-01T00.5Z", None),
+            ("2026-01-01T:00Z", None),
+            ("2026-01-01T00:00:00:00Z", None),
             ("2026-01-01T00:00:00é", None),
             ("", None),
         ] {

@@ -76,6 +76,10 @@ fn violations_have_location_code_and_message() {
             r#"{"name":"a","at":"2026-01-31"}"#,
             "/at INVALID_FORMAT must be a timestamp with a UTC offset, such as 2026-01-31T12:00:00Z",
         ),
+        (
+            r#"{"name":"a","at":"9999-12-31T23:59:59-01:00"}"#,
+            "/at INVALID_FORMAT must be in the years 1 to 9999 in UTC",
+        ),
         (r#"{"name":"a","code":"A1"}"#, "/code INVALID_FORMAT must match the pattern ^[a-z]+$"),
         (r#"{"name":"a","code":"A12345678"}"#, "/code TOO_LONG must have at most 8 characters"),
         (r#"{"name":"a","rank":0}"#, "/rank TOO_SMALL must be an integer of at least 1"),
@@ -90,6 +94,8 @@ fn violations_have_location_code_and_message() {
         (r#"{"name":"a","rank":1.5}"#, "/rank WRONG_TYPE must be an integer of at least 1"),
         (r#"{"name":"a","rank":"1"}"#, "/rank WRONG_TYPE must be an integer of at least 1"),
         (r#"{"name":"a","state":"gone"}"#, "/state NOT_ALLOWED must be one of: open, done"),
+        (r#"{"name":"a","state":5}"#, "/state WRONG_TYPE must be one of: open, done"),
+        (r#"{"name":"a","state":null}"#, "/state WRONG_TYPE must be one of: open, done"),
         (r#"{"name":"a","items":[]}"#, "/items TOO_FEW must have at least 1 item"),
         (
             r#"{"name":"a","items":[{"name":"1"},{"name":"2"},{"name":"3"}]}"#,

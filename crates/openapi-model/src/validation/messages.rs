@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::schema_validator::{SchemaNode, SchemaViolation};
 use super::violation::ViolationCode as Code;
-use crate::{pointer, traverse};
+use crate::{format, pointer, traverse};
 
 /// Adds the violations that describe a validation error.
 pub(super) fn explain(error: &ValidationError<'_>, root: SchemaNode<'_>, found: &mut Vec<SchemaViolation>) {
@@ -28,6 +28,8 @@ pub(super) fn explain(error: &ValidationError<'_>, root: SchemaNode<'_>, found: 
             let (code, message) = wrong_type(shape, error.instance());
             report(code, message);
         }
+        // The violation of the type already lists the allowed values.
+        Kind::Enum { .. } if is_wrong_type(shape, error.instance()) => {}
         Kind::Enum { options } => report(Code::NotAllowed, one_of(options)),
         Kind::Minimum { .. } | Kind::ExclusiveMinimum { .. } => report(Code::TooSmall, number(shape, false)),
         Kind::Maximum { .. } | Kind::ExclusiveMaximum { .. } => report(Code::TooLarge, number(shape, true)),
@@ -39,6 +41,9 @@ pub(super) fn explain(error: &ValidationError<'_>, root: SchemaNode<'_>, found: 
         Kind::MinProperties { limit } => report(Code::TooFew, count("at least", *limit, "field")),
         Kind::MaxProperties { limit } => report(Code::TooMany, count("at most", *limit, "field")),
         Kind::UniqueItems => report(Code::NotUnique, "must not contain duplicate items".to_owned()),
+        Kind::Format { format } if format == "date-time" && is_out_of_range(error.instance()) => {
+            report(Code::InvalidFormat, "must be in the years 1 to 9999 in UTC".to_owned());
+        }
         Kind::Format { format } => report(Code::InvalidFormat, format_sentence(format).to_owned()),
         Kind::Pattern { pattern } => {
             let message = match alternatives(pattern) {
@@ -85,7 +90,10 @@ pub(super) fn expected_range(schema: &Value) -> String {
 }
 
 fn expected_value(schema: &Value, is_beyond_type: bool) -> String {
-    let nullable = schema.get("nullable") == Some(&Value::Bool(true));
+    let nullable = is_nullable(schema);
+    if let Some(options) = schema.get("enum") {
+        return format!("{}{}", one_of(options), if nullable { ", or null" } else { "" });
+    }
     let what = match schema.get("type").and_then(Value::as_str) {
         Some("integer" | "number") => return number(schema, is_beyond_type),
         Some("string") => "a string",
@@ -107,6 +115,20 @@ fn wrong_type(schema: &Value, value: &Value) -> (Code, String) {
         _ => Code::WrongType,
     };
     (code, expected_value(schema, code == Code::TooLarge))
+}
+
+fn is_nullable(schema: &Value) -> bool {
+    schema.get("nullable") == Some(&Value::Bool(true))
+}
+
+fn is_wrong_type(schema: &Value, value: &Value) -> bool {
+    let is_type = match schema.get("type").and_then(Value::as_str) {
+        Some("string") => value.is_string(),
+        Some("integer" | "number") => value.is_number(),
+        Some("boolean") => value.is_boolean(),
+        _ => true,
+    };
+    !is_type && !(value.is_null() && is_nullable(schema))
 }
 
 fn is_integer(schema: &Value) -> bool {
@@ -175,6 +197,10 @@ fn one_of(options: &Value) -> String {
         [only] => format!("must be {only}"),
         list => format!("must be one of: {}", list.join(", ")),
     }
+}
+
+fn is_out_of_range(time: &Value) -> bool {
+    time.as_str().is_some_and(format::is_date_time_out_of_range)
 }
 
 fn format_sentence(format: &str) -> &'static str {
