@@ -12,11 +12,12 @@ use crate::{
 
 /// Interval between two records of a use.
 const USE_INTERVAL: Duration = Duration::from_secs(60);
-/// Retention of a verified key for rate limits.
-const VERIFIED_TTL: Duration = Duration::from_secs(300);
+/// Retention of a verified key for rate limits. A client that is rate-limited is not verified again before, so this is also the
+/// time after which it receives its new limit, and a revoked key 401 instead of 429.
+const VERIFIED_TTL: Duration = Duration::from_secs(10);
 const MAX_ENTRIES: u64 = 10_000;
 
-/// The client of a key that was valid within the last minutes: whose rate limit applies to its next request.
+/// The client of a key that was valid within the last seconds: whose rate limit applies to its next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KnownApiClient {
     pub id: ApiClientId,
@@ -47,7 +48,7 @@ impl ApiKeyVerifier {
         }
     }
 
-    /// Returns the client of a key, if the key was valid within the last minutes.
+    /// Returns the client of a key, if the key was valid within the last seconds.
     #[must_use]
     pub fn known(&self, key: &ApiKey) -> Option<KnownApiClient> {
         self.verified.get(&key.digest())

@@ -92,8 +92,9 @@ impl From<ScopeArgument> for ApiScope {
 }
 
 fn parse_time(text: &str) -> Result<Timestamp, String> {
-    let time = DateTime::parse_from_rfc3339(text).map_err(|_| "must be a time such as 2027-01-31T00:00:00Z")?;
-    Ok(Timestamp::from_micros(time.timestamp_micros()))
+    let time = contract::values::Timestamp::parse(text)
+        .map_err(|_| "must be a time such as 2027-01-31T00:00:00Z, in the years 1 to 9999")?;
+    Ok(Timestamp::from_micros(time.micros()))
 }
 
 /// Maximum length of a name in characters, as in the contract.

@@ -29,7 +29,7 @@ pub(super) enum Action {
     Up,
     /// Revert the latest migration. Stop the server first.
     Down,
-    /// Revert and reapply the latest migration. Stop the server first.
+    /// Revert and reapply the latest applied migration. Pending migrations stay pending. Stop the server first.
     Redo,
     /// List applied, pending and unknown migrations. Exits with 4 if migrations are pending, or if this version cannot use the database.
     Status,
@@ -64,7 +64,7 @@ pub(super) fn run(config: &Config, action: Action, out: &mut dyn Write) -> Resul
         },
         Action::Redo => match migrator.redo()? {
             Some(name) => writeln!(out, "redo  {name}")?,
-            None => writeln!(out, "There was no migration to revert. All migrations are applied.")?,
+            None => writeln!(out, "There is no migration to redo.")?,
         },
         Action::Status => {}
     }

@@ -41,6 +41,7 @@ impl Reloader {
                 for variable in changed(&self.settings, &settings).filter(|variable| !variable.is_reloaded) {
                     tracing::warn!(variable = variable.name, "changed setting requires a restart");
                 }
+                settings.log();
                 self.settings = settings;
                 tracing::info!("settings reloaded");
             }

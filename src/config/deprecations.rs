@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use chrono::DateTime;
 use contract::{operation::Deprecation, v1, v2};
 
-use super::parse::Reader;
+use super::{Environment, parse::Reader};
 use crate::domain::{Brownout, Timestamp};
 
 /// Deprecated operations.
@@ -23,11 +22,11 @@ pub struct DeprecationSettings {
 const MAX_DURATION: Duration = Duration::from_secs(86_400);
 
 impl Reader<'_> {
-    pub(super) fn deprecations(&mut self) -> DeprecationSettings {
+    pub(super) fn deprecations(&mut self, environment: Environment) -> DeprecationSettings {
         DeprecationSettings {
             brownouts: self.brownouts("BROWNOUTS"),
             sends_notices: self.switch("DEPRECATION_NOTICES"),
-            guide: self.uri("DEPRECATION_GUIDE", &["https", "http"]),
+            guide: self.https_url("DEPRECATION_GUIDE", environment),
         }
     }
 
@@ -58,12 +57,12 @@ fn brownout(text: &str) -> Result<Brownout, String> {
         ids.sort_unstable();
         return Err(format!("does not start with a deprecated operation: {}", ids.join(", ")));
     };
-    let start = DateTime::parse_from_rfc3339(start)
+    let start = contract::values::Timestamp::parse(start)
         .map_err(|_| format!("starts at `{start}`, which is not a time such as 2027-01-10T12:00:00Z"))?;
     let duration = iso_8601_duration(duration)
         .filter(|duration| !duration.is_zero() && *duration <= MAX_DURATION)
         .ok_or_else(|| format!("lasts `{duration}`, which is not a duration from PT1S to PT24H"))?;
-    let starts_at = Timestamp::from_micros(start.timestamp_micros());
+    let starts_at = Timestamp::from_micros(start.micros());
     let brownout = Brownout { operation: operation.to_owned(), starts_at, duration };
     if brownout.ends_at() > Timestamp::from_seconds(deprecation.sunset_seconds()) {
         return Err(format!("ends after the sunset of {operation} on {}", deprecation.sunset));

@@ -244,7 +244,7 @@ impl Config {
                     ],
                 ),
             },
-            deprecations: read.deprecations(),
+            deprecations: read.deprecations(environment),
             cors_origins: read.origins("CORS_ALLOWED_ORIGINS"),
             security: SecurityContact {
                 contact: read.uri("SECURITY_CONTACT", &["mailto", "https", "tel"]),
@@ -264,7 +264,7 @@ impl Config {
             trusted_proxies: read.networks("TRUSTED_PROXIES"),
             export_ttl: read.duration("EXPORT_TTL"),
             backups: BackupSettings {
-                interval: read.duration_or_zero("BACKUP_INTERVAL"),
+                interval: read.interval_or_zero("BACKUP_INTERVAL", Duration::from_secs(60)),
                 directory: Some(read.text("BACKUP_DIR")).filter(|directory| !directory.is_empty()).map(PathBuf::from),
                 keep: read.bounded("BACKUP_KEEP", 1, 10_000),
             },
@@ -290,6 +290,12 @@ impl Config {
         };
         if !config.backups.interval.is_zero() && matches!(config.database.target, Target::Postgres(_)) {
             read.invalid("BACKUP_INTERVAL", "supports only SQLite: use pg_dump, or set it to 0s");
+        }
+        let ports = [("PORT", Some(config.port)), ("HTTP_REDIRECT_PORT", config.connections.redirect_port)];
+        if let Some(metrics) = config.metrics_address
+            && let Some((name, _)) = ports.iter().find(|(_, port)| *port == Some(metrics.port()) && metrics.port() != 0)
+        {
+            read.invalid("METRICS_ADDR", format!("must have another port than {name}"));
         }
         read.finish(config)
     }

@@ -102,6 +102,19 @@ impl<'a> Reader<'a> {
         self.duration_from(name, 0)
     }
 
+    /// Like [`Self::duration_or_zero`], but other durations are at least `min`.
+    pub(super) fn interval_or_zero(&mut self, name: &'static str, min: Duration) -> Duration {
+        let interval = self.duration_or_zero(name);
+        if !interval.is_zero() && interval < min {
+            let (text, seconds) = (self.text(name), min.as_secs());
+            self.invalid(
+                name,
+                format!("`{text}` is shorter than {seconds}s; use at least {seconds}s, or 0s to disable it"),
+            );
+        }
+        interval
+    }
+
     fn duration_from(&mut self, name: &'static str, min: u64) -> Duration {
         let text = self.text(name);
         let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -182,6 +195,22 @@ impl<'a> Reader<'a> {
             return Some(text.to_owned());
         }
         self.invalid(name, format!("`{text}` is not a URI that starts with {}:", schemes.join(": or ")));
+        None
+    }
+
+    /// Parses an `https:` URL. Outside of exposed environments, it can also be an `http:` URL of this machine.
+    pub(super) fn https_url(&mut self, name: &'static str, environment: Environment) -> Option<String> {
+        let text = self.given(name)?;
+        let is_allowed = |url: &url::Url| match url.scheme() {
+            "https" => true,
+            "http" => !environment.is_exposed() && is_local(url),
+            _ => false,
+        };
+        if text.is_ascii() && url::Url::parse(text).is_ok_and(|url| is_allowed(&url)) {
+            return Some(text.to_owned());
+        }
+        let local = if environment.is_exposed() { "" } else { ", or an http: URL of localhost" };
+        self.invalid(name, format!("`{text}` is not an https: URL{local}"));
         None
     }
 
@@ -267,6 +296,15 @@ impl<'a> Reader<'a> {
             self.invalid(name, format!("`{text}` is not error, warn, info, debug, trace or a list of directives"));
         }
         text
+    }
+}
+
+fn is_local(url: &url::Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 

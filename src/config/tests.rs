@@ -32,6 +32,42 @@ fn every_variable_has_a_default_in_development() {
 }
 
 #[test]
+fn metrics_have_a_port_of_their_own() {
+    let address = ("METRICS_ADDR", "127.0.0.1:9100");
+    assert_eq!(invalid(&[address, ("PORT", "9100")]), ["METRICS_ADDR"]);
+    assert_eq!(invalid(&[address, ("PORT", "9101")]), [""; 0]);
+    // Port 0 is any free port.
+    assert_eq!(invalid(&[("METRICS_ADDR", "127.0.0.1:0"), ("PORT", "0")]), [""; 0]);
+}
+
+#[test]
+fn guide_has_an_https_url_except_on_this_machine() {
+    let with = |environment: &str, url: &str| {
+        let all = invalid(&[("APP_ENV", environment), ("JWT_SECRET", GOOD_SECRET), ("DEPRECATION_GUIDE", url)]);
+        all.iter().any(|name| *name == "DEPRECATION_GUIDE")
+    };
+    for (url, in_development, in_production) in [
+        ("https://example.com/guide", false, false),
+        ("http://localhost:8000/guide", false, true),
+        ("http://127.0.0.1/guide", false, true),
+        ("http://[::1]/guide", false, true),
+        ("http://x", true, true),
+        ("ftp://example.com/", true, true),
+    ] {
+        assert_eq!((with("development", url), with("production", url)), (in_development, in_production), "{url}");
+    }
+}
+
+#[test]
+fn interval_of_backups_has_a_minimum() {
+    for (interval, is_invalid) in
+        [("0s", false), ("0", false), ("20s", true), ("59999ms", true), ("60s", false), ("1d", false)]
+    {
+        assert_eq!(!invalid(&[("BACKUP_INTERVAL", interval)]).is_empty(), is_invalid, "{interval}");
+    }
+}
+
+#[test]
 fn all_invalid_variables_are_reported_together() {
     let wrong = [
         ("APP_ENV", "prod"),

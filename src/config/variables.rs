@@ -283,7 +283,7 @@ const SERVER: &[Variable] = &[
         "DEPRECATION_GUIDE",
         "",
         "URL of a migration guide, for deprecation notices. If empty, they link to the API reference.",
-        "an https: URL",
+        "an https: URL; in development and testing also an http: URL of localhost",
         "https://example.com/docs/migrate-to-v2",
     ),
     variable("EXPORT_TTL", "1d", "Retention period of exports.", DURATION, "7d"),
@@ -291,7 +291,7 @@ const SERVER: &[Variable] = &[
         "BACKUP_INTERVAL",
         "0s",
         "Interval between backups of the SQLite database. 0s disables them.",
-        "a duration",
+        "a duration of at least 60s, or 0s",
         "1d",
     ),
     variable(

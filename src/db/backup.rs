@@ -254,8 +254,19 @@ fn retain(database: &Path, stamp: &str) -> Result<Option<PathBuf>, BackupError> 
     if let Ok(mut connection) = open(database) {
         let _ = connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)");
     }
-    let replaced = with_suffix(database, &format!(".replaced-{stamp}"));
-    link(database, &replaced)?;
+    let name = |number: u32| match number {
+        1 => with_suffix(database, &format!(".replaced-{stamp}")),
+        _ => with_suffix(database, &format!(".replaced-{stamp}-{number}")),
+    };
+    // Another restoration can have used the name in the same second.
+    let mut number = 1;
+    while let Err(error) = link(database, &name(number)) {
+        match error {
+            BackupError::AlreadyExists(_) => number += 1,
+            error => return Err(error),
+        }
+    }
+    let replaced = name(number);
     // The log of the previous database must not be applied to the new one.
     for suffix in ["-wal", "-shm"] {
         let (log, retained) = (with_suffix(database, suffix), with_suffix(&replaced, suffix));
@@ -274,6 +285,9 @@ fn retain(database: &Path, stamp: &str) -> Result<Option<PathBuf>, BackupError> 
 
 /// Creates a hard link, or a copy where the file system has no links.
 fn link(path: &Path, other: &Path) -> Result<(), BackupError> {
+    if other.exists() {
+        return Err(BackupError::AlreadyExists(other.to_owned()));
+    }
     match fs::hard_link(path, other) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(BackupError::AlreadyExists(other.to_owned())),
         Err(_) => fs::copy(path, other).map(drop).map_err(BackupError::file("create", other)),

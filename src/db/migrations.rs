@@ -248,19 +248,20 @@ impl Migrator {
                 normalize_email_domains(&mut migrator.connection)
                     .map_err(|error| MigrationError::Failed(Box::new(error)))?;
             }
-            if let DbConnection::Sqlite(c) = &mut migrator.connection {
-                c.run_pending_migrations(SQLITE).map_err(MigrationError::Failed)?;
-            } else {
-                for _ in &status.pending {
-                    migrator.in_transaction(|c| c.run_next_migration(POSTGRES).map(|_| ()))?;
-                }
+            for _ in &status.pending {
+                migrator.apply_next()?;
             }
-            let rows = index_missing(&mut migrator.connection, progress).map_err(failed)?;
-            if rows > 0 {
-                tracing::info!(rows, "search index rebuilt");
-            }
+            migrator.index_missing_rows(progress)?;
             Ok(status.pending)
         })
+    }
+
+    fn index_missing_rows(&mut self, progress: &mut dyn FnMut(IndexingProgress)) -> Result<(), MigrationError> {
+        let rows = index_missing(&mut self.connection, progress).map_err(failed)?;
+        if rows > 0 {
+            tracing::info!(rows, "search index rebuilt");
+        }
+        Ok(())
     }
 
     /// Reverts the latest migration. Returns its name, if there is one.
@@ -268,19 +269,28 @@ impl Migrator {
     /// # Errors
     /// [`MigrationError::Newer`] if the latest migration is unknown; [`MigrationError::Failed`].
     pub fn down(&mut self) -> Result<Option<String>, MigrationError> {
-        self.with_lock(|migrator| {
-            let mut status = migrator.status()?;
-            if let Some(version) = status.unknown.pop() {
-                return Err(MigrationError::Newer(version));
-            }
-            let Some(newest) = status.applied.pop() else { return Ok(None) };
-            if let DbConnection::Sqlite(c) = &mut migrator.connection {
-                c.revert_last_migration(SQLITE).map_err(MigrationError::Failed)?;
-            } else {
-                migrator.in_transaction(|c| c.revert_last_migration(POSTGRES).map(|_| ()))?;
-            }
-            Ok(Some(newest))
-        })
+        self.with_lock(Self::revert_latest)
+    }
+
+    fn revert_latest(&mut self) -> Result<Option<String>, MigrationError> {
+        let mut status = self.status()?;
+        if let Some(version) = status.unknown.pop() {
+            return Err(MigrationError::Newer(version));
+        }
+        let Some(newest) = status.applied.pop() else { return Ok(None) };
+        if let DbConnection::Sqlite(c) = &mut self.connection {
+            c.revert_last_migration(SQLITE).map_err(MigrationError::Failed)?;
+        } else {
+            self.in_transaction(|c| c.revert_last_migration(POSTGRES).map(|_| ()))?;
+        }
+        Ok(Some(newest))
+    }
+
+    fn apply_next(&mut self) -> Result<(), MigrationError> {
+        if let DbConnection::Sqlite(c) = &mut self.connection {
+            return c.run_next_migration(SQLITE).map(|_| ()).map_err(MigrationError::Failed);
+        }
+        self.in_transaction(|c| c.run_next_migration(POSTGRES).map(|_| ()))
     }
 
     /// Runs a migration on PostgreSQL in a transaction without timeouts, which the role may have.
@@ -336,14 +346,22 @@ impl Migrator {
         }
     }
 
-    /// Reverts and reapplies the latest migration.
+    /// Reverts and reapplies the latest applied migration. Pending migrations stay pending. Returns its name, if there is one.
     ///
     /// # Errors
     /// The errors of [`Self::down`] and [`Self::up`].
     pub fn redo(&mut self) -> Result<Option<String>, MigrationError> {
-        let reverted = self.down()?;
-        self.up()?;
-        Ok(reverted)
+        self.with_lock(|migrator| {
+            migrator.check_privileges()?;
+            let Some(name) = migrator.revert_latest()? else { return Ok(None) };
+            if name == EMAIL_DOMAINS {
+                normalize_email_domains(&mut migrator.connection)
+                    .map_err(|error| MigrationError::Failed(Box::new(error)))?;
+            }
+            migrator.apply_next()?;
+            migrator.index_missing_rows(&mut |_| ())?;
+            Ok(Some(name))
+        })
     }
 
     /// Checks that the database can be written, with a write that changes nothing.

@@ -25,10 +25,17 @@ impl ETag {
         Self(hex::encode(&Sha256::digest(bytes)[..DIGEST_LENGTH]))
     }
 
-    /// Creates the entity tag from the opaque text that a client sent. It may not match any state.
+    /// Returns the entity tag of a resource together with the state of its nested resources.
+    #[must_use]
+    pub fn with_nested(&self, nested: &Self) -> Self {
+        Self(format!("{}.{}", self.0, nested.0))
+    }
+
+    /// Creates the entity tag of a resource from the opaque text that a client sent. It may not match any state. The part for nested
+    /// resources is omitted, because a write to a resource does not depend on them.
     #[must_use]
     pub fn from_opaque(text: &str) -> Self {
-        Self(text.to_owned())
+        Self(text.split_once('.').map_or(text, |(resource, _)| resource).to_owned())
     }
 
     /// Returns the opaque text, without quotes.
@@ -88,6 +95,15 @@ mod tests {
         assert_eq!(tag("a"), tag("a"));
         assert_ne!(tag("a"), tag("b"));
         assert_eq!(tag("a").as_str().len(), 24);
+    }
+
+    #[test]
+    fn etag_with_nested_resources_identifies_the_resource() {
+        let (list, items) = (ETag::of(&"list").unwrap(), ETag::of(&"items").unwrap());
+        let nested = list.with_nested(&items);
+        assert_ne!(nested, list);
+        assert_ne!(nested, list.with_nested(&list));
+        assert_eq!(ETag::from_opaque(nested.as_str()), list);
     }
 
     #[test]

@@ -97,8 +97,13 @@ pub(super) fn select(path: &str, headers: &HeaderMap) -> Option<Result<(&'static
     if of_path(path).is_some() || !VERSIONS.iter().any(|version| version.document.find(&versioned(version)).is_some()) {
         return None;
     }
-    let accepted = headers.get(ACCEPT_VERSION).map(|value| value.to_str().unwrap_or_default().trim());
-    let number = accepted.unwrap_or("1");
+    let mut accepted = headers.get_all(ACCEPT_VERSION).iter().map(|value| value.to_str().unwrap_or_default().trim());
+    // A repeated header is a list of versions (RFC 9110, section 5.3), which is not supported.
+    let number = match (accepted.next(), accepted.next()) {
+        (None, _) => "1",
+        (Some(number), None) => number,
+        (Some(_), Some(_)) => "",
+    };
     Some(match VERSIONS.iter().find(|version| version.number == number) {
         Some(version) => Ok((version, versioned(version))),
         None => {

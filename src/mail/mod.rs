@@ -2,8 +2,8 @@
 
 mod file;
 mod smtp;
-mod traced;
 pub mod templates;
+mod traced;
 
 use std::{fmt, future::Future, pin::Pin};
 

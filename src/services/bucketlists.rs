@@ -97,7 +97,9 @@ impl Bucketlists {
             .snapshot(move |c| {
                 let list = bucketlists::find(c, owner, id)?.ok_or(Error::NotFound(Resource::Bucketlist))?;
                 let items = Some(items::list_first_per_bucketlist(c, &[id], items)?);
-                Ok(Versioned::with(WithItems { value: list, items }, |list| ETag::of(&(&list.value, &list.items))))
+                Ok(Versioned::with(WithItems { value: list, items }, |list| {
+                    Ok(ETag::of(&list.value)?.with_nested(&ETag::of(&list.items)?))
+                }))
             })
             .await
     }

@@ -57,6 +57,11 @@ fn mistakes_are_reported_with_their_fix() {
     let create = |arguments: &[&str]| sandbox.run(&[&["api-client", "create"], arguments].concat());
     let error = create(&["Sync", "--user", "bob@example.com", "--scope", "read"]).expect_error();
     assert_eq!(error, "user bob@example.com does not exist");
+    let arguments = ["Sync", "--user", "ada@example.com", "--scope", "read", "--expires-at"];
+    for time in ["9999-12-31T23:59:59-01:00", "tomorrow"] {
+        let error = create(&[&arguments[..], &[time]].concat()).expect_exit_code(2).err;
+        assert!(error.contains("must be a time such as 2027-01-31T00:00:00Z, in the years 1 to 9999"), "{error}");
+    }
     let error = create(&[" ", "--user", "ada@example.com", "--scope", "read"]).expect_error();
     assert_eq!(error, "invalid name: must have 1 to 100 characters");
     for (arguments, expected) in [

@@ -146,6 +146,20 @@ fn problems_are_reported_with_a_remedy_and_exit_with_1() {
         assert!(detail.contains("set DATA_DIR to another directory"), "{detail}");
     }
 
+    // No file can be created below /proc, also by root.
+    let sandbox = Sandbox::new().env("DATA_DIR", "/proc/bucketlist/data").env("PORT", free_port());
+    let (code, uncreatable) = report(&sandbox);
+    let (status, detail) = check(&uncreatable, "data directory");
+    assert_eq!((code, status.as_str()), (1, "fail"));
+    assert!(detail.contains("set DATA_DIR to another directory"), "{detail}");
+
+    let sandbox = Sandbox::new().env("BACKUP_INTERVAL", "1h").env("BACKUP_DIR", "file").env("PORT", free_port());
+    sandbox.write("file", "");
+    let (code, blocked) = report(&sandbox);
+    let (status, detail) = check(&blocked, "backup directory");
+    assert_eq!((code, status.as_str()), (1, "fail"));
+    assert!(detail.contains("set BACKUP_DIR to another directory"), "{detail}");
+
     let sandbox = Sandbox::new().env("DATABASE_URL", "sqlite://notes.txt").env("PORT", free_port());
     sandbox.write("notes.txt", &"these are notes and no database ".repeat(8));
     let (code, no_database) = report(&sandbox);

@@ -22,7 +22,7 @@ fn hang_up_reloads_the_log_level_and_the_limits() {
     server.post("/v1/auth/login", None, &login).expect(429);
     assert_eq!(server.log(), "");
 
-    sandbox.write(".env", "LOG_LEVEL=info\nBODY_LIMIT=4096\nRATE_LIMIT_LOGIN=50\nEXPORT_TTL=2d\n");
+    sandbox.write(".env", "LOG_LEVEL=info\nBODY_LIMIT=4096\nRATE_LIMIT_LOGIN=50\nEXPORT_TTL=2d\nRATE_LIMIT_LOGNI=9\n");
     server.signal("HUP");
     server.wait_until_logged("settings reloaded");
     server.post("/v1/bucketlists", Some(&token), &list).expect(422);
@@ -30,6 +30,7 @@ fn hang_up_reloads_the_log_level_and_the_limits() {
     let log = server.log();
     assert!(log.contains("changed setting requires a restart") && log.contains("EXPORT_TTL"), "{log}");
     assert!(!log.contains("\"variable\":\"BODY_LIMIT\""), "{log}");
+    assert!(log.contains("it may be misspelled") && log.contains("RATE_LIMIT_LOGNI"), "{log}");
     server.stop();
 }
 

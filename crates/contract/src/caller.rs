@@ -122,7 +122,8 @@ pub struct RequestOrigin {
 
 impl<'a> poem::FromRequest<'a> for Client {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
-        let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
+        // Not only ASCII: `to_str` would reject other characters.
+        let user_agent = request.headers().get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
         let origin = request.extensions().get::<RequestOrigin>().cloned().unwrap_or_default();
         Ok(Self { user_agent: user_agent.map(|name| name.chars().take(200).collect()), origin })
     }

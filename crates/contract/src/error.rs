@@ -30,7 +30,7 @@ impl ErrorCode {
     #[must_use]
     pub fn title(self) -> String {
         let word = |(index, word): (usize, &str)| match word {
-            "JSON" | "URI" => word.to_owned(),
+            "API" | "JSON" | "URI" => word.to_owned(),
             "UTF8" => "UTF-8".to_owned(),
             _ if index == 0 => [&word[..1], &word[1..].to_ascii_lowercase()].concat(),
             _ => word.to_ascii_lowercase(),
@@ -176,6 +176,7 @@ mod tests {
     fn titles_are_the_codes_in_words() {
         for (code, title) in [
             (ErrorCode::BucketlistNotFound, "Bucketlist not found"),
+            (ErrorCode::ApiClientNotFound, "API client not found"),
             (ErrorCode::MalformedJson, "Malformed JSON"),
             (ErrorCode::JsonTooDeep, "JSON too deep"),
             (ErrorCode::InvalidUtf8, "Invalid UTF-8"),

@@ -10,7 +10,7 @@ use crate::{
     cli::{
         CliError,
         migrate::connect,
-        usage::{period_filter, rfc3339},
+        usage::{count, label, period_filter, rfc3339},
     },
     config::Config,
     db::repositories::usage,
@@ -119,11 +119,11 @@ pub(super) fn report(
         writeln!(out, "breaking: {} [{}]", difference.sentence, difference.rule)?;
         let consumers = usage.affected(&locations(&breaking, difference));
         if consumers.is_empty() {
-            writeln!(out, "  no consumer has called it in the last {} days", usage.days)?;
+            writeln!(out, "  no consumer has called it in the last {}", count(usage.days, "day"))?;
         }
         for affected in consumers.iter().take(MAX_CONSUMERS) {
-            let (requests, last) = (affected.requests, rfc3339(affected.last_seen_at));
-            writeln!(out, "  breaks {}: {requests} requests, last {last}", affected.consumer)?;
+            let (requests, last) = (count(affected.requests, "request"), rfc3339(affected.last_seen_at));
+            writeln!(out, "  breaks {}: {requests}, last {last}", label(affected.consumer))?;
         }
         if consumers.len() > MAX_CONSUMERS {
             writeln!(out, "  and {} more", consumers.len() - MAX_CONSUMERS)?;

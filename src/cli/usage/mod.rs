@@ -11,7 +11,7 @@ use super::{CliError, OutputFormat, migrate::connect};
 use crate::{
     config::Config,
     db::{DbConnection, repositories::usage},
-    domain::{ConsumerFilter, NamedConsumer, Timestamp, UsageFilter, UsageGroup, UsageGrouping, UsageRow},
+    domain::{Consumer, ConsumerFilter, NamedConsumer, Timestamp, UsageFilter, UsageGroup, UsageGrouping, UsageRow},
     endpoints::deprecated_operations,
     services::report_deprecations,
 };
@@ -41,7 +41,7 @@ pub(super) enum Action {
         #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
         format: OutputFormat,
     },
-    /// List the operations that a consumer calls.
+    /// List the operations that a consumer calls, or that each of several consumers with the same name calls.
     Consumer {
         /// Email address of an account, name of an API client, or user agent; or user:ID, api_client:ID or anonymous:USER-AGENT.
         name: String,
@@ -87,10 +87,14 @@ pub(super) fn run(config: &Config, action: &Action, now: Timestamp, out: &mut dy
             report::deprecations(&report_deprecations(c, &deprecated, now)?, *format, out)
         }
         Action::Consumer { name, period, format } => {
-            let consumer = find_consumer(c, name, *period, now)?;
             let groups = [UsageGroup::Version, UsageGroup::Operation, UsageGroup::Consumer];
-            let filter = UsageFilter { consumer: Some(consumer), ..period.filter(now, &groups) };
-            report::usage(&usage::list_most_used(c, &filter, &[], 1_000)?, *format, out)
+            let mut rows = Vec::new();
+            for consumer in find_consumers(c, name, *period, now)? {
+                let filter = UsageFilter { consumer: Some(consumer), ..period.filter(now, &groups) };
+                rows.extend(usage::list_most_used(c, &filter, &[], 1_000)?);
+            }
+            rows.sort_by_key(|row| std::cmp::Reverse(row.requests));
+            report::usage(&rows, *format, out)
         }
     }
 }
@@ -108,21 +112,44 @@ pub(super) fn period_filter(now: Timestamp, days: u32, groups: &[UsageGroup]) ->
     UsageFilter::of_period(until.before(DAY * days), until, UsageGrouping::new(groups))
 }
 
-/// Finds a consumer of the period by its name. A kind and an ID need no search.
-fn find_consumer(c: &mut DbConnection, name: &str, period: Period, now: Timestamp) -> Result<ConsumerFilter, CliError> {
+/// Finds the consumers of the period by their name, which several API clients can have. A kind and an ID need no search.
+fn find_consumers(
+    c: &mut DbConnection,
+    name: &str,
+    period: Period,
+    now: Timestamp,
+) -> Result<Vec<ConsumerFilter>, CliError> {
     if let Ok(ConsumerFilter::One(consumer)) = name.parse() {
-        return Ok(ConsumerFilter::One(consumer));
+        return Ok(vec![ConsumerFilter::One(consumer)]);
     }
     let filter = period.filter(now, &[UsageGroup::Consumer]);
     let rows: Vec<UsageRow> = usage::list_most_used(c, &filter, &[], MAX_CONSUMERS)?;
     let is_named = |named: &NamedConsumer| named.name.as_deref().is_some_and(|other| other.eq_ignore_ascii_case(name));
-    let found = rows.into_iter().filter_map(|row| row.consumer).find(is_named);
-    found.map(|named| ConsumerFilter::One(named.consumer)).ok_or_else(|| {
-        CliError::with_help(
-            format!("no consumer `{name}` has sent requests in the last {} days", period.days),
+    let found = rows.into_iter().filter_map(|row| row.consumer).filter(is_named);
+    let found: Vec<ConsumerFilter> = found.map(|named| ConsumerFilter::One(named.consumer)).collect();
+    if found.is_empty() {
+        return Err(CliError::with_help(
+            format!("no consumer `{name}` has sent requests in the last {}", count(period.days, "day")),
             "`bucketlist usage top --by consumer` lists consumers; --days extends the period",
-        )
-    })
+        ));
+    }
+    Ok(found)
+}
+
+/// Returns a number with a noun, which is in the plural unless the number is 1.
+pub(super) fn count(number: impl Into<i64>, noun: &str) -> String {
+    match number.into() {
+        1 => format!("1 {noun}"),
+        number => format!("{number} {noun}s"),
+    }
+}
+
+/// Returns the name of a consumer, with its ID if names of its kind are not unique.
+pub(super) fn label(named: &NamedConsumer) -> String {
+    match (&named.consumer, &named.name) {
+        (Consumer::ApiClient(_), Some(name)) => format!("{name} ({})", named.consumer),
+        _ => named.to_string(),
+    }
 }
 
 /// Formats a timestamp as RFC 3339 with seconds.

@@ -2,31 +2,20 @@
 
 use std::io::Write;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use super::rfc3339;
+use super::{count, label, rfc3339};
 use crate::{
     cli::{CliError, OutputFormat},
-    domain::{DeprecationNotice, DeprecationReport, NamedConsumer, Timestamp, UsageRow},
+    domain::{DeprecationReport, UsageRow},
+    endpoints::v2::{deprecation, usage_row},
 };
 
 /// Prints rows of usage, one per line.
 pub(super) fn usage(rows: &[UsageRow], format: OutputFormat, out: &mut dyn Write) -> Result<(), CliError> {
     if format == OutputFormat::Json {
         for row in rows {
-            let percentile = |percent| row.latency.percentile(percent).as_secs_f64() * 1e3;
-            let line = json!({
-                "version": row.version,
-                "operation": row.operation,
-                "consumer": row.consumer.as_ref().map(consumer_json),
-                "requests": row.requests,
-                "errors": row.errors,
-                "bytes_in": row.bytes_in,
-                "bytes_out": row.bytes_out,
-                "latency_ms": {"p50": percentile(50), "p95": percentile(95), "p99": percentile(99)},
-                "last_seen_at": rfc3339(row.last_seen_at),
-            });
-            writeln!(out, "{line}")?;
+            write_json(&usage_row(row.clone()), out)?;
         }
         return Ok(());
     }
@@ -35,10 +24,14 @@ pub(super) fn usage(rows: &[UsageRow], format: OutputFormat, out: &mut dyn Write
         return Ok(());
     }
     writeln!(out, "{:>10}  {:>8}  {:>8}  {:>8}  {:<20}  NAME", "REQUESTS", "ERRORS", "P50 ms", "P99 ms", "LAST")?;
+    let has_several_consumers = rows.iter().any(|row| row.consumer != rows[0].consumer);
     for row in rows {
         let name = match (&row.version, &row.operation, &row.consumer) {
+            (Some(version), Some(operation), Some(consumer)) if has_several_consumers => {
+                format!("{version} {operation}, {}", label(consumer))
+            }
             (Some(version), Some(operation), _) => format!("{version} {operation}"),
-            (_, _, Some(consumer)) => consumer.to_string(),
+            (_, _, Some(consumer)) => label(consumer),
             _ => String::new(),
         };
         let percentile = |percent| row.latency.percentile(percent).as_secs_f64() * 1e3;
@@ -61,35 +54,10 @@ pub(super) fn deprecations(
     format: OutputFormat,
     out: &mut dyn Write,
 ) -> Result<(), CliError> {
-    for DeprecationReport { operation, consumers, consumers_total } in reports {
+    for report in reports {
+        let DeprecationReport { operation, consumers, consumers_total } = report;
         if format == OutputFormat::Json {
-            let brownouts: Vec<Value> = operation
-                .brownouts
-                .iter()
-                .map(|brownout| json!({"starts_at": rfc3339(brownout.starts_at), "ends_at": rfc3339(brownout.ends_at())}))
-                .collect();
-            let consumers: Vec<Value> = consumers
-                .iter()
-                .map(|found| {
-                    json!({
-                        "consumer": consumer_json(&found.consumer),
-                        "requests": found.requests,
-                        "last_seen_at": rfc3339(found.last_seen_at),
-                        "notices": found.notices.iter().map(notice_json).collect::<Vec<_>>(),
-                    })
-                })
-                .collect();
-            let line = json!({
-                "version": operation.version,
-                "operation": operation.operation,
-                "since": rfc3339(operation.since),
-                "sunset": rfc3339(operation.sunset),
-                "successor": operation.successor,
-                "brownouts": brownouts,
-                "consumers_total": consumers_total,
-                "consumers": consumers,
-            });
-            writeln!(out, "{line}")?;
+            write_json(&deprecation(report.clone()), out)?;
             continue;
         }
         let (method, path, sunset) = (operation.method, &operation.path, rfc3339(operation.sunset));
@@ -106,9 +74,9 @@ pub(super) fn deprecations(
             let notices = if notices.is_empty() { "none".to_owned() } else { notices.join(", ") };
             writeln!(
                 out,
-                "  {}: {} requests, last {}, notices: {notices}",
-                found.consumer,
-                found.requests,
+                "  {}: {}, last {}, notices: {notices}",
+                label(&found.consumer),
+                count(found.requests, "request"),
                 rfc3339(found.last_seen_at),
             )?;
         }
@@ -120,10 +88,8 @@ pub(super) fn deprecations(
     Ok(())
 }
 
-fn consumer_json(named: &NamedConsumer) -> Value {
-    json!({"kind": named.consumer.kind(), "id": named.consumer.id(), "name": named.name})
-}
-
-fn notice_json((notice, sent_at): &(DeprecationNotice, Timestamp)) -> Value {
-    json!({"notice": notice, "sent_at": rfc3339(*sent_at)})
+/// Prints a representation of the API as one line.
+fn write_json(value: &impl Serialize, out: &mut dyn Write) -> Result<(), CliError> {
+    let line = serde_json::to_string(value).map_err(std::io::Error::from)?;
+    Ok(writeln!(out, "{line}")?)
 }

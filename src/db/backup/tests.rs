@@ -55,6 +55,11 @@ fn restored_database_replaces_the_current_one_which_is_retained() {
     execute(&database, &format!("PRAGMA journal_mode = WAL; {INSERT}"));
     let restored = restore(&database, &file, "1").unwrap();
     assert_eq!((users(&database), users(restored.replaced.as_ref().unwrap())), (0, 1));
+    // Restorations within a second retain each of the previous databases.
+    let again = [restore(&database, &file, "1").unwrap(), restore(&database, &file, "1").unwrap()];
+    let paths = again.map(|restored| restored.replaced.unwrap());
+    assert_eq!(paths, ["2", "3"].map(|number| directory.path().join(format!("a.db.replaced-1-{number}"))));
+    assert_eq!((users(restored.replaced.as_ref().unwrap()), users(&paths[0]), users(&paths[1])), (1, 0, 0));
     fs::remove_file(&database).unwrap();
     assert!(restore(&database, &file, "2").unwrap().replaced.is_none());
     assert_eq!(users(&database), 0);

@@ -11,7 +11,9 @@ use super::{
 };
 use crate::domain;
 
-pub(super) fn deprecation(report: domain::DeprecationReport) -> Deprecation {
+/// Returns the representation of a deprecated operation, also for the command line.
+#[must_use]
+pub fn deprecation(report: domain::DeprecationReport) -> Deprecation {
     let domain::DeprecationReport { operation, consumers, consumers_total } = report;
     Deprecation {
         operation: operation.operation.to_owned(),

@@ -31,6 +31,7 @@ pub use auth::AuthApi;
 pub use bucketlists::BucketlistApi;
 pub use conditions::Conditions;
 pub use cursors::Cursors;
+pub use deprecations::deprecation;
 pub use exports::ExportApi;
 pub use imports::ImportApi;
 pub use incidents::IncidentApi;
@@ -38,7 +39,7 @@ pub use items::ItemApi;
 pub use jobs::JobApi;
 pub use profiles::ProfileApi;
 pub use search::SearchApi;
-pub use usage::UsageApi;
+pub use usage::{UsageApi, usage_row};
 pub use users::UserApi;
 
 use crate::{auth::Signer, services::Services};

@@ -223,7 +223,9 @@ fn convert_for(grouping: UsageGrouping) -> fn(domain::UsageRow) -> UsageRow {
     }
 }
 
-fn usage_row(row: domain::UsageRow) -> UsageRow {
+/// Returns the representation of a row that is not grouped by hour, also for the command line.
+#[must_use]
+pub fn usage_row(row: domain::UsageRow) -> UsageRow {
     UsageRow {
         day: Nullable(row.starts_at.map(|time| Date(day(time)))),
         hour: Nullable(None),

@@ -27,7 +27,7 @@ pub(super) enum Identity {
     InvalidToken,
     /// A token with a valid signature; its session may have ended.
     Verified { user_id: UserId, claims: Claims },
-    /// A key in the correct format, which may be unknown. `known` is the client of a key that was valid within the last minutes.
+    /// A key in the correct format, which may be unknown. `known` is the client of a key that was valid within the last seconds.
     ApiKey { key: ApiKey, known: Option<KnownApiClient> },
     /// A token or key that is active, as is its account. `revision` is the number of changes to the data of the account.
     Authenticated { caller: Caller, revision: u64 },

@@ -79,7 +79,13 @@ impl RateLimits {
 /// Writes the headers of draft-ietf-httpapi-ratelimit-headers-10. The draft may change: only this function depends on its syntax.
 pub(super) fn write_headers(decision: &RateLimitDecision, headers: &mut HeaderMap) {
     let (requests, window) = (decision.quota.requests, decision.quota.window.as_secs());
-    let until_full = (u64::from(requests - decision.remaining) * window).div_ceil(u64::from(requests.max(1)));
+    // Seconds until the next request is allowed and until all others are, which become available at regular intervals.
+    let missing = match decision.retry_after {
+        Some(_) => requests.saturating_sub(1),
+        None => requests - decision.remaining,
+    };
+    let until_full = u64::from(decision.retry_after.unwrap_or_default())
+        + (u64::from(missing) * window).div_ceil(u64::from(requests.max(1)));
     let name = decision.limit.as_str();
     let policy = format!("\"{name}\";q={requests};w={window}");
     let state = format!("\"{name}\";r={};t={until_full}", decision.remaining);
@@ -106,6 +112,9 @@ mod tests {
         assert_eq!(headers["ratelimit-policy"], "\"search\";q=3;w=3600");
         // Seconds until all requests are available; `Retry-After` has the seconds until the next one.
         assert_eq!(headers["ratelimit"], "\"search\";r=0;t=3600");
+        // Part of the wait is over.
+        write_headers(&RateLimitDecision { retry_after: Some(300), ..exceeded }, &mut headers);
+        assert_eq!(headers["ratelimit"], "\"search\";r=0;t=2700");
         write_headers(&RateLimitDecision { remaining: 2, retry_after: None, ..exceeded }, &mut headers);
         assert_eq!(headers["ratelimit"], "\"search\";r=2;t=1200");
         let quota = Quota { requests: 600, window: Duration::from_secs(60) };

@@ -53,14 +53,15 @@ pub(super) fn count(
 
 /// Returns the caller that the request is counted for. A token that is not checked further, because the operation was removed or
 /// the request is invalid, still identifies its account: its signature is valid. A key that is not checked identifies its API
-/// client if it was valid within the last minutes.
+/// client if it was valid within the last seconds.
 fn consumer(recorder: &UsageRecorder, context: &RequestContext, now: Timestamp) -> Consumer {
     match context.identity.rate_limit_subject() {
         Some(RateLimitSubject::ApiClient { id, .. }) => Consumer::ApiClient(id),
         Some(RateLimitSubject::User(user_id)) => Consumer::User(user_id),
         _ => {
-            let user_agent = context.user_agent.as_ref().and_then(|value| value.to_str().ok());
-            recorder.anonymous(user_agent, now)
+            // Not only ASCII: `to_str` would reject other characters.
+            let user_agent = context.user_agent.as_ref().map(|value| String::from_utf8_lossy(value.as_bytes()));
+            recorder.anonymous(user_agent.as_deref(), now)
         }
     }
 }

@@ -12,8 +12,8 @@ use bucketlist::{
         },
     },
     domain::{
-        AuditAction, AuditFilter, AuditTarget, BucketlistFilter, BucketlistId, ItemFilter, ItemScope, JobFilter, JobPriority,
-        JobState, Keyset, KeysetPosition, SortKey, SortValue, UserFilter, UserId,
+        AuditAction, AuditFilter, AuditTarget, BucketlistFilter, BucketlistId, ItemFilter, ItemScope, JobFilter,
+        JobPriority, JobState, Keyset, KeysetPosition, SortKey, SortValue, UserFilter, UserId,
     },
 };
 use diesel::{

@@ -350,6 +350,37 @@ both_engines! {
         assert_eq!((&export["actor_id"], &export["detail"]["api_client_id"]), (&json!(owner.id()), &json!(created["id"].to_string())));
     }
 
+    async fn times_outside_the_years_1_to_9999_are_rejected(engine: Engine) {
+        let app = TestApp::new(engine);
+        let admin = app.admin().await;
+        let message = "must be in the years 1 to 9999 in UTC";
+        for time in ["9999-12-31T23:59:59-01:00", "9999-12-31T23:59:60Z", "0001-01-01T00:00:00+00:01"] {
+            let body = json!({"name": "Sync", "contact_email": "a@example.com", "scopes": ["read"], "expires_at": time});
+            let rejected = admin.post(PATH, &body).await.expect_error(422, "VALIDATION_FAILED");
+            assert_eq!(rejected.json()["errors"][0]["detail"], message, "{time}");
+            let encoded = time.replace('+', "%2B");
+            for path in [
+                format!("/v2/admin/audit?created_before={encoded}"),
+                format!("/v2/admin/incidents?received_after={encoded}"),
+                format!("/v2/bucketlists?created_after={encoded}"),
+            ] {
+                let rejected = admin.get(&path).await.expect_error(422, "VALIDATION_FAILED");
+                assert_eq!(rejected.json()["errors"][0]["detail"], message, "{path}");
+            }
+        }
+        // The latest time that is accepted is returned unchanged, and its link works.
+        for (time, expected) in [
+            ("9999-12-31T23:59:59.9999999Z", "9999-12-31T23:59:59.999999Z"),
+            ("20991231T120000+0100", "2099-12-31T11:00:00.000000Z"),
+        ] {
+            let body = json!({"name": "Sync", "contact_email": "a@example.com", "scopes": ["read"], "expires_at": time});
+            assert_eq!(admin.post(PATH, &body).await.expect(201).json()["expires_at"], expected);
+            let encoded = time.replace('+', "%2B");
+            let page = admin.get(&format!("/v2/admin/audit?created_before={encoded}&per_page=1")).await.expect(200).json();
+            admin.get(page["links"]["next"].as_str().unwrap()).await.expect(200);
+        }
+    }
+
     async fn keys_are_not_stored(engine: Engine) {
         let app = TestApp::new(engine);
         let admin = app.admin().await;
@@ -367,6 +398,8 @@ both_engines! {
         let sent = headers.iter().find(|header| header["name"] == "x-api-key").unwrap();
         assert_ne!(sent["value"].as_str(), robot.api_key.as_deref());
         assert_eq!((&incident["user_id"], &incident["session_id"]), (&json!(admin.id()), &Value::Null));
+        assert_eq!(incident["scopes"], json!(["read", "admin"]));
+        assert!(incident["api_client_id"].is_i64(), "{incident}");
         let secret = &key(&created)[13..];
         let stored = format!("{:?}", Snapshot::of(&app.database));
         for key in [secret, &robot.api_key.as_deref().unwrap()[13..]] {

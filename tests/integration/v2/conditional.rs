@@ -164,6 +164,19 @@ both_engines! {
         }
     }
 
+    async fn etag_of_a_list_with_items_is_accepted_by_writes_to_the_list(engine: Engine) {
+        let app = TestApp::new(engine);
+        let user = app.user().await;
+        let path = format!("/v2/bucketlists/{}", user.create_bucketlist("See the world").await);
+        let nested = etag(&user, &format!("{path}?include=items")).await;
+        let patch = async |name: &str| {
+            let request = user.request(Method::PATCH, &path).merge_patch(&json!({"name": name}));
+            request.header("if-match", &nested).send().await
+        };
+        patch("See the seas").await.expect(200);
+        patch("See the Alps").await.expect_error(412, "PRECONDITION_FAILED");
+    }
+
     async fn etag_changes_only_with_the_state(engine: Engine) {
         let app = TestApp::new(engine);
         let (user, other) = (app.admin().await, app.user().await);

@@ -117,7 +117,7 @@ both_engines! {
             "notices": [{"notice": "first_use", "sent_at": times[2]}],
         }]));
         let (_, out) = run_command(&app, &["usage", "deprecated"]);
-        let line = "  Sync: 3 requests, last 2027-01-15T08:00:00Z, notices: first_use\n";
+        let line = "  Sync (api_client:1): 3 requests, last 2027-01-15T08:00:00Z, notices: first_use\n";
         assert!(out.contains("v1 listBucketlists: GET /v1/bucketlists\n") && out.contains(line), "{out}");
 
         // In the brownout, and only then, the operation returns 410.
@@ -142,7 +142,7 @@ both_engines! {
         document["paths"]["/bucketlists"].as_object_mut().unwrap().remove("get").unwrap();
         std::fs::write(&new, document.to_string()).unwrap();
         let (code, out) = run_command(&app, &["openapi", "diff", &old, &new, "--usage", "30d"]);
-        let line = "  breaks Sync: 6 requests, last 2027-01-25T09:00:00Z\n";
+        let line = "  breaks Sync (api_client:1): 6 requests, last 2027-01-25T09:00:00Z\n";
         assert!(out.contains("[operation-removed]\n") && out.contains(line), "{out}");
         assert_eq!(code, ExitCode::from(4));
 
@@ -320,6 +320,34 @@ both_engines! {
         assert_eq!((code, out.as_str()), (ExitCode::SUCCESS, "no breaking changes\n"));
     }
 
+    async fn consumers_with_the_same_name_are_all_reported(engine: Engine) {
+        let app = TestApp::new(engine);
+        let (admin, user) = (app.admin().await, app.user().await);
+        let clients = [
+            admin.create_api_client(user.id(), &["read"]).await,
+            admin.create_api_client(user.id(), &["read"]).await,
+        ];
+        assert_eq!(clients[0]["name"], clients[1]["name"]);
+        for client in &clients {
+            let client = Actor::with_api_key(&app, client["key"].as_str().unwrap());
+            client.get("/v2/bucketlists").await.expect(200);
+        }
+        app.store_usage().await;
+        let name = clients[0]["name"].as_str().unwrap();
+        let labels = clients.each_ref().map(|client| format!("{name} (api_client:{})", client["id"]));
+        let (_, out) = run_command(&app, &["usage", "consumer", name]);
+        let (_, top) = run_command(&app, &["usage", "top", "--by", "consumer"]);
+        for label in &labels {
+            assert!(out.contains(&format!("v2 listBucketlists, {label}\n")) && top.contains(label), "{out}{top}");
+        }
+        let (_, out) = run_command(&app, &["usage", "consumer", name, "--format", "json"]);
+        let ids: Vec<Value> = out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["consumer"]["id"].clone()).collect();
+        assert_eq!(ids, clients.map(|client| client["id"].clone()));
+        let one = labels[1].split_once('(').unwrap().1.trim_end_matches(')');
+        let (_, out) = run_command(&app, &["usage", "consumer", one]);
+        assert!(out.ends_with("v2 listBucketlists\n") && out.lines().count() == 2, "{out}");
+    }
+
     async fn command_ranks_operations_and_finds_consumers(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
@@ -341,7 +369,17 @@ both_engines! {
             let summary: Vec<Value> = rows.iter().map(|row| json!([row["version"], row["operation"], row["requests"]])).collect();
             assert_eq!(summary, [json!(["v2", "listBucketlists", 3]), json!(["v1", "getMe", 1])]);
         }
+        // The lines of the command are the rows of the API.
+        let (_, out) = run_command(&app, &["usage", "top", "--format", "json"]);
+        let rows: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let admin = app.admin().await;
+        let page = admin.get("/v2/admin/usage?group_by=operation,version").await.expect(200).json();
+        let row = |rows: &[Value]| rows.iter().find(|row| row["operation"] == "listBucketlists").cloned().unwrap();
+        assert_eq!(row(&rows), row(page["data"].as_array().unwrap()));
         let (_, out) = run_command(&app, &["usage", "deprecated", "--format", "json"]);
+        let lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let page = admin.get("/v2/admin/deprecations").await.expect(200).json();
+        assert_eq!(Value::from(lines), page["data"]);
         let operations: Vec<Value> = out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["consumers_total"].clone()).collect();
         assert_eq!(operations, [json!(0), json!(0), json!(0)]);
     }

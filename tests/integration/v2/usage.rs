@@ -95,6 +95,15 @@ both_engines! {
         assert_eq!(requests(&report(&admin, "consumer=anonymous:curl/8.5").await), 2);
     }
 
+    async fn user_agents_are_not_only_ascii(engine: Engine) {
+        let app = TestApp::new(engine);
+        let admin = app.admin().await;
+        app.anonymous().request(Method::GET, "/v2/bucketlists").header("user-agent", "Müller/1.0").send().await.expect(401);
+        app.store_usage().await;
+        let rows = report(&admin, "group_by=consumer&consumer=anonymous").await;
+        assert!(rows.iter().any(|row| row["consumer"]["name"] == "Müller/1.0"), "{rows:?}");
+    }
+
     async fn removed_operation_is_counted_for_the_account_of_the_token(engine: Engine) {
         let app = TestApp::builder().engine(engine).config(without_expiry).build();
         let (admin, user) = (app.admin().await, app.user().await);

@@ -63,6 +63,15 @@ both_engines! {
         }
     }
 
+    async fn repeated_version_is_rejected(engine: Engine) {
+        let app = TestApp::new(engine);
+        let user = app.user().await;
+        for (first, second) in [("1", "2"), ("2", "2"), ("1", "")] {
+            let request = user.request(Method::GET, "/bucketlists").header("accept-version", first);
+            request.append_header("accept-version", second).send().await.expect_error(406, "UNSUPPORTED_VERSION");
+        }
+    }
+
     async fn unknown_version_is_rejected_with_the_supported_ones(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;

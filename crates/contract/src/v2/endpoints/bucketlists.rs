@@ -44,6 +44,7 @@ pub trait BucketlistEndpoints: Send + Sync + 'static {
     /// Retrieve a bucketlist
     ///
     /// Returns a bucketlist with its total number of items and its number of completed items. List its items with `listItems`.
+    /// With `include=items`, the entity tag also changes with the items; writes to the list accept it in `If-Match`.
     #[oai(path = "/:bucketlist_id", method = "get", operation_id = "getBucketlist")]
     #[operation(returns("The requested bucketlist."), errors(&[ErrorCode::BucketlistNotFound]), cached())]
     async fn get(
