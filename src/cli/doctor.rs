@@ -1,7 +1,8 @@
 //! `bucketlist doctor`: checks the configuration and the services it refers to.
 
+mod storage;
+
 use std::{
-    fs,
     io::{self, Write},
     net::{IpAddr, TcpListener},
     path::Path,
@@ -17,7 +18,6 @@ use super::{
     error::io_reason,
     listen,
     migrate::{RESPONSE_LIMIT, ensure_writable},
-    prepare_directories,
 };
 use crate::{
     build_info,
@@ -132,8 +132,8 @@ fn check_variables(source: &Settings, checks: &mut Checks) {
 
 fn check_all(config: &Config, checks: &mut Checks) {
     checks.add("configuration", Pass, format!("valid for {}", config.environment.as_str()));
-    check_data_folder(config, checks);
-    check_backups(config, checks);
+    storage::check_data_directory(config, checks);
+    storage::check_backup_directory(config, checks);
     check_database(config, checks);
     check_https(config, checks);
     check_listener(config, checks);
@@ -142,53 +142,6 @@ fn check_all(config: &Config, checks: &mut Checks) {
     if !config.limits.rate_limit && config.environment.is_exposed() {
         checks.add("rate limits", Warn, "disabled; set RATE_LIMIT=on");
     }
-}
-
-fn check_data_folder(config: &Config, checks: &mut Checks) {
-    let directory = config.data_dir.display();
-    if is_absent(&config.data_dir) {
-        return match can_create(&config.data_dir) {
-            Ok(()) => checks.add("data directory", Pass, format!("{directory} does not exist yet; `serve` creates it")),
-            Err(error) => {
-                let reason = io_reason(&error);
-                checks.add(
-                    "data directory",
-                    Fail,
-                    format!("cannot create {directory}: {reason}; set DATA_DIR to another directory"),
-                );
-            }
-        };
-    }
-    match prepare_directories(config) {
-        Ok(()) => checks.add("data directory", Pass, format!("{directory} is writable")),
-        Err(error) => checks.add("data directory", Fail, describe(&error)),
-    }
-}
-
-fn check_backups(config: &Config, checks: &mut Checks) {
-    if config.backups.interval.is_zero() {
-        return;
-    }
-    let path = config.backup_dir();
-    let directory = path.display();
-    match can_create(&path) {
-        Ok(()) => checks.add("backup directory", Pass, format!("{directory} is writable")),
-        Err(error) => {
-            let reason = io_reason(&error);
-            checks.add(
-                "backup directory",
-                Fail,
-                format!("cannot write to {directory}: {reason}; set BACKUP_DIR to another directory"),
-            );
-        }
-    }
-}
-
-/// Checks that files can be created in a directory, or in its nearest parent that exists.
-fn can_create(directory: &Path) -> io::Result<()> {
-    let existing = directory.ancestors().find(|path| !is_absent(path) && !path.as_os_str().is_empty());
-    let probe = existing.unwrap_or(Path::new(".")).join(format!(".probe-{}", std::process::id()));
-    fs::create_dir(&probe).and_then(|()| fs::remove_dir(&probe))
 }
 
 fn check_database(config: &Config, checks: &mut Checks) {

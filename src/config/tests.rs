@@ -32,7 +32,7 @@ fn every_variable_has_a_default_in_development() {
 }
 
 #[test]
-fn metrics_have_a_port_of_their_own() {
+fn metrics_and_the_api_have_separate_ports() {
     let address = ("METRICS_ADDR", "127.0.0.1:9100");
     assert_eq!(invalid(&[address, ("PORT", "9100")]), ["METRICS_ADDR"]);
     assert_eq!(invalid(&[address, ("PORT", "9101")]), [""; 0]);

@@ -4,6 +4,7 @@ mod all;
 mod example;
 mod jobs;
 mod lookup;
+mod mail;
 mod observability;
 mod variable;
 
@@ -366,20 +367,6 @@ const SERVER: &[Variable] = &[
         DURATION,
         "10s",
     ).reloaded(),
-    secret(
-        "SMTP_URL",
-        "Mail server with its credentials. If empty, mail is written to files in DATA_DIR/mail.",
-        "an smtp:// or smtps:// URL",
-        "smtps://user:password@mail.example.com",
-    ),
-    variable(
-        "MAIL_FROM",
-        "BucketList <no-reply@localhost>",
-        "Sender of mail.",
-        "an email address, with or without a name",
-        "\"BucketList <no-reply@example.com>\"",
-    ),
-    variable("ACCOUNT_NOTICES", "true", "Whether users get mail about their account and its logins.", BOOLEAN, ""),
     variable("LOG_FORMAT", "", "Log format. If empty, pretty in development and json elsewhere.", "pretty or json", ""),
     variable(
         "LOG_LEVEL",

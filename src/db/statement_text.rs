@@ -37,8 +37,10 @@ pub(super) fn statement_text(query: impl Display, max_len: usize) -> String {
     writer.text
 }
 
-/// Returns the operation and the table of a statement, such as `SELECT items`.
+/// Returns the operation and the table of a statement, such as `SELECT items`. An insertion can be within a `WITH`.
 pub(super) fn summary(sql: &str) -> String {
+    let insertion = sql.strip_prefix("WITH ").and_then(|rest| rest.find("(INSERT INTO ").map(|at| &rest[at + 1..]));
+    let sql = insertion.unwrap_or(sql);
     let mut words =
         sql.split(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | ',' | ';')).filter(|w| !w.is_empty());
     let operation = words.next().unwrap_or_default().to_ascii_uppercase();
@@ -103,6 +105,7 @@ mod tests {
             ("UPDATE items SET done = ?", "UPDATE items"),
             ("DELETE  FROM `jobs`", "DELETE jobs"),
             ("WITH a AS (SELECT 1) SELECT * FROM a", "WITH"),
+            ("WITH a AS (UPDATE users SET x = 1), b AS (INSERT INTO items (id) SELECT 1) SELECT 1", "INSERT items"),
             ("BEGIN IMMEDIATE", "BEGIN"),
             ("COMMIT", "COMMIT"),
             ("", ""),

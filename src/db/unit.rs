@@ -106,7 +106,8 @@ impl Timing {
     }
 
     fn record_commit(&self, kind: Kind) {
-        if let (Kind::Write, Some(trace), Some(ended_at)) = (kind, &self.trace, self.ended_at) {
+        let is_write = matches!(kind, Kind::Write | Kind::WriteStatement);
+        if let (true, Some(trace), Some(ended_at)) = (is_write, &self.trace, self.ended_at) {
             traces::set_milliseconds(trace, "bucketlist.db.commit_ms", ended_at.elapsed());
         }
     }

@@ -33,8 +33,8 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("auth", &["config", "db", "domain", "traces"]),
     ("server", &[]),
     ("seed", &["auth", "build_info", "config", "db", "domain", "capture"]),
-    ("jobs", &["auth", "db", "domain", "capture", "mail", "metrics", "services", "traces", "usage"]),
     ("services", &["auth", "db", "domain", "capture", "profiles", "traces"]),
+    ("jobs", &["auth", "db", "domain", "capture", "mail", "metrics", "services", "traces", "usage"]),
     ("endpoints", &["auth", "domain", "services"]),
     (
         "http",

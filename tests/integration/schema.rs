@@ -328,7 +328,9 @@ both_engines! {
                 assert_eq!(migrator.down().unwrap().as_ref(), Some(name));
             }
             assert_eq!(migrator.redo().unwrap().as_ref(), Some(&names[newest]));
-            assert!(migrator.status().unwrap().is_current());
+            let (applied, pending) = (names[..=newest].to_vec(), names[newest + 1..].to_vec());
+            assert_eq!(migrator.status().unwrap(), Status { applied, pending: pending.clone(), ..Status::default() });
+            assert_eq!(migrator.up().unwrap(), pending);
             assert_eq!(fingerprint(&database), schema);
         }
     }

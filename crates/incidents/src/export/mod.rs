@@ -5,6 +5,7 @@
 mod curl;
 mod har;
 mod postman;
+mod template;
 #[cfg(test)]
 mod tests;
 

@@ -11,7 +11,11 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{Attachment, rfc3339, title};
+use super::{
+    Attachment, rfc3339,
+    template::{fill_template, names_in_braces},
+    title,
+};
 use crate::{
     IncidentRecord, PrincipalRole,
     resend::{CredentialKind, ResendHeader, caller, credential_kind, headers, required_role},
@@ -347,37 +351,6 @@ impl Item<'_> {
 
 fn event(listen: &str, script: &str) -> Value {
     json!({"listen": listen, "script": {"type": "text/javascript", "exec": script.lines().collect::<Vec<_>>()}})
-}
-
-/// Replaces placeholders in a script template. Placeholders in the inserted values are not replaced.
-fn fill_template(template: &str, values: &[(&str, String)]) -> String {
-    let (mut script, mut rest) = (String::with_capacity(template.len()), template);
-    while let Some((at, name, value)) =
-        values.iter().filter_map(|(name, value)| Some((rest.find(name)?, name, value))).min_by_key(|(at, ..)| *at)
-    {
-        script.push_str(&rest[..at]);
-        script.push_str(value);
-        rest = &rest[at + name.len()..];
-    }
-    script.push_str(rest);
-    script
-}
-
-/// Returns the names between `{{` and `}}`, parsed as Postman does.
-fn names_in_braces(text: &str) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    let mut rest = text;
-    while let Some(at) = rest.find("{{") {
-        rest = &rest[at + 2..];
-        let end = rest.find(['{', '}']).unwrap_or(rest.len());
-        if rest[end..].starts_with("}}") {
-            names.insert(rest[..end].to_owned());
-        } else if rest[end..].starts_with('{') {
-            // In `{{{`, the name starts after the last two braces.
-            rest = &text[text.len() - rest.len() - 1..];
-        }
-    }
-    names
 }
 
 /// Returns what Postman cannot send as captured, and removes the names that cannot be variables.
