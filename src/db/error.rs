@@ -21,7 +21,8 @@ pub enum DbError {
     /// A connection was available, but only after the deadline of the unit of work.
     #[error("the unit of work did not start before its deadline")]
     DeadlineExceeded,
-    /// The unit of work took too long. Its connection is dropped, and it is not committed.
+    /// The unit of work took too long. Its connection is dropped, and it is not committed, unless it is a single statement that the
+    /// server has received.
     #[error("the unit of work took longer than {0:?}")]
     TransactionTimeout(Duration),
     /// The database cannot be reached, or cannot process the statement at the moment.
