@@ -245,8 +245,7 @@ impl Migrator {
             }
             // A new database has no accounts.
             if !status.applied.is_empty() && status.pending.iter().any(|name| name == EMAIL_DOMAINS) {
-                normalize_email_domains(&mut migrator.connection)
-                    .map_err(|error| MigrationError::Failed(Box::new(error)))?;
+                normalize_email_domains(&mut migrator.connection).map_err(failed)?;
             }
             for _ in &status.pending {
                 migrator.apply_next()?;
@@ -355,11 +354,13 @@ impl Migrator {
             migrator.check_privileges()?;
             let Some(name) = migrator.revert_latest()? else { return Ok(None) };
             if name == EMAIL_DOMAINS {
-                normalize_email_domains(&mut migrator.connection)
-                    .map_err(|error| MigrationError::Failed(Box::new(error)))?;
+                normalize_email_domains(&mut migrator.connection).map_err(failed)?;
             }
             migrator.apply_next()?;
-            migrator.index_missing_rows(&mut |_| ())?;
+            // A pending migration can create the search index.
+            if migrator.status()?.is_current() {
+                migrator.index_missing_rows(&mut |_| ())?;
+            }
             Ok(Some(name))
         })
     }

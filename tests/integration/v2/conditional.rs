@@ -171,7 +171,7 @@ both_engines! {
         let nested = etag(&user, &format!("{path}?include=items")).await;
         let patch = async |name: &str| {
             let request = user.request(Method::PATCH, &path).merge_patch(&json!({"name": name}));
-            request.header("if-match", &nested).send().await
+            request.header("if-match", &format!("\"{nested}\"")).send().await
         };
         patch("See the seas").await.expect(200);
         patch("See the Alps").await.expect_error(412, "PRECONDITION_FAILED");
