@@ -11,7 +11,8 @@ use std::{
 };
 
 use diesel::{
-    QueryableByName, RunQueryDsl, connection::SimpleConnection, result::QueryResult, sql_query, sql_types::Text,
+    Connection as _, PgConnection, QueryableByName, RunQueryDsl, connection::SimpleConnection, result::QueryResult,
+    sql_query, sql_types::Text,
 };
 
 use super::{
@@ -119,12 +120,7 @@ fn explain(c: &mut DbConnection, sql: &str) -> Option<String> {
             let plan = sql_query(format!("EXPLAIN QUERY PLAN {sql}")).load::<SqlitePlan>(c);
             plan.map(|lines| lines.into_iter().map(|line| line.detail).collect())
         }
-        DbConnection::Postgres(c) => {
-            let plan = explain_generic(c, sql);
-            // Fails if the statement was not prepared.
-            let _ = c.batch_execute(&format!("RESET plan_cache_mode; DEALLOCATE {PREPARED}"));
-            plan
-        }
+        DbConnection::Postgres(c) => explain_generic(c, sql),
     };
     match lines {
         Ok(lines) => {
@@ -139,13 +135,19 @@ fn explain(c: &mut DbConnection, sql: &str) -> Option<String> {
     }
 }
 
-/// Returns the generic plan of a statement on PostgreSQL, which does not depend on its values.
-fn explain_generic(c: &mut diesel::PgConnection, sql: &str) -> QueryResult<Vec<String>> {
-    c.batch_execute(&format!("SET plan_cache_mode = force_generic_plan; PREPARE {PREPARED} AS {sql}"))?;
-    let values = vec!["NULL"; placeholders(sql)].join(", ");
-    let values = if values.is_empty() { values } else { format!("({values})") };
-    let plan: Vec<PostgresPlan> = sql_query(format!("EXPLAIN EXECUTE {PREPARED}{values}")).load(c)?;
-    Ok(plan.into_iter().map(|line| line.line).collect())
+/// Returns the generic plan of a statement on PostgreSQL, which does not depend on its values. Uses one transaction, so that a connection
+/// pooler does not change the connection, and no setting remains.
+fn explain_generic(c: &mut PgConnection, sql: &str) -> QueryResult<Vec<String>> {
+    c.transaction(|c| {
+        c.batch_execute(&format!("SET LOCAL plan_cache_mode = force_generic_plan; PREPARE {PREPARED} AS {sql}"))?;
+        let values = vec!["NULL"; placeholders(sql)].join(", ");
+        let values = if values.is_empty() { values } else { format!("({values})") };
+        let explain = sql_query(format!("EXPLAIN EXECUTE {PREPARED}{values}"));
+        // In a savepoint, so that the statement can be deallocated after an error.
+        let plan = c.transaction::<Vec<PostgresPlan>, diesel::result::Error, _>(|c| explain.load(c));
+        c.batch_execute(&format!("DEALLOCATE {PREPARED}"))?;
+        Ok(plan?.into_iter().map(|line| line.line).collect())
+    })
 }
 
 /// Returns the number of placeholders: the largest `$n`.
