@@ -44,7 +44,7 @@ fn metrics_and_the_api_have_separate_ports() {
 fn guide_has_an_https_url_except_on_this_machine() {
     let with = |environment: &str, url: &str| {
         let all = invalid(&[("APP_ENV", environment), ("JWT_SECRET", GOOD_SECRET), ("DEPRECATION_GUIDE", url)]);
-        all.iter().any(|name| *name == "DEPRECATION_GUIDE")
+        all.contains(&"DEPRECATION_GUIDE")
     };
     for (url, in_development, in_production) in [
         ("https://example.com/guide", false, false),

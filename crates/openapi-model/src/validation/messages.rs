@@ -128,7 +128,7 @@ fn is_wrong_type(schema: &Value, value: &Value) -> bool {
         Some("boolean") => value.is_boolean(),
         _ => true,
     };
-    !is_type && !(value.is_null() && is_nullable(schema))
+    !(is_type || value.is_null() && is_nullable(schema))
 }
 
 fn is_integer(schema: &Value) -> bool {
