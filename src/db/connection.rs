@@ -7,6 +7,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -100,6 +101,10 @@ const SQLITE_PRAGMAS: &str = "PRAGMA busy_timeout = 5000;
     PRAGMA foreign_keys = ON;
     PRAGMA temp_store = MEMORY;
     PRAGMA cache_size = -4000;";
+
+/// Maximum time to open an SQLite database that is locked, and the interval between two attempts.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(1);
+const OPEN_RETRY_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The error after the database file was removed or replaced.
 pub(super) const FILE_REPLACED: &str = "the database file was removed or replaced; restart the server";
@@ -209,8 +214,7 @@ impl Manager {
                     return Err(ConnectionError::BadConnection(FILE_REPLACED.to_owned()));
                 }
                 create_private_file(path);
-                let mut connection = SqliteConnection::establish(&path.to_string_lossy())?;
-                connection.batch_execute(SQLITE_PRAGMAS).map_err(ConnectionError::CouldntSetupConfiguration)?;
+                let connection = open_sqlite(path)?;
                 if let Some(file) = identity(path) {
                     self.file.get_or_init(|| file);
                 }
@@ -238,6 +242,26 @@ impl Manager {
         let now = Instant::now();
         Ok(PooledConnection { connection, begin, losses, opened_at: now, used_at: now, statements, registration })
     }
+}
+
+/// Opens a connection to SQLite. While another process opens or closes the database, SQLite can report that it is locked without
+/// waiting for `busy_timeout`.
+fn open_sqlite(path: &Path) -> Result<SqliteConnection, ConnectionError> {
+    let give_up_at = Instant::now() + OPEN_TIMEOUT;
+    loop {
+        let opened = SqliteConnection::establish(&path.to_string_lossy()).and_then(|mut connection| {
+            connection.batch_execute(SQLITE_PRAGMAS).map_err(ConnectionError::CouldntSetupConfiguration)?;
+            Ok(connection)
+        });
+        match opened {
+            Err(error) if is_locked(&error) && Instant::now() < give_up_at => thread::sleep(OPEN_RETRY_INTERVAL),
+            result => return result,
+        }
+    }
+}
+
+fn is_locked(error: &ConnectionError) -> bool {
+    error.to_string().contains("database is locked")
 }
 
 /// A connection of a database thread, and its state.

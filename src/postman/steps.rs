@@ -88,7 +88,7 @@ pub(super) fn v2(base: &str) -> Vec<Step> {
             .map(|operation| admin_only(operation, base)),
     );
     // Profiles are disabled by default.
-    steps.push(admin_only("recordProfile", base).expect(ExpectedResponse::Error(404, "PROFILING_DISABLED".to_owned())));
+    steps.push(failing_admin_only("recordProfile", base, 404, "PROFILING_DISABLED"));
     steps.push(admin_only("listIncidents", base).save("/data/0/id", "incident_id").http_wait(1000));
     steps.extend(
         ["getIncident", "exportIncidentForPostman", "exportIncidentForCurl", "exportIncidentAsHar"]
@@ -98,7 +98,10 @@ pub(super) fn v2(base: &str) -> Vec<Step> {
     // The job of the export above, which is completed.
     steps.push(admin_only("listJobs", base).query("kind", "export").save("/data/0/id", "job_id"));
     steps.push(admin_only("getJob", base));
-    steps.extend(["retryJob", "cancelJob"].map(|operation| completed_job(operation, base)));
+    // The job is completed.
+    steps.extend(
+        ["retryJob", "cancelJob"].map(|operation| failing_admin_only(operation, base, 409, "JOB_STATE_CONFLICT")),
+    );
     steps.push(admin_only("listJobSchedules", base));
     let api_client = format!("{base}/admin/api-clients/{{{{api_client_id}}}}");
     steps.extend([
@@ -230,11 +233,11 @@ fn admin_only(operation: &str, base: &str) -> Step {
         .before(&with_base_path(include_str!("scripts/admin.js"), base))
 }
 
-/// An operation for administrators that the state of a completed job does not allow.
-fn completed_job(operation: &str, base: &str) -> Step {
+/// An operation for administrators that fails with this error.
+fn failing_admin_only(operation: &str, base: &str, status: u16, code: &str) -> Step {
     admin_only(operation, base).expect(ExpectedResponse::ErrorWith {
         variables: vec!["admin_email".to_owned(), "admin_password".to_owned()],
-        error: (409, "JOB_STATE_CONFLICT".to_owned()),
+        error: (status, code.to_owned()),
         otherwise: (403, "FORBIDDEN".to_owned()),
     })
 }

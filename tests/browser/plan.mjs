@@ -159,6 +159,8 @@ export function plan({ docs, origin, demo, admin, contract }) {
       ...['getJob', 'cancelJob', 'retryJob'].map((id) => asAdmin(id, 200, { input: () => ({ parameters: { job_id: ids.job } }) })),
       asAdmin('deleteJob', 204, { input: () => ({ parameters: { job_id: ids.completedJob } }) }),
       asAdmin('listJobSchedules', 200),
+      // Profiles are disabled by default.
+      asAdmin('recordProfile', 404),
       asAdmin('listIncidents', 200, { after: ({ json }) => { ids.incident = json?.data[0]?.id; } }),
       asAdmin('listIncidentGroups', 200),
       ...['getIncident', 'exportIncidentForPostman', 'exportIncidentForCurl', 'exportIncidentAsHar', 'updateIncident']
