@@ -3,9 +3,10 @@
 //! Builders, so that a new parameter of an operation breaks no call. Enums of responses are replaced by `String`, because
 //! generated enums reject unknown values.
 
+/// Generated from `bucketlist openapi print --contract v1 --json-only`: see `v2`.
 pub mod v1 {
     progenitor::generate_api!(
-        spec = "../../../openapi/v1.json",
+        spec = "../../../target/clients/rust/v1.json",
         interface = Builder,
         replace = {
             ErrorCode = ::std::string::String,

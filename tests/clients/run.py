@@ -102,11 +102,14 @@ def clients():
         ),
         Client(
             "Rust", "progenitor", "0.15.1",
-            [f"cargo run --quiet -- openapi print --contract v2 --json-only > {OUT}/rust/v2.json"],
+            [
+                f"cargo run --quiet -- openapi print --contract {version} --json-only > {OUT}/rust/{version}.json"
+                for version in ("v1", "v2")
+            ],
             [f"cargo build --locked --quiet --manifest-path tests/clients/rust/Cargo.toml --target-dir {OUT}/rust/target"], "`cargo build`",
             f"{OUT}/rust/target/debug/bucketlist-rust-client BASE FUTURE",
             notes="progenitor runs as a macro, in `openapi/generators/progenitor.rs`; copy that file and the dependencies of "
-            "`tests/clients/rust/Cargo.toml`. It supports one media type: for v2, `openapi print --json-only` writes each `+json` "
+            "`tests/clients/rust/Cargo.toml`. It supports one media type: `openapi print --json-only` writes each `+json` "
             "type as `application/json` and omits other formats, and a hook restores the media type of a merge patch. Its enums "
             "reject unknown values, so those of responses are replaced by `String`. For CSV, use the underlying reqwest client.",
         ),

@@ -7,7 +7,7 @@ use contract::{
         endpoints::ImportEndpoints,
         parameters::ImportConflict,
         responses::Created,
-        schemas::{Import, ImportCreate, ImportOutcome, ImportRecord, ImportedBucketlist, ResourceType},
+        schemas::{ImportCreate, ImportOutcome, ImportRecord, ImportResult, ImportedBucketlist, ResourceType},
     },
     values::{Date, Id, Nullable, Timestamp},
 };
@@ -30,7 +30,7 @@ impl ImportEndpoints for ImportApi {
         Query(on_conflict): Query<Option<ImportConflict>>,
         IdempotencyKey(key): IdempotencyKey,
         Json(body): Json<ImportCreate>,
-    ) -> Result<Created<Import>, ProblemResponse> {
+    ) -> Result<Created<ImportResult>, ProblemResponse> {
         let on_conflict = match on_conflict.unwrap_or(ImportConflict::Reject) {
             ImportConflict::Reject => domain::ImportConflict::Reject,
             ImportConflict::Rename => domain::ImportConflict::Rename,
@@ -58,9 +58,9 @@ fn record(record: ImportRecord) -> services::ImportRecord {
     }
 }
 
-fn import(import: domain::Import) -> Import {
+fn import(import: domain::Import) -> ImportResult {
     let created = import.bucketlists.iter().filter(|list| list.bucketlist_id.is_some()).count();
-    Import {
+    ImportResult {
         bucketlists_created: i64::try_from(created).unwrap_or(i64::MAX),
         items_created: import.bucketlists.iter().map(|list| list.items).sum(),
         bucketlists: import.bucketlists.into_iter().map(bucketlist).collect(),

@@ -1,7 +1,7 @@
 //! Import of bucketlists and items from an exported file.
 
 use super::*;
-use crate::v2::schemas::{Import, ImportCreate};
+use crate::v2::schemas::{ImportCreate, ImportResult};
 
 /// Import of bucketlists and items from an exported file.
 #[endpoints(ImportRoutes, prefix_path = "/imports", tag = "Tag::Exports", operation = "Operation")]
@@ -24,5 +24,5 @@ pub trait ImportEndpoints: Send + Sync + 'static {
         on_conflict: Query<Option<ImportConflict>>,
         idempotency_key: IdempotencyKey,
         body: Json<ImportCreate>,
-    ) -> Result<Created<Import>>;
+    ) -> Result<Created<ImportResult>>;
 }

@@ -95,7 +95,7 @@ pub enum ImportOutcome {
 /// The result of an import.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
-pub struct Import {
+pub struct ImportResult {
     /// Number of created bucketlists.
     #[oai(validator(minimum(value = "0"), maximum(value = "5000")))]
     pub bucketlists_created: i64,
@@ -107,7 +107,7 @@ pub struct Import {
     pub bucketlists: Vec<ImportedBucketlist>,
 }
 
-example! { Import {
+example! { ImportResult {
     bucketlists_created: 1, items_created: 1, bucketlists: vec![ImportedBucketlist::example()],
 } }
 
