@@ -2,8 +2,8 @@
 //
 // Runs the committed `.http` files from top to bottom with httpYac against a server with the seeded accounts: as a user, as an
 // administrator, and with a manipulated response, which the run must report. Exits with 1 on any failure.
-import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -25,13 +25,17 @@ const run = (version, variables) => new Promise((resolve, reject) => {
     const text = readFileSync(new URL(`../../postman/${version}.http`, import.meta.url), "utf8");
     const edited = text.replace(/^@(\w+) = .*$/gm, (line, name) => name in variables ? `@${name} = ${variables[name]}` : line);
     writeFileSync(join(folder, `${version}.http`), edited);
-    execFile(program, ["send", `${version}.http`, "--all", "--json"], { cwd: folder, maxBuffer: 2 ** 28 }, (error, out) => {
+    // To a file, because httpYac exits before a pipe has received all of its output.
+    const output = join(folder, `${version}.json`);
+    const stdio = ["ignore", openSync(output, "w"), "inherit"];
+    spawn(program, ["send", `${version}.http`, "--all", "--json"], { cwd: folder, stdio }).on("error", reject).on("close", (code) => {
+        const out = readFileSync(output, "utf8");
         try {
             const { requests } = JSON.parse(out);
             const results = requests.flatMap(({ name, testResults = [] }) => testResults.map((result) => ({ name, ...result })));
             const failures = results.filter(({ status }) => status !== "SUCCESS").map(({ name, message, error }) => `${name}: ${message}: ${error?.displayMessage ?? ""}`);
             const untested = requests.filter(({ testResults = [] }) => testResults.length === 0).map(({ name }) => `${name}: has no test`);
-            resolve({ requests: requests.length, failures: [...failures, ...untested], isRejected: Boolean(error) });
+            resolve({ requests: requests.length, failures: [...failures, ...untested], isRejected: code !== 0 });
         } catch (problem) {
             reject(new Error(`${problem.message}\n${out.slice(0, 2000)}`));
         }

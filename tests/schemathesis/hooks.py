@@ -233,5 +233,13 @@ def before_call(context, case, kwargs):
         case.body = {"current_password": PASSWORD, "new_password": f"{PASSWORD}-{number}"}
     elif name == "confirmPasswordReset":
         case.body = {"token": reset_token(), "new_password": f"{PASSWORD}-{number}"}
+    elif name == "createImport":
+        # The records of a generated file refer to bucketlists that it does not contain.
+        list_id = next(_numbers)
+        records = [
+            {"type": "bucketlist", "bucketlist_id": list_id, "name": f"Import {list_id}"},
+            {"type": "item", "bucketlist_id": list_id, "name": "An item"},
+        ]
+        case.body = {**body, "records": records}
     elif name in ("deleteMe", "deleteAccount"):
         case.body = {"password": PASSWORD}
