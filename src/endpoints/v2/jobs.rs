@@ -18,13 +18,12 @@ use poem_openapi::param::{Path, Query};
 use super::{
     Conditions, Cursors,
     conditions::with_etag,
-    cursors::{CursorBinding, CursorPosition},
     pages::{self, ListRequest, PageEnvelope},
     representations::timestamp,
     tables::BATCH_SIZE,
 };
 use crate::{
-    domain::{self, CursorPage, JobFilter, JobId, UserId},
+    domain::{self, JobFilter, JobId, UserId},
     endpoints::audit_origin,
     services::Jobs,
 };
@@ -131,15 +130,8 @@ impl JobEndpoints for JobApi {
         _: IfNoneMatch,
     ) -> Result<PageResponse<JobSchedulePage>, ProblemResponse> {
         let limit = pages::per_page(per_page);
-        let binding = CursorBinding::new("job schedules", &());
-        let offset = match self.cursors.decode(&binding, cursor.as_ref())? {
-            Some(CursorPosition::Offset(offset)) => offset,
-            _ => 0,
-        };
         let all = self.jobs.list_schedules().await?;
-        let rows = all.into_iter().skip(usize::try_from(offset).unwrap_or(usize::MAX)).collect();
-        let page = CursorPage::from_lookahead(rows, limit);
-        let next = page.has_more.then(|| self.cursors.encode(&binding, &CursorPosition::Offset(offset + limit)));
+        let (page, next) = pages::page_of_all(all, "job schedules", &self.cursors, cursor.as_ref(), limit)?;
         let link_query = pages::Query::default();
         let envelope = PageEnvelope::new(SCHEDULES_PATH, &link_query, limit, cursor.as_ref(), next.as_deref(), None);
         let data = page.data.into_iter().map(schedule).collect();

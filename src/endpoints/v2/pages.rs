@@ -100,6 +100,26 @@ impl<F: Clone + std::fmt::Debug> ListRequest<'_, F> {
     }
 }
 
+/// Returns a page of a list that is short enough to be read as a whole, and the cursor of the next page. `list` identifies the list.
+pub(super) fn page_of_all<T>(
+    all: Vec<T>,
+    list: &str,
+    cursors: &Cursors,
+    cursor: Option<&Cursor>,
+    limit: i64,
+) -> Result<(CursorPage<T>, Option<String>), ErrorCode> {
+    let binding = CursorBinding::new(list, &());
+    let offset = match cursors.decode(&binding, cursor)? {
+        Some(CursorPosition::Offset(offset)) => offset,
+        Some(CursorPosition::After(_)) => return Err(ErrorCode::InvalidCursor),
+        None => 0,
+    };
+    let rows = all.into_iter().skip(usize::try_from(offset).unwrap_or(usize::MAX)).collect();
+    let page = CursorPage::from_lookahead(rows, limit);
+    let next = page.has_more.then(|| cursors.encode(&binding, &CursorPosition::Offset(offset + limit)));
+    Ok((page, next))
+}
+
 /// Returns the filter of `q`; `None` if it is blank.
 pub(super) fn text_filter(q: Option<&SearchText>) -> Option<TextFilter> {
     q.and_then(|SearchText(q)| TextFilter::parse(q))

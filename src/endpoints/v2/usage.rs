@@ -18,14 +18,13 @@ use poem_openapi::param::Query;
 
 use super::{
     Cursors,
-    cursors::{CursorBinding, CursorPosition},
     deprecations::deprecation,
     pages::{self, ListRequest, PageEnvelope},
     representations::timestamp,
     tables::BATCH_SIZE,
 };
 use crate::{
-    domain::{self, CursorPage, LatencyHistogram, Timestamp, UsageFilter, UsageGrouping},
+    domain::{self, LatencyHistogram, Timestamp, UsageFilter, UsageGrouping},
     services::{Deprecations, Usage},
 };
 
@@ -118,15 +117,8 @@ impl UsageEndpoints for UsageApi {
         _: IfNoneMatch,
     ) -> Result<PageResponse<DeprecationPage>, ProblemResponse> {
         let limit = pages::per_page(per_page);
-        let binding = CursorBinding::new("deprecations", &());
-        let offset = match self.cursors.decode(&binding, cursor.as_ref())? {
-            Some(CursorPosition::Offset(offset)) => offset,
-            _ => 0,
-        };
         let all = self.deprecations.list().await?;
-        let rows = all.into_iter().skip(usize::try_from(offset).unwrap_or(usize::MAX)).collect();
-        let page = CursorPage::from_lookahead(rows, limit);
-        let next = page.has_more.then(|| self.cursors.encode(&binding, &CursorPosition::Offset(offset + limit)));
+        let (page, next) = pages::page_of_all(all, "deprecations", &self.cursors, cursor.as_ref(), limit)?;
         let link_query = pages::Query::default();
         let envelope = PageEnvelope::new(DEPRECATIONS_PATH, &link_query, limit, cursor.as_ref(), next.as_deref(), None);
         let data = page.data.into_iter().map(deprecation).collect();
