@@ -179,6 +179,8 @@ pub(super) struct Statements {
     has_succeeded: AtomicBool,
     /// In a transaction of PostgreSQL every further statement fails after an error, and COMMIT rolls back without an error.
     has_last_failed: AtomicBool,
+    /// Number of statements of the unit.
+    count: AtomicU64,
     /// The first failure that is in the table, or the loss of the connection.
     failure: Mutex<Option<Failure>>,
     /// Number of statements that units have sent on all connections, for tests that limit it.
@@ -197,6 +199,7 @@ impl Statements {
 
     /// Begins a unit.
     pub(super) fn reset(&self) {
+        self.count.store(0, Ordering::Relaxed);
         self.has_succeeded.store(false, Ordering::Relaxed);
         self.has_last_failed.store(false, Ordering::Relaxed);
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -212,6 +215,7 @@ impl Statements {
 
     pub(super) fn start(&self) {
         if !self.is_check.load(Ordering::Relaxed) {
+            self.count.fetch_add(1, Ordering::Relaxed);
             self.sent.fetch_add(1, Ordering::Relaxed);
         }
         self.has_last_failed.store(false, Ordering::Relaxed);
@@ -251,6 +255,10 @@ impl Statements {
 
     pub(super) fn has_succeeded(&self) -> bool {
         self.has_succeeded.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
     }
 
     pub(super) fn has_last_failed(&self) -> bool {

@@ -233,7 +233,12 @@ where
             }
             // A pooler needs a transaction for its settings.
             Kind::WriteStatement if begin.read.is_none() && matches!(connection, DbConnection::Postgres(_)) => {
-                match catch_panic(|| work(connection)) {
+                let result = catch_panic(|| {
+                    let result = work(connection);
+                    debug_assert!(statements.count() <= 1, "several statements are not atomic without a transaction");
+                    result
+                });
+                match result {
                     // The work has ignored an error of its statement.
                     Ok(_) if statements.has_last_failed() => {
                         Err(DbError::Query(diesel::result::Error::RollbackTransaction).into())

@@ -226,6 +226,24 @@ both_engines! {
         user.create_bucketlist("Another").await;
     }
 
+    async fn second_statement_without_a_transaction_is_detected(engine: Engine) {
+        let app = TestApp::new(engine);
+        let owner = UserId::new(app.user().await.id());
+        let run = |statements: usize| {
+            let work = move |c: &mut DbConnection| -> Result<(), UnitError> {
+                for _ in 0..statements {
+                    bucketlists::find(c, owner, BucketlistId::new(1))?;
+                }
+                Ok(())
+            };
+            app.app.db.write_statement_then(work, |()| ())
+        };
+        run(1).await.unwrap();
+        // On SQLite, the unit is a transaction.
+        assert_eq!(run(2).await.is_ok(), engine == crate::support::Engine::Sqlite);
+        run(1).await.unwrap();
+    }
+
     async fn failed_transaction_does_not_roll_back_others_in_its_group(engine: Engine) {
         let app = TestApp::new(engine);
         let owner = UserId::new(app.user().await.id());
