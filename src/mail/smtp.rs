@@ -1,6 +1,6 @@
 //! Sends mail by SMTP.
 
-use std::{error::Error as _, time::Duration};
+use std::{error::Error as _, io, time::Duration};
 
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
@@ -128,6 +128,11 @@ fn describe(error: &Error) -> String {
             format!("the mail server responded with {code}{enhanced}")
         }
         None if error.is_response() => "the mail server sent an invalid response".to_owned(),
+        None if let Some(cause) = error.source().and_then(|cause| cause.downcast_ref::<io::Error>()) => {
+            // Without the number of the error. A failed lookup of the host has none, and no kind.
+            let reason = cause.raw_os_error().map_or_else(|| cause.to_string(), |_| cause.kind().to_string());
+            format!("cannot connect: {reason}")
+        }
         None => {
             let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
             // The message of an error contains its cause in some versions of the library.

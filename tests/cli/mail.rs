@@ -97,6 +97,15 @@ fn mail_is_sent_over_tls_with_authentication_as_text_and_html() {
 }
 
 #[test]
+fn unreachable_mail_server_is_reported_by_doctor() {
+    let closed = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
+    let sandbox = Sandbox::new().env("SMTP_URL", format!("smtp://{closed}")).env("PORT", "0");
+    let (code, status, detail) = mail_server_check(&sandbox);
+    assert_eq!((code, status.as_str()), (1, "fail"));
+    assert!(detail.starts_with("cannot connect: connection refused;"), "{detail}");
+}
+
+#[test]
 fn wrong_credentials_are_retried_and_reported_by_doctor() {
     let smtp = SmtpServer::start(SmtpOptions { credentials: credentials(), ..SmtpOptions::default() });
     let sandbox = sandbox(&smtp, "ada:an-old-password@", "");
