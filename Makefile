@@ -76,6 +76,11 @@ coverage-contract: ## Run the tests and list documented responses; fail if one n
 	@scripts/deps
 	@scripts/coverage-contract
 
+.PHONY: coverage
+coverage: ## Run all tests with instrumented code; fail below 97 % of lines (INSTALL=yes installs cargo-llvm-cov)
+	@scripts/deps
+	@INSTALL_TOOLS=$(INSTALL) scripts/coverage
+
 .PHONY: bench
 bench: ## Measure throughput, login floods, incident capture, metrics and traces, and a million items (FORMAT=json for JSON)
 	@scripts/deps

@@ -128,6 +128,8 @@ impl Sandbox {
     fn set_up(&self, mut command: Command) -> Command {
         command.current_dir(self.folder.path()).env_clear().stdin(Stdio::null());
         command.env("PATH", std::env::var_os("PATH").unwrap());
+        // Where instrumented code (`make coverage`) writes its counters.
+        command.envs(std::env::var_os("LLVM_PROFILE_FILE").map(|path| ("LLVM_PROFILE_FILE", path)));
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
