@@ -4,6 +4,7 @@ mod metrics;
 
 use std::{sync::Arc, time::Duration};
 
+use ::incidents::replay::{Credentials, ReplayAccounts};
 use contract::{v1, v2};
 use poem::{Endpoint, Response, Route, endpoint::BoxEndpoint};
 use secrecy::SecretString;
@@ -12,7 +13,7 @@ use crate::{
     auth::{AccessTokens, ApiKeyVerifier, Hasher, RefreshTokens, Signer, TokenStatusCache},
     build_info,
     capture::{self, RecordCipher, Recorder},
-    config::{Config, Environment, TokenSettings},
+    config::{Config, Environment, ReplayAdmin, TokenSettings},
     db::{Db, Target, repositories::jobs::JobRetention},
     domain::{Clock, DeprecatedOperation, PasswordPolicy, Random, RateLimiter, SystemClock, SystemRandom},
     endpoints::{self, RequestRules},
@@ -25,7 +26,7 @@ use crate::{
     mail::{FileMailer, Mail, MailError, Mailer, SmtpMailer, TracedMailer, templates},
     metrics::{MeteredMailer, Metrics, MetricsEndpoint},
     postman, seed,
-    services::{Context, Outbox, RetentionPolicy, Revisions, Services},
+    services::{Context, Outbox, ReplayTarget, RetentionPolicy, Revisions, Services},
     traces::Tracer,
     usage::{UsageRecorder, UsageWriter},
 };
@@ -157,6 +158,7 @@ impl App {
         let services = Services::new(
             &context,
             RetentionPolicy { cipher, max: settings.max.into(), ttl: settings.ttl },
+            replay_targets(config),
             config.export_ttl,
             config.usage_retention,
             &deprecated,
@@ -271,6 +273,24 @@ fn deprecation_mail(config: &Config, deprecated: Arc<[DeprecatedOperation]>) -> 
         is_enabled: config.deprecations.sends_notices,
         guide: guide.unwrap_or_else(|| format!("{}/redoc", config.public_url)),
     }
+}
+
+/// Returns the servers that incidents can be replayed on. In development, this server is the default.
+fn replay_targets(config: &Config) -> Vec<ReplayTarget> {
+    let target = |name: &str, url: &str, admin: Option<Credentials>| ReplayTarget {
+        name: name.to_owned(),
+        url: url.to_owned(),
+        accounts: ReplayAccounts { user: None, admin },
+    };
+    let configured = &config.incidents.replay_targets;
+    // With port 0, the URL is not known.
+    if configured.is_empty() && config.environment == Environment::Development && config.port != 0 {
+        let admin = Credentials { email: seed::ADMIN_EMAIL.to_owned(), password: seed::ADMIN_PASSWORD.into() };
+        return vec![target("development", &config.public_url, Some(admin))];
+    }
+    let credentials =
+        |admin: &ReplayAdmin| Credentials { email: admin.email.clone(), password: admin.password.clone() };
+    configured.iter().map(|one| target(&one.name, &one.url, one.admin.as_ref().map(credentials))).collect()
 }
 
 /// Content of the unversioned routes that the HTTP layer does not know.

@@ -8,6 +8,7 @@ mod deprecations;
 pub mod env_file;
 mod keys;
 mod parse;
+mod replay_targets;
 mod settings;
 mod spelling;
 mod traces;
@@ -34,8 +35,8 @@ use parse::Reader;
 
 pub use deprecations::DeprecationSettings;
 pub use settings::{
-    BackupSettings, ConnectionSettings, IncidentSettings, JobSettings, PasswordSettings, RequestLimits,
-    ResponseSettings, ResponseValidation, SecurityContact, TokenSettings,
+    BackupSettings, ConnectionSettings, IncidentSettings, JobSettings, PasswordSettings, ReplayAdmin, ReplayTarget,
+    RequestLimits, ResponseSettings, ResponseValidation, SecurityContact, TokenSettings,
 };
 pub(crate) use spelling::misspelled;
 
@@ -258,6 +259,7 @@ impl Config {
                 },
                 max: read.bounded("INCIDENTS_MAX", 1, 10_000_000),
                 ttl: read.duration("INCIDENTS_TTL"),
+                replay_targets: read.replay_targets("REPLAY_TARGETS"),
                 key: read.optional_secret("INCIDENTS_KEY", environment),
                 previous_keys: read.secrets("INCIDENTS_PREVIOUS_KEYS", environment),
             },

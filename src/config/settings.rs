@@ -136,8 +136,27 @@ pub struct IncidentSettings {
     /// Maximum number of stored incidents. Above it, the oldest incidents of the most frequent failures are deleted.
     pub max: u32,
     pub ttl: Duration,
+    /// The servers that administrators can replay incidents on.
+    pub replay_targets: Vec<ReplayTarget>,
     /// Key that encrypts stored incidents; `None` to store them unencrypted.
     pub key: Option<SecretString>,
     /// Previous keys, which decrypt incidents but do not encrypt new ones.
     pub previous_keys: Vec<SecretString>,
+}
+
+/// A server that incidents can be replayed on.
+#[derive(Clone, Debug)]
+pub struct ReplayTarget {
+    pub name: String,
+    /// The URL of the server, without credentials.
+    pub url: String,
+    /// Email address and password of an administrator of the server, who sends the requests of administrators.
+    pub admin: Option<ReplayAdmin>,
+}
+
+/// Email address and password of an administrator.
+#[derive(Clone, Debug)]
+pub struct ReplayAdmin {
+    pub email: String,
+    pub password: SecretString,
 }

@@ -88,6 +88,7 @@ fn all_invalid_variables_are_reported_together() {
         ("INCIDENTS", "5xx,some"),
         ("INCIDENTS_RATE", "0"),
         ("INCIDENTS_KEY", "short"),
+        ("REPLAY_TARGETS", "staging"),
         ("SMTP_URL", "mail.example.com"),
         ("LOG_LEVEL", "loud"),
     ];

@@ -2,6 +2,7 @@
 
 mod all;
 mod example;
+mod incidents;
 mod jobs;
 mod lookup;
 mod mail;

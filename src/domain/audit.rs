@@ -52,6 +52,8 @@ text_enum! {
         IncidentRead "incident.read"
         /// An administrator marked an incident as fixed, or as open.
         IncidentResolved "incident.resolved"
+        /// An administrator sent the request of an incident to a configured server.
+        IncidentReplayed "incident.replayed"
         /// An administrator deleted an incident.
         IncidentDeleted "incident.deleted"
         /// An administrator created an API client.

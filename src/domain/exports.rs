@@ -3,7 +3,9 @@
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use super::{Bucketlist, BucketlistId, ExportId, Item, Timestamp, UserId, text_enum::text_enum};
+use super::{
+    Bucketlist, BucketlistId, ExportId, Item, JobId, KeysetPosition, SortValue, Timestamp, UserId, text_enum::text_enum,
+};
 
 text_enum! {
     /// The progress of an export.
@@ -53,6 +55,30 @@ pub struct Export {
     pub created_at: Timestamp,
     pub finished_at: Option<Timestamp>,
     pub expires_at: Timestamp,
+}
+
+/// An export of any user, for administrators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserExport {
+    pub export: Export,
+    pub owner: UserId,
+    /// The job that writes the export, while it is queued or running.
+    pub job: Option<JobId>,
+}
+
+impl UserExport {
+    /// Returns the position in a list sorted by time.
+    #[must_use]
+    pub const fn position(&self) -> KeysetPosition {
+        KeysetPosition { value: SortValue::Timestamp(self.export.created_at), id: self.export.id.get() }
+    }
+}
+
+/// A filter of exports; `None` matches all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExportFilter {
+    pub state: Option<ExportState>,
+    pub owner: Option<UserId>,
 }
 
 /// An export to insert.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{IncidentGroupId, IncidentId, KeysetPosition, SortValue, Timestamp, UserId, text_enum::text_enum};
+use super::{IncidentGroupId, IncidentId, KeysetPosition, SortKey, SortValue, Timestamp, UserId, text_enum::text_enum};
 
 text_enum! {
     /// A version of the API.
@@ -83,10 +83,11 @@ impl Incident {
 }
 
 impl IncidentGroup {
-    /// Returns the position in a list sorted by the time of the first failure.
+    /// Returns the position in a list sorted by the time of the last failure, or of the first one.
     #[must_use]
-    pub fn position(&self) -> KeysetPosition {
-        KeysetPosition { value: SortValue::Timestamp(self.first_seen_at), id: self.id.get() }
+    pub fn position(&self, sort: SortKey) -> KeysetPosition {
+        let time = if sort == SortKey::UpdatedAt { self.last_seen_at } else { self.first_seen_at };
+        KeysetPosition { value: SortValue::Timestamp(time), id: self.id.get() }
     }
 
     /// Returns whether the group is marked as fixed and has not occurred since.
@@ -181,6 +182,37 @@ pub struct IncidentFilter {
     pub resolved: Option<bool>,
     pub received_after: Option<Timestamp>,
     pub received_until: Option<Timestamp>,
+}
+
+/// A filter of groups; `None` matches all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IncidentGroupFilter {
+    pub operation: Option<String>,
+    pub status: Option<i32>,
+    pub code: Option<String>,
+    pub resolved: Option<bool>,
+}
+
+/// The stored incidents of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IncidentGroupActivity {
+    /// Number of incidents.
+    pub incidents: i64,
+    /// Number of different users.
+    pub users: i64,
+    /// Number of incidents on each of the last days in UTC, the current day last.
+    pub daily: Vec<i64>,
+}
+
+impl IncidentGroupActivity {
+    /// Number of days.
+    pub const DAYS: usize = 14;
+}
+
+impl Default for IncidentGroupActivity {
+    fn default() -> Self {
+        Self { incidents: 0, users: 0, daily: vec![0; Self::DAYS] }
+    }
 }
 
 #[cfg(test)]

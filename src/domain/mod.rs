@@ -39,7 +39,9 @@ pub use deprecation::{
 pub use devices::{DEVICE_RETENTION, device_digest, program};
 pub use email::{Email, InvalidEmail};
 pub use etag::{ETag, Versioned};
-pub use exports::{Export, ExportAttempt, ExportFormat, ExportRecord, ExportState, NewExport};
+pub use exports::{
+    Export, ExportAttempt, ExportFilter, ExportFormat, ExportRecord, ExportState, NewExport, UserExport,
+};
 pub use ids::{
     ApiClientId, AuditEventId, BucketlistId, ExportId, IncidentGroupId, IncidentId, ItemId, JobId, SessionId, UserId,
 };
@@ -48,8 +50,8 @@ pub use imports::{
     import_time, import_times, import_violations, numbered_name,
 };
 pub use incidents::{
-    ApiVersion, FailureOccurrence, Incident, IncidentChanges, IncidentFilter, IncidentGroup, IncidentState,
-    NewIncident, StoredRecord,
+    ApiVersion, FailureOccurrence, Incident, IncidentChanges, IncidentFilter, IncidentGroup, IncidentGroupActivity,
+    IncidentGroupFilter, IncidentState, NewIncident, StoredRecord,
 };
 pub use items::{Item, ItemContent, ItemFilter, ItemScope, NewItem};
 pub use jobs::{

@@ -84,8 +84,17 @@ pub(super) fn v2(base: &str) -> Vec<Step> {
     // The header captures this request as an incident, which the requests below read.
     steps.push(first_admin_only("listUsers", base).header("X-Debug-Capture", "1"));
     steps.extend(
-        ["getUser", "updateUser", "listAuditEvents", "listUsage", "listDeprecations", "listIncidentGroups"]
-            .map(|operation| admin_only(operation, base)),
+        [
+            "getUser",
+            "updateUser",
+            "listAuditEvents",
+            "listUsage",
+            "listDeprecations",
+            "listIncidentGroups",
+            "listReplayTargets",
+            "listExports",
+        ]
+        .map(|operation| admin_only(operation, base)),
     );
     // Profiles are disabled by default.
     steps.push(failing_admin_only("recordProfile", base, 404, "PROFILING_DISABLED"));
@@ -94,7 +103,10 @@ pub(super) fn v2(base: &str) -> Vec<Step> {
         ["getIncident", "exportIncidentForPostman", "exportIncidentForCurl", "exportIncidentAsHar"]
             .map(|operation| admin_only(operation, base)),
     );
+    // No server has the name in the example.
+    steps.push(failing_admin_only("replayIncident", base, 422, "VALIDATION_FAILED"));
     steps.push(admin_only("updateIncident", base).header("If-Match", "*"));
+    steps.push(admin_only("resolveIncidentGroups", base));
     // The job of the export above, which is completed.
     steps.push(admin_only("listJobs", base).query("kind", "export").save("/data/0/id", "job_id"));
     steps.push(admin_only("getJob", base));

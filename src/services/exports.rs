@@ -12,8 +12,8 @@ use crate::{
         },
     },
     domain::{
-        AuditAction, AuditOrigin, Export, ExportFormat, ExportId, ExportRecord, ExportState, NewAuditEvent, NewExport,
-        UserId, Versioned,
+        AuditAction, AuditOrigin, CursorPage, CursorQuery, Export, ExportFilter, ExportFormat, ExportId, ExportRecord,
+        ExportState, NewAuditEvent, NewExport, UserExport, UserId, Versioned,
     },
 };
 
@@ -37,6 +37,26 @@ pub struct ExportFile {
 }
 
 impl Exports {
+    /// Lists the exports of all users by cursor.
+    ///
+    /// # Errors
+    /// Fails if the database fails.
+    pub async fn list_by_cursor(&self, query: CursorQuery<ExportFilter>) -> Result<CursorPage<UserExport>, Error> {
+        let now = self.context.clock.now();
+        let work = move |c: &mut DbConnection| {
+            let rows = exports::list_after(c, query.filter, &query.keyset_with_lookahead(), now)?;
+            let pending = rows.iter().filter(|(export, _)| export.state.is_pending()).map(|(export, _)| export.id);
+            let jobs = jobs::find_pending_exports(c, pending.collect())?;
+            let with_job = |(export, owner): (Export, UserId)| UserExport {
+                job: jobs.iter().find(|(id, _)| *id == export.id).map(|(_, job)| *job),
+                export,
+                owner,
+            };
+            Ok(query.to_page(rows.into_iter().map(with_job).collect(), None))
+        };
+        self.context.db.snapshot(work).await
+    }
+
     /// Requests an export. The owner's oldest exports expire if there are too many.
     ///
     /// # Errors

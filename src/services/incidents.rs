@@ -9,12 +9,12 @@ use crate::{
     capture::{DecryptError, FailureCounter, RecordCipher},
     db::{
         DbConnection,
-        repositories::{audit, incidents},
+        repositories::{audit, incident_groups, incidents},
     },
     domain::{
         ApiVersion, AuditAction, AuditOrigin, CursorPage, CursorQuery, FailureOccurrence, Incident, IncidentChanges,
-        IncidentFilter, IncidentGroup, IncidentId, NewAuditEvent, NewIncident, StoredRecord, Timestamp, UserId,
-        Versioned,
+        IncidentFilter, IncidentGroup, IncidentGroupActivity, IncidentGroupFilter, IncidentGroupId, IncidentId,
+        NewAuditEvent, NewIncident, StoredRecord, Timestamp, UserId, Versioned,
     },
 };
 
@@ -99,13 +99,23 @@ impl Incidents {
         export_format: Option<&'static str>,
         origin: AuditOrigin,
     ) -> Result<(Versioned<Incident>, IncidentRecord), Error> {
+        let mut event = NewAuditEvent::on_incident(AuditAction::IncidentRead, id);
+        if let Some(format) = export_format {
+            event = event.with("as", format);
+        }
+        self.read(id, event, origin).await
+    }
+
+    /// Retrieves an incident with its record, and writes this audit event.
+    pub(super) async fn read(
+        &self,
+        id: IncidentId,
+        event: NewAuditEvent,
+        origin: AuditOrigin,
+    ) -> Result<(Versioned<Incident>, IncidentRecord), Error> {
         let now = self.context.clock.now();
         let work = move |c: &mut DbConnection| {
             let found = incidents::find(c, id, now)?.ok_or(Error::NotFound(Resource::Incident))?;
-            let mut event = NewAuditEvent::on_incident(AuditAction::IncidentRead, id);
-            if let Some(format) = export_format {
-                event = event.with("as", format);
-            }
             audit::append(c, &origin, &event, now)?;
             Ok::<_, Error>(found)
         };
@@ -137,13 +147,39 @@ impl Incidents {
     /// Fails if the database fails.
     pub async fn list_groups_by_cursor(
         &self,
-        query: CursorQuery<Option<bool>>,
-    ) -> Result<CursorPage<IncidentGroup>, Error> {
+        query: CursorQuery<IncidentGroupFilter>,
+    ) -> Result<CursorPage<(IncidentGroup, IncidentGroupActivity)>, Error> {
+        let now = self.context.clock.now();
         let work = move |c: &mut DbConnection| {
-            let rows = incidents::list_groups_after(c, query.filter, &query.keyset_with_lookahead())?;
-            Ok(query.to_page(rows, None))
+            let rows = incident_groups::list_after(c, &query.filter, &query.keyset_with_lookahead())?;
+            Ok(query.to_page(with_activity(c, rows, now)?, None))
         };
-        self.context.db.read(work).await
+        self.context.db.snapshot(work).await
+    }
+
+    /// Marks groups as resolved or as open, and returns those that exist.
+    ///
+    /// # Errors
+    /// Fails if the database fails.
+    pub async fn update_groups(
+        &self,
+        groups: Vec<IncidentGroupId>,
+        changes: IncidentChanges,
+        origin: AuditOrigin,
+    ) -> Result<Vec<(IncidentGroup, IncidentGroupActivity)>, Error> {
+        let now = self.context.clock.now();
+        let work = move |c: &mut DbConnection| {
+            let updated = incident_groups::set_resolved(c, &groups, &changes, now)?;
+            if !updated.is_empty() {
+                let ids: Vec<String> = updated.iter().map(|group| group.id.to_string()).collect();
+                let event = NewAuditEvent::new(AuditAction::IncidentResolved)
+                    .with("resolved", changes.resolved != Some(false))
+                    .with("groups", ids.join(" "));
+                audit::append(c, &origin, &event, now)?;
+            }
+            with_activity(c, updated, now)
+        };
+        self.context.db.write(work).await
     }
 
     /// Changes the group of an incident, and returns the incident. An incident that cannot be decrypted is not changed.
@@ -206,6 +242,21 @@ impl Incidents {
         let groups_before = now.before(self.retention.ttl);
         self.context.db.write(move |c| incidents::purge(c, now, groups_before).map_err(Error::from)).await
     }
+}
+
+/// Adds the activity of groups.
+fn with_activity(
+    c: &mut DbConnection,
+    groups: Vec<IncidentGroup>,
+    now: Timestamp,
+) -> Result<Vec<(IncidentGroup, IncidentGroupActivity)>, Error> {
+    let ids: Vec<IncidentGroupId> = groups.iter().map(|group| group.id).collect();
+    let mut activity = incident_groups::activity(c, &ids, now)?;
+    let pairs = groups.into_iter().map(|group| {
+        let found = activity.remove(&group.id).unwrap_or_default();
+        (group, found)
+    });
+    Ok(pairs.collect())
 }
 
 /// Converts a counter to an occurrence. The site of uncaptured failures was not redacted, so it is not stored.

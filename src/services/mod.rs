@@ -16,6 +16,7 @@ mod jobs;
 mod passwords;
 mod precondition;
 mod profiles;
+mod replays;
 mod revisions;
 mod search;
 mod sessions;
@@ -41,6 +42,7 @@ pub use items::{ItemChanges, Items};
 pub use jobs::{Jobs, cancel_job, delete_job, retry_job};
 pub use precondition::Precondition;
 pub use profiles::Profiles;
+pub use replays::{ReplayTarget, Replays};
 pub use revisions::Revisions;
 pub use search::{Search, SearchResult};
 pub use sessions::Sessions;
@@ -119,6 +121,7 @@ pub struct Services {
     pub deprecations: Deprecations,
     pub jobs: Jobs,
     pub profiles: Profiles,
+    pub replays: Replays,
 }
 
 impl Services {
@@ -127,10 +130,12 @@ impl Services {
     pub fn new(
         context: &Arc<Context>,
         retention: RetentionPolicy,
+        replay_targets: Vec<ReplayTarget>,
         export_ttl: Duration,
         usage_retention: Duration,
         deprecated: &Arc<[DeprecatedOperation]>,
     ) -> Self {
+        let incidents = Incidents { context: Arc::clone(context), retention: Arc::new(retention) };
         Self {
             accounts: Accounts(Arc::clone(context)),
             users: Users(Arc::clone(context)),
@@ -143,7 +148,8 @@ impl Services {
             api_clients: ApiClients(Arc::clone(context)),
             jobs: Jobs(Arc::clone(context)),
             audit: Audit(Arc::clone(context)),
-            incidents: Incidents { context: Arc::clone(context), retention: Arc::new(retention) },
+            replays: Replays::new(incidents.clone(), replay_targets),
+            incidents,
             usage: Usage {
                 context: Arc::clone(context),
                 retention: usage_retention,

@@ -163,6 +163,11 @@ export function plan({ docs, origin, demo, admin, contract }) {
       asAdmin('recordProfile', 404),
       asAdmin('listIncidents', 200, { after: ({ json }) => { ids.incident = json?.data[0]?.id; } }),
       asAdmin('listIncidentGroups', 200),
+      asAdmin('resolveIncidentGroups', 200),
+      asAdmin('listReplayTargets', 200),
+      asAdmin('listExports', 200),
+      // No server has the name in the example.
+      asAdmin('replayIncident', 422, { input: () => ({ parameters: { incident_id: ids.incident } }) }),
       ...['getIncident', 'exportIncidentForPostman', 'exportIncidentForCurl', 'exportIncidentAsHar', 'updateIncident']
         .map((id) => asAdmin(id, 200, { input: () => ({ parameters: { incident_id: ids.incident } }) })),
       asAdmin('deleteIncident', 204, { input: () => ({ parameters: { incident_id: ids.incident } }) }),

@@ -30,6 +30,7 @@ mod prose;
 mod read_only_storage;
 mod readme;
 mod reload;
+mod replay_targets;
 mod request_targets;
 mod security;
 mod seed;

@@ -114,6 +114,22 @@ text_parameter! {
     }
 }
 
+text_parameter! {
+    /// Sort order of incident groups. A pattern for the same reason as [`Sort`].
+    IncidentGroupSort {
+        max_length: Some(20),
+        pattern: Some("^-?(first_seen_at|last_seen_at)$".to_owned())
+    }
+}
+
+text_parameter! {
+    /// Sort order of usage. A pattern for the same reason as [`Sort`].
+    UsageSort {
+        max_length: Some(20),
+        pattern: Some("^-requests$".to_owned())
+    }
+}
+
 /// Additional data of a list.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
 #[oai(rename_all = "snake_case")]

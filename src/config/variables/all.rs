@@ -1,9 +1,9 @@
 //! The variables of all groups.
 
-use super::{SERVER, Variable, jobs::JOBS, mail::MAIL, observability::OBSERVABILITY};
+use super::{SERVER, Variable, incidents::INCIDENTS, jobs::JOBS, mail::MAIL, observability::OBSERVABILITY};
 
 /// The groups of variables, in the order of `.env.example`.
-const GROUPS: &[&[Variable]] = &[SERVER, MAIL, JOBS, OBSERVABILITY];
+const GROUPS: &[&[Variable]] = &[SERVER, MAIL, JOBS, OBSERVABILITY, INCIDENTS];
 
 /// Every environment variable of the server.
 pub const ALL: &[Variable] = &join::<{ count() }>();

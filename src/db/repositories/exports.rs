@@ -2,13 +2,16 @@
 
 use diesel::{prelude::*, result::Error};
 
-use super::columns;
+use super::{columns, keyset::KeysetSql};
 use crate::{
     db::{
         DbConnection,
         schema::{export_parts, exports},
     },
-    domain::{Export, ExportAttempt, ExportFormat, ExportId, ExportRecord, ExportState, NewExport, Timestamp, UserId},
+    domain::{
+        Export, ExportAttempt, ExportFilter, ExportFormat, ExportId, ExportRecord, ExportState, Keyset, NewExport,
+        Timestamp, UserId,
+    },
 };
 
 const QUEUED: &str = ExportState::Queued.as_str();
@@ -95,6 +98,28 @@ pub fn find(c: &mut DbConnection, owner: UserId, id: ExportId, now: Timestamp) -
         .first(c)
         .optional()?;
     Ok(row.map(Export::from))
+}
+
+/// Lists the exports of all owners after a position with their owners, without expired ones.
+pub fn list_after(
+    c: &mut DbConnection,
+    filter: ExportFilter,
+    keyset: &Keyset,
+    now: Timestamp,
+) -> QueryResult<Vec<(Export, UserId)>> {
+    let mut query = exports::table.into_boxed().filter(exports::expires_at.gt(now.micros()));
+    if let Some(state) = filter.state {
+        query = query.filter(exports::state.eq(state.as_str()));
+    }
+    if let Some(owner) = filter.owner {
+        query = query.filter(exports::user_id.eq(owner.get()));
+    }
+    if let Some(after) = keyset.after_position(c) {
+        query = query.filter(after);
+    }
+    let rows: Vec<(ExportRow, i64)> =
+        query.order(keyset.order()).limit(keyset.limit).select((ExportRow::as_select(), exports::user_id)).load(c)?;
+    Ok(rows.into_iter().map(|(row, owner)| (row.into(), UserId::new(owner))).collect())
 }
 
 /// Reads the records of a part of an owner's export.

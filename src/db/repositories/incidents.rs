@@ -21,7 +21,7 @@ use crate::{
 
 #[derive(Clone, Queryable, Selectable)]
 #[diesel(table_name = incident_groups)]
-struct GroupRow {
+pub(super) struct GroupRow {
     id: i64,
     fingerprint: String,
     operation: Option<String>,
@@ -356,25 +356,6 @@ pub fn update_group(c: &mut DbConnection, group: &IncidentGroup) -> QueryResult<
 pub fn delete(c: &mut DbConnection, id: IncidentId, now: Timestamp) -> QueryResult<bool> {
     let incident = incidents::table.find(id.get()).filter(incidents::expires_at.gt(now.micros()));
     diesel::delete(incident).execute(c).map(|rows| rows > 0)
-}
-
-/// Lists groups after a position.
-pub fn list_groups_after(
-    c: &mut DbConnection,
-    resolved: Option<bool>,
-    keyset: &Keyset,
-) -> QueryResult<Vec<IncidentGroup>> {
-    let mut query = incident_groups::table.into_boxed().order(keyset.order()).limit(keyset.limit);
-    query = match resolved {
-        Some(true) => query.filter(incident_groups::resolved_at.is_not_null()),
-        Some(false) => query.filter(incident_groups::resolved_at.is_null()),
-        None => query,
-    };
-    if let Some(after) = keyset.after_position(c) {
-        query = query.filter(after);
-    }
-    let rows: Vec<GroupRow> = query.select(GroupRow::as_select()).load(c)?;
-    Ok(rows.into_iter().map(IncidentGroup::from).collect())
 }
 
 /// Deletes incidents that have expired at `now`, and groups without incidents that were last seen before `groups_before`. Returns

@@ -11,6 +11,7 @@ pub mod deprecation_notices;
 pub mod devices;
 pub mod exports;
 pub mod idempotency;
+pub mod incident_groups;
 pub mod incidents;
 mod item_counts;
 pub mod items;

@@ -67,13 +67,24 @@ pub struct UsageFilter {
     /// Only deprecated (`true`) or only other operations.
     pub deprecated: Option<bool>,
     pub grouping: UsageGrouping,
+    /// Whether the rows with the most requests are first, instead of those of the latest period.
+    pub by_requests: bool,
 }
 
 impl UsageFilter {
     /// Selects all requests of a period.
     #[must_use]
     pub const fn of_period(from: Timestamp, until: Timestamp, grouping: UsageGrouping) -> Self {
-        Self { from, until, version: None, operation: None, consumer: None, deprecated: None, grouping }
+        Self {
+            from,
+            until,
+            version: None,
+            operation: None,
+            consumer: None,
+            deprecated: None,
+            grouping,
+            by_requests: false,
+        }
     }
 }
 
@@ -120,12 +131,12 @@ impl UsageRow {
         }
     }
 
-    /// Returns the position of this row in its report.
+    /// Returns the position of this row in its report, with the number of requests as the ID.
     #[must_use]
     pub fn position(&self) -> KeysetPosition {
         // Strings and integers can always be serialised.
         let key = serde_json::to_string(&self.key()).unwrap_or_default();
-        KeysetPosition { value: SortValue::Text(key), id: 0 }
+        KeysetPosition { value: SortValue::Text(key), id: self.requests }
     }
 }
 

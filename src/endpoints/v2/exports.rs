@@ -12,7 +12,10 @@ use contract::{
         IdempotencyKey, IfNoneMatch, ProblemResponse,
         endpoints::ExportEndpoints,
         responses::{ExportDownload, FileBody, Progress, Queued},
-        schemas::{Export, ExportContent, ExportCreate, ExportFormat, ExportRecord, ExportState, Links, ResourceType},
+        schemas::{
+            Export, ExportContent, ExportCreate, ExportFormat, ExportRecord, ExportState, Links, ResourceType,
+            UserExport,
+        },
     },
     values::{Date, Id, Nullable},
 };
@@ -23,7 +26,7 @@ use tracing::{Instrument, Span};
 
 use super::{conditions::with_etag, representations::timestamp, tables::stream_error};
 use crate::{
-    domain::{self, ExportId, UserId},
+    domain::{self, ExportId, JobId, UserId},
     endpoints::audit_origin,
     services::{ExportFile, Exports},
 };
@@ -100,13 +103,41 @@ const fn export_format(format: domain::ExportFormat) -> ExportFormat {
     }
 }
 
-fn export(export: &domain::Export) -> Export {
-    let state = match export.state {
+const fn export_state(state: domain::ExportState) -> ExportState {
+    match state {
         domain::ExportState::Queued => ExportState::Queued,
         domain::ExportState::Running => ExportState::Running,
         domain::ExportState::Finished => ExportState::Finished,
         domain::ExportState::Failed => ExportState::Failed,
-    };
+    }
+}
+
+pub(super) const fn domain_export_state(state: ExportState) -> domain::ExportState {
+    match state {
+        ExportState::Queued => domain::ExportState::Queued,
+        ExportState::Running => domain::ExportState::Running,
+        ExportState::Finished => domain::ExportState::Finished,
+        ExportState::Failed => domain::ExportState::Failed,
+    }
+}
+
+/// Returns the representation of an export for administrators.
+pub(super) fn user_export(domain::UserExport { export, owner, job }: domain::UserExport) -> UserExport {
+    UserExport {
+        id: Id(export.id.get()),
+        user_id: Id(owner.get()),
+        state: export_state(export.state),
+        format: export_format(export.format),
+        records: Nullable(export.records),
+        created_at: timestamp(export.created_at),
+        finished_at: Nullable(export.finished_at.map(timestamp)),
+        expires_at: timestamp(export.expires_at),
+        links: Links::UserExport { user_id: owner.get(), job_id: job.map(JobId::get) },
+    }
+}
+
+fn export(export: &domain::Export) -> Export {
+    let state = export_state(export.state);
     Export {
         id: Id(export.id.get()),
         state,

@@ -2,24 +2,24 @@
 
 use std::sync::Arc;
 
-use ::incidents::{CapturedBody, IncidentRecord, export, resend::not_resendable};
-use base64::{Engine, engine::general_purpose::STANDARD};
+use ::incidents::{IncidentRecord, export, resend::not_resendable};
 use contract::{
-    Admin, ErrorCode,
+    Admin, ApiError, Detail, ErrorCode, Json,
     caller::Client,
     payload::{MergePatch, SerializedJson},
     v2::{
         IfMatch, IfNoneMatch, ProblemResponse,
         endpoints::IncidentEndpoints,
-        parameters::{Cursor, Fingerprint, PerPage, Sort, Token},
+        parameters::{Cursor, Fingerprint, IncidentGroupSort, PerPage, Sort, Token},
         responses::{JsonDownload, NoContent, PageResponse, Retrieved, ShellCommand, ShellScript, Updated},
         schemas::{
-            ApiScope, HttpArchive, Incident, IncidentBody, IncidentGroup, IncidentGroupPage, IncidentHeader,
-            IncidentPage, IncidentPatch, IncidentRequest, IncidentResponse, IncidentSummary, Links, PostmanCollection,
+            HttpArchive, Incident, IncidentGroupPage, IncidentGroupResolution, IncidentPage, IncidentPatch,
+            IncidentReplay, IncidentReplayCreate, PostmanCollection, ReplayTargetPage, ResolvedIncidentGroups,
         },
     },
-    values::{Id, Nullable, Timestamp},
+    values::{Id, Timestamp},
 };
+use openapi_model::{Location, ViolationCode};
 use poem_openapi::{
     param::{Path, Query},
     types::Type,
@@ -28,18 +28,19 @@ use poem_openapi::{
 use super::{
     Conditions, Cursors,
     conditions::with_etag,
+    incident_representations::{group, incident, replay, replay_target, summary},
     pages::{self, ListRequest, PageEnvelope},
-    representations::timestamp,
 };
 use crate::{
-    domain::{self, ApiVersion, IncidentChanges, IncidentFilter, IncidentId, UserId},
+    domain::{self, IncidentChanges, IncidentFilter, IncidentGroupFilter, IncidentGroupId, IncidentId, UserId},
     endpoints::audit_origin,
-    services::Incidents,
+    services::{Incidents, Replays},
 };
 
 /// Implements the endpoints of incidents.
 pub struct IncidentApi {
     pub(super) incidents: Incidents,
+    pub(super) replays: Replays,
     pub(super) cursors: Cursors,
     pub(super) conditions: Conditions,
     /// Default server of exports.
@@ -48,8 +49,9 @@ pub struct IncidentApi {
 
 const PATH: &str = "/v2/admin/incidents";
 const GROUPS_PATH: &str = "/v2/admin/incident-groups";
+const TARGETS_PATH: &str = "/v2/admin/replay-targets";
 
-/// The sort order of incidents and groups: newest first.
+/// The sort order of incidents: newest first.
 fn newest_first() -> Sort {
     Sort("-created_at".to_owned())
 }
@@ -201,136 +203,108 @@ impl IncidentEndpoints for IncidentApi {
         Ok(download(text, record.id, "har"))
     }
 
+    async fn replay(
+        &self,
+        Admin(caller): Admin,
+        client: Client,
+        Path(Id(id)): Path<Id>,
+        Json(body): Json<IncidentReplayCreate>,
+    ) -> Result<Json<IncidentReplay>, ProblemResponse> {
+        let Some(target) = self.replays.find_target(&body.target) else {
+            return Err(unknown_target(&self.replays).into());
+        };
+        let origin = audit_origin(client, Some(UserId::new(caller.user_id)));
+        let outcome = self.replays.replay(IncidentId::new(id), target, origin).await?;
+        Ok(Json(replay(target, outcome)))
+    }
+
+    async fn replay_targets(
+        &self,
+        _: Admin,
+        Query(cursor): Query<Option<Cursor>>,
+        Query(per_page): Query<Option<PerPage>>,
+        _: IfNoneMatch,
+    ) -> Result<PageResponse<ReplayTargetPage>, ProblemResponse> {
+        let limit = pages::per_page(per_page);
+        let mut all: Vec<_> = self.replays.targets().iter().map(replay_target).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        let (page, next) = pages::page_of_all(all, "replay targets", &self.cursors, cursor.as_ref(), limit)?;
+        let link_query = pages::Query::default();
+        let envelope = PageEnvelope::new(TARGETS_PATH, &link_query, limit, cursor.as_ref(), next.as_deref(), None);
+        let page = ReplayTargetPage { data: page.data, meta: envelope.meta, links: envelope.links };
+        pages::page_response(page, envelope.header)
+    }
+
     async fn groups(
         &self,
         _: Admin,
         Query(cursor): Query<Option<Cursor>>,
         Query(per_page): Query<Option<PerPage>>,
+        Query(sort): Query<Option<IncidentGroupSort>>,
+        Query(operation): Query<Option<Token>>,
+        Query(status): Query<Option<i32>>,
+        Query(code): Query<Option<Token>>,
         Query(resolved): Query<Option<bool>>,
         _: IfNoneMatch,
     ) -> Result<PageResponse<IncidentGroupPage>, ProblemResponse> {
-        let sort = newest_first();
+        let token = |token: Option<Token>| token.map(|Token(token)| token);
+        let filter = IncidentGroupFilter { operation: token(operation), status, code: token(code), resolved };
+        let link_query = pages::Query::default()
+            .with("sort", sort.as_ref().map(|IncidentGroupSort(sort)| sort))
+            .with("operation", filter.operation.as_deref())
+            .with("status", status)
+            .with("code", filter.code.as_deref())
+            .with("resolved", resolved);
+        let column = match sort.as_ref().map(|IncidentGroupSort(sort)| sort.as_str()) {
+            Some("last_seen_at") => "updated_at",
+            Some("-last_seen_at") => "-updated_at",
+            Some("first_seen_at") => "created_at",
+            // The pattern of the parameter allows no other values.
+            _ => "-created_at",
+        };
+        let column = Sort(column.to_owned());
         let request = ListRequest {
             list: "incident groups".to_owned(),
-            filter: resolved,
-            sort: Some(&sort),
+            filter,
+            sort: Some(&column),
             cursor: cursor.as_ref(),
             limit: pages::per_page(per_page),
             with_total: false,
         };
         let (query, binding) = request.query(&self.cursors)?;
+        let sort_key = query.keyset.sort;
         let page = self.incidents.list_groups_by_cursor(query).await?;
-        let next = pages::next_position(&page, domain::IncidentGroup::position)
+        let next = pages::next_position(&page, |(group, _)| group.position(sort_key))
             .map(|position| self.cursors.encode(&binding, &position));
-        let link_query = pages::Query::default().with("resolved", resolved);
         let envelope =
             PageEnvelope::new(GROUPS_PATH, &link_query, request.limit, cursor.as_ref(), next.as_deref(), None);
         let data = page.data.into_iter().map(group).collect();
         let page = IncidentGroupPage { data, meta: envelope.meta, links: envelope.links };
         pages::page_response(page, envelope.header)
     }
-}
 
-fn summary(incident: domain::Incident) -> IncidentSummary {
-    let group = incident.group;
-    IncidentSummary {
-        id: Id(incident.id.get()),
-        request_id: incident.request_id,
-        received_at: timestamp(incident.received_at),
-        duration_us: incident.duration,
-        method: incident.method,
-        resolved: group.is_resolved(),
-        operation: Nullable(group.operation),
-        contract: Nullable(incident.contract.map(|version: ApiVersion| version.as_str().to_owned())),
-        status: group.status,
-        code: Nullable(group.code),
-        fingerprint: group.fingerprint,
-        user_id: Nullable(incident.user_id.map(|id| Id(id.get()))),
-        server_version: incident.server_version,
-        fixed_in: Nullable(group.fixed_in),
-        links: Links::Incident(incident.id.get()),
+    async fn resolve_groups(
+        &self,
+        Admin(caller): Admin,
+        client: Client,
+        Json(body): Json<IncidentGroupResolution>,
+    ) -> Result<Json<ResolvedIncidentGroups>, ProblemResponse> {
+        let ids = body.ids.into_iter().map(|Id(id)| IncidentGroupId::new(id)).collect();
+        let changes = IncidentChanges { resolved: Some(body.resolved.unwrap_or(true)), fixed_in: body.fixed_in };
+        let origin = audit_origin(client, Some(UserId::new(caller.user_id)));
+        let updated = self.incidents.update_groups(ids, changes, origin).await?;
+        Ok(Json(ResolvedIncidentGroups { data: updated.into_iter().map(group).collect() }))
     }
 }
 
-fn incident(incident: domain::Incident, record: IncidentRecord) -> Incident {
-    let group = incident.group;
-    let (request, response) = (record.request, record.response);
-    let api_client = record.principal.as_ref().and_then(|principal| principal.api_client.clone());
-    Incident {
-        id: Id(incident.id.get()),
-        request_id: record.request_id,
-        trace_id: Nullable(record.trace_id),
-        received_at: Timestamp::from_micros(record.received_at),
-        duration_us: record.duration,
-        operation: Nullable(record.operation),
-        contract: Nullable(record.contract.map(|contract| contract.as_str().to_owned())),
-        code: Nullable(record.code),
-        fingerprint: record.fingerprint,
-        resolved: group.is_resolved(),
-        site: group.site,
-        occurrences: group.occurrences,
-        user_id: Nullable(incident.user_id.map(|id| Id(id.get()))),
-        session_id: Nullable(record.principal.as_ref().and_then(|principal| principal.session_id).map(Id)),
-        role: Nullable(record.principal.as_ref().map(|principal| principal.role.as_str().to_owned())),
-        api_client_id: Nullable(api_client.as_ref().map(|client| Id(client.id))),
-        scopes: api_client
-            .map(|client| client.scopes.iter().filter_map(|scope| api_scope(scope)).collect())
-            .unwrap_or_default(),
-        server_version: record.server_version,
-        fixed_in: Nullable(group.fixed_in),
-        placeholders: record.placeholders,
-        request: IncidentRequest {
-            method: request.method,
-            target: request.target,
-            headers: headers(request.headers),
-            body: body(request.body, request.truncated),
-        },
-        response: IncidentResponse {
-            status: i32::from(response.status),
-            headers: headers(response.headers),
-            body: body(response.body, response.truncated),
-        },
-        links: Links::Incident(incident.id.get()),
-    }
-}
-
-fn api_scope(name: &str) -> Option<ApiScope> {
-    match name.parse().ok()? {
-        domain::ApiScope::Read => Some(ApiScope::Read),
-        domain::ApiScope::Write => Some(ApiScope::Write),
-        domain::ApiScope::Admin => Some(ApiScope::Admin),
-    }
-}
-
-fn group(group: domain::IncidentGroup) -> IncidentGroup {
-    IncidentGroup {
-        id: Id(group.id.get()),
-        resolved: group.is_resolved(),
-        resolved_at: Nullable(group.resolved_at().map(timestamp)),
-        fingerprint: group.fingerprint,
-        operation: Nullable(group.operation),
-        status: group.status,
-        code: Nullable(group.code),
-        site: group.site,
-        occurrences: group.occurrences,
-        first_seen_at: timestamp(group.first_seen_at),
-        last_seen_at: timestamp(group.last_seen_at),
-        fixed_in: Nullable(group.fixed_in),
-        links: Links::IncidentGroups,
-    }
-}
-
-fn headers(headers: Vec<(String, String)>) -> Vec<IncidentHeader> {
-    headers.into_iter().map(|(name, value)| IncidentHeader { name, value }).collect()
-}
-
-fn body(body: CapturedBody, truncated: bool) -> IncidentBody {
-    let sha256 = body.sha256();
-    match String::from_utf8(body.0) {
-        Ok(text) => IncidentBody { text: Nullable(Some(text)), base64: Nullable(None), sha256, truncated },
-        Err(error) => {
-            let base64 = STANDARD.encode(error.as_bytes());
-            IncidentBody { text: Nullable(None), base64: Nullable(Some(base64)), sha256, truncated }
-        }
-    }
+/// Returns the error for a server that is not configured, with the names of those that are.
+fn unknown_target(replays: &Replays) -> ApiError {
+    let names: Vec<&str> = replays.targets().iter().map(|target| target.name.as_str()).collect();
+    let message = match names.as_slice() {
+        [] => "is unknown: no server is configured in REPLAY_TARGETS".to_owned(),
+        names => format!("is not one of the configured servers: {}", names.join(", ")),
+    };
+    let code = ViolationCode::NotAllowed.as_str();
+    let detail = Detail { location: Location::Body("/target".to_owned()), code, message };
+    ApiError { details: vec![detail], ..ApiError::new(ErrorCode::ValidationFailed) }
 }

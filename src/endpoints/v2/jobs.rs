@@ -9,7 +9,10 @@ use contract::{
         endpoints::JobEndpoints,
         parameters::{Cursor, Include, JobState, PerPage, Sort, Token},
         responses::{NoContent, PageResponse, Retrieved},
-        schemas::{Job, JobPage, JobPriority, JobSchedule, JobSchedulePage, JobScheduleResult, Links},
+        schemas::{
+            ExportState, Job, JobPage, JobPriority, JobSchedule, JobSchedulePage, JobScheduleResult, Links,
+            UserExportPage,
+        },
     },
     values::{Id, Nullable},
 };
@@ -18,24 +21,27 @@ use poem_openapi::param::{Path, Query};
 use super::{
     Conditions, Cursors,
     conditions::with_etag,
+    exports::{domain_export_state, user_export},
     pages::{self, ListRequest, PageEnvelope},
     representations::timestamp,
     tables::BATCH_SIZE,
 };
 use crate::{
-    domain::{self, JobFilter, JobId, UserId},
+    domain::{self, ExportFilter, JobFilter, JobId, UserId},
     endpoints::audit_origin,
-    services::Jobs,
+    services::{Exports, Jobs},
 };
 
 /// Implements the endpoints of background jobs.
 pub struct JobApi {
     pub(super) jobs: Jobs,
+    pub(super) exports: Exports,
     pub(super) cursors: Cursors,
     pub(super) conditions: Conditions,
 }
 
 const PATH: &str = "/v2/admin/jobs";
+const EXPORTS_PATH: &str = "/v2/admin/exports";
 const SCHEDULES_PATH: &str = "/v2/admin/job-schedules";
 
 impl JobEndpoints for JobApi {
@@ -120,6 +126,41 @@ impl JobEndpoints for JobApi {
         let origin = audit_origin(client, Some(UserId::new(caller.user_id)));
         self.jobs.delete(JobId::new(id), precondition, origin).await?;
         Ok(NoContent)
+    }
+
+    async fn exports(
+        &self,
+        _: Admin,
+        Query(cursor): Query<Option<Cursor>>,
+        Query(per_page): Query<Option<PerPage>>,
+        Query(state): Query<Option<ExportState>>,
+        Query(user_id): Query<Option<Id>>,
+        _: IfNoneMatch,
+    ) -> Result<PageResponse<UserExportPage>, ProblemResponse> {
+        let newest_first = Sort("-created_at".to_owned());
+        let request = ListRequest {
+            list: "exports".to_owned(),
+            filter: ExportFilter {
+                state: state.map(domain_export_state),
+                owner: user_id.map(|Id(id)| UserId::new(id)),
+            },
+            sort: Some(&newest_first),
+            cursor: cursor.as_ref(),
+            limit: pages::per_page(per_page),
+            with_total: false,
+        };
+        let (query, binding) = request.query(&self.cursors)?;
+        let page = self.exports.list_by_cursor(query).await?;
+        let next = pages::next_position(&page, domain::UserExport::position)
+            .map(|position| self.cursors.encode(&binding, &position));
+        let link_query = pages::Query::default()
+            .with("state", state.map(ExportState::as_str))
+            .with("user_id", user_id.map(|Id(id)| id));
+        let envelope =
+            PageEnvelope::new(EXPORTS_PATH, &link_query, request.limit, cursor.as_ref(), next.as_deref(), None);
+        let data = page.data.into_iter().map(user_export).collect();
+        let page = UserExportPage { data, meta: envelope.meta, links: envelope.links };
+        pages::page_response(page, envelope.header)
     }
 
     async fn schedules(

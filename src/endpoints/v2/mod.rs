@@ -10,6 +10,7 @@ mod cursors;
 mod deprecations;
 mod exports;
 mod imports;
+mod incident_representations;
 mod incidents;
 mod items;
 mod jobs;
@@ -71,6 +72,7 @@ pub fn service(
         api_clients: ApiClientApi { api_clients: services.api_clients.clone(), cursors: cursors.clone(), conditions },
         incidents: IncidentApi {
             incidents: services.incidents.clone(),
+            replays: services.replays.clone(),
             cursors: cursors.clone(),
             conditions,
             public_url: public_url.into(),
@@ -80,7 +82,7 @@ pub fn service(
             deprecations: services.deprecations.clone(),
             cursors: cursors.clone(),
         },
-        jobs: JobApi { jobs: services.jobs.clone(), cursors, conditions },
+        jobs: JobApi { jobs: services.jobs.clone(), exports: services.exports.clone(), cursors, conditions },
         profiles: ProfileApi { profiles: services.profiles.clone() },
     };
     api.into_service()

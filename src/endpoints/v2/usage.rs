@@ -7,7 +7,7 @@ use contract::{
     v2::{
         IfNoneMatch, ProblemResponse,
         endpoints::UsageEndpoints,
-        parameters::{ApiVersion, ConsumerName, Cursor, Include, PerPage, Token, UsageGroup},
+        parameters::{ApiVersion, ConsumerName, Cursor, Include, PerPage, Token, UsageGroup, UsageSort},
         responses::PageResponse,
         schemas::{Consumer, ConsumerKind, DeprecationPage, LatencyPercentiles, UsagePage, UsageRow},
     },
@@ -47,6 +47,7 @@ impl UsageEndpoints for UsageApi {
         format: Format,
         Query(cursor): Query<Option<Cursor>>,
         Query(per_page): Query<Option<PerPage>>,
+        Query(sort): Query<Option<UsageSort>>,
         Query(from): Query<Option<Date>>,
         Query(to): Query<Option<Date>>,
         Query(operation): Query<Option<Token>>,
@@ -71,6 +72,7 @@ impl UsageEndpoints for UsageApi {
                     .transpose()
                     .map_err(invalid_consumer)?,
                 deprecated,
+                by_requests: sort.is_some(),
                 ..period.filter(grouping)
             },
             sort: None,
@@ -94,6 +96,7 @@ impl UsageEndpoints for UsageApi {
             .map(|position| self.cursors.encode(&binding, &position));
         let groups: Vec<&str> = group_by.iter().map(|group| group.as_str()).collect();
         let link_query = pages::Query::default()
+            .with("sort", sort.map(|UsageSort(sort)| sort))
             .with("from", Some(period.from))
             .with("to", Some(period.to))
             .with("operation", operation.map(|Token(operation)| operation))

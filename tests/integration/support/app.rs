@@ -10,7 +10,7 @@ use std::{
 
 use bucketlist::{
     app::{App, Dependencies},
-    config::{Config, Variables},
+    config::{Config, ReplayTarget, Variables},
     db::{DbError, repositories::users::update_access},
     domain::{Clock, ManualClock, Role, SystemRandom, Timestamp, UserId},
 };
@@ -82,6 +82,9 @@ impl<'a> TestAppBuilder<'a> {
         config.passwords.passes = 1;
         // Completed jobs are deleted at once, so that tests can count the others.
         config.jobs.retention = Duration::ZERO;
+        // The server of the examples. No test connects to it.
+        let staging = ReplayTarget { name: "staging".to_owned(), url: "http://127.0.0.1:1".to_owned(), admin: None };
+        config.incidents.replay_targets = vec![staging];
         for change in self.changes {
             change(&mut config);
         }

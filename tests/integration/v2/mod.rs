@@ -7,6 +7,7 @@ mod authorization;
 mod batch;
 mod cache;
 mod conditional;
+mod console;
 mod deprecation;
 mod deprecation_notices;
 mod examples;

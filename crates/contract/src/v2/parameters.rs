@@ -3,7 +3,10 @@
 use poem_openapi::Enum;
 
 pub use crate::parameters::*;
-use crate::{operation::Argument, v2::schemas::Role};
+use crate::{
+    operation::Argument,
+    v2::schemas::{ExportState, Role},
+};
 
 /// Additional data of a bucketlist.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
@@ -24,6 +27,7 @@ pub enum BucketlistListInclude {
 }
 
 impl Argument for Role {}
+impl Argument for ExportState {}
 
 /// Declares an enum whose values in requests and responses are not Rust identifiers.
 macro_rules! text_enum {
@@ -183,6 +187,8 @@ text_enum! {
         IncidentRead "incident.read"
         /// An incident was marked as resolved or unresolved.
         IncidentResolved "incident.resolved"
+        /// The request of an incident was replayed on a configured server.
+        IncidentReplayed "incident.replayed"
         /// An incident was deleted.
         IncidentDeleted "incident.deleted"
         /// An API client was created.

@@ -143,7 +143,7 @@ impl Replayer {
         for (index, record) in sequence.records.iter().enumerate() {
             let reason = not_resendable(record).or_else(|| missing_credential(record));
             if let Some(reason) = reason.or_else(|| self.target.missing_account(record)) {
-                outcomes.push(ReplayOutcome { not_sent: Some(reason), ..ReplayOutcome::unsent(record) });
+                outcomes.push(ReplayOutcome::not_sent(record, reason));
                 continue;
             }
             let response = self.target.send(record).await?;
@@ -183,6 +183,12 @@ fn evaluate(
 }
 
 impl ReplayOutcome {
+    /// Returns the outcome of a request that was not sent, with the reason.
+    #[must_use]
+    pub fn not_sent(record: &IncidentRecord, reason: String) -> Self {
+        Self { not_sent: Some(reason), ..Self::unsent(record) }
+    }
+
     fn unsent(record: &IncidentRecord) -> Self {
         Self {
             id: record.id,

@@ -15,8 +15,8 @@ pub use payloads::{
     PasswordChangedMail, PasswordResetMail, WelcomeMail,
 };
 pub use records::{
-    JobStatistics, StoredJob, cancel, count, count_dead_since, delete, find, find_for_update, list_after, retry,
-    statistics,
+    JobStatistics, StoredJob, cancel, count, count_dead_since, delete, find, find_for_update, find_pending_exports,
+    list_after, retry, statistics,
 };
 
 use crate::{

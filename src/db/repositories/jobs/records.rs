@@ -8,10 +8,12 @@ use diesel::{
 };
 use serde_json::Value;
 
-use super::{JobKind, NEVER, wake_workers};
+use super::{ExportRequest, JobKind, JobPayload, NEVER, serialize, wake_workers};
 use crate::{
     db::{DbConnection, MultiBackend, repositories::keyset::KeysetSql, schema::jobs},
-    domain::{Job, JobCount, JobFilter, JobId, JobPriority, JobState, Keyset, Timestamp, mask_addresses, mask_value},
+    domain::{
+        ExportId, Job, JobCount, JobFilter, JobId, JobPriority, JobState, Keyset, Timestamp, mask_addresses, mask_value,
+    },
 };
 
 #[derive(Queryable, Selectable)]
@@ -68,6 +70,26 @@ fn visible_payload(payload: &str, public_fields: &[&str]) -> BTreeMap<String, St
         (name, text)
     };
     fields.into_iter().map(visible).collect()
+}
+
+/// Finds the queued and running jobs that write these exports.
+pub fn find_pending_exports(c: &mut DbConnection, exports: Vec<ExportId>) -> QueryResult<Vec<(ExportId, JobId)>> {
+    if exports.is_empty() {
+        return Ok(Vec::new());
+    }
+    let payload = |export_id: &ExportId| serialize(&ExportRequest { export_id: *export_id });
+    let payloads: Vec<String> = exports.iter().map(payload).collect::<QueryResult<_>>()?;
+    let rows: Vec<(i64, String)> = jobs::table
+        .filter(jobs::state.eq_any([JobState::Queued.as_str(), JobState::Running.as_str()]))
+        .filter(jobs::kind.eq(ExportRequest::KIND))
+        .filter(jobs::payload.eq_any(&payloads))
+        .select((jobs::id, jobs::payload))
+        .load(c)?;
+    let found = rows.into_iter().filter_map(|(job, payload)| {
+        let index = payloads.iter().position(|other| *other == payload)?;
+        Some((exports[index], JobId::new(job)))
+    });
+    Ok(found.collect())
 }
 
 /// A job, and its payload for the consequences of a change.

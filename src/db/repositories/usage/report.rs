@@ -82,7 +82,8 @@ impl ReportRow {
     }
 }
 
-/// Lists the rows of a report after a position, the latest period first, then by version, operation and consumer.
+/// Lists the rows of a report after a position, the latest period first or those with the most requests, then by version, operation and
+/// consumer.
 pub fn list_after(
     c: &mut DbConnection,
     filter: &UsageFilter,
@@ -94,8 +95,8 @@ pub fn list_after(
         Some(position) => Some(UsageRowKey::from_position(position).ok_or_else(invalid)?),
         None => None,
     };
-    let order = order(filter.grouping);
-    load(c, filter, deprecated, after.as_ref(), &order, keyset.limit)
+    let after = after.as_ref().zip(keyset.after.as_ref().map(|position| position.id));
+    load(c, filter, deprecated, after, keyset.limit)
 }
 
 /// Lists the rows of a report with the most requests.
@@ -105,7 +106,7 @@ pub fn list_most_used(
     deprecated: &[DeprecatedOperation],
     limit: i64,
 ) -> QueryResult<Vec<UsageRow>> {
-    load(c, filter, deprecated, None, &format!("requests DESC, {}", order(filter.grouping)), limit)
+    load(c, &UsageFilter { by_requests: true, ..filter.clone() }, deprecated, None, limit)
 }
 
 /// Counts the rows of a report.
@@ -122,10 +123,10 @@ fn load(
     c: &mut DbConnection,
     filter: &UsageFilter,
     deprecated: &[DeprecatedOperation],
-    after: Option<&UsageRowKey>,
-    order: &str,
+    after: Option<(&UsageRowKey, i64)>,
     limit: i64,
 ) -> QueryResult<Vec<UsageRow>> {
+    let order = order(filter);
     let groups = group_columns(filter.grouping);
     let selected: Vec<String> = ALL_GROUPS
         .iter()
@@ -149,10 +150,18 @@ fn load(
         latency.join(" || ',' || "),
     ));
     add_conditions(&mut statement, filter, deprecated);
-    if let Some(after) = after {
+    if let (Some((after, _)), false) = (after, filter.by_requests) {
+        // It can precede the grouping, because it compares only grouped columns.
         add_position(&mut statement, filter.grouping, after);
     }
-    statement.sql(&format!(" GROUP BY {} ORDER BY {order} LIMIT ", groups.join(", "))).integer(limit);
+    statement.sql(&format!(" GROUP BY {}", groups.join(", ")));
+    if let (Some((after, requests)), true) = (after, filter.by_requests) {
+        statement.sql(" HAVING (sum(requests) < ").integer(requests);
+        statement.sql(" OR (sum(requests) = ").integer(requests);
+        add_position(&mut statement, filter.grouping, after);
+        statement.sql("))");
+    }
+    statement.sql(&format!(" ORDER BY {order} LIMIT ")).integer(limit);
     statement.sql(&format!(
         ") AS report LEFT JOIN users ON report.consumer_kind = 'user' AND users.id = report.consumer_id \
          LEFT JOIN api_clients ON report.consumer_kind = 'api_client' AND api_clients.id = report.consumer_id ORDER BY {}",
@@ -182,12 +191,13 @@ fn group_columns(grouping: UsageGrouping) -> Vec<&'static str> {
     ALL_GROUPS.iter().map(|(column, _)| *column).filter(|column| is_grouped(column)).collect()
 }
 
-/// The latest period first, then by the other columns.
-fn order(grouping: UsageGrouping) -> String {
+/// The most requests first, if that is selected, then the latest period, then by the other columns.
+fn order(filter: &UsageFilter) -> String {
     let direction = |column: &str| if column == "starts_at" { " DESC" } else { "" };
-    let terms: Vec<String> =
-        group_columns(grouping).iter().map(|column| format!("{column}{}", direction(column))).collect();
-    terms.join(", ")
+    let columns = group_columns(filter.grouping);
+    let terms = columns.iter().map(|column| format!("{column}{}", direction(column)));
+    let requests = filter.by_requests.then(|| "requests DESC".to_owned());
+    requests.into_iter().chain(terms).collect::<Vec<_>>().join(", ")
 }
 
 fn add_conditions(statement: &mut Statement, filter: &UsageFilter, deprecated: &[DeprecatedOperation]) {
@@ -221,7 +231,7 @@ fn add_conditions(statement: &mut Statement, filter: &UsageFilter, deprecated: &
     }
 }
 
-/// Adds the condition for rows after a position. It can precede the grouping, because it compares only grouped columns.
+/// Adds the condition for rows after a position by their grouped columns.
 fn add_position(statement: &mut Statement, grouping: UsageGrouping, after: &UsageRowKey) {
     let columns: Vec<&str> = group_columns(grouping).into_iter().filter(|column| *column != "starts_at").collect();
     statement.sql(" AND (");

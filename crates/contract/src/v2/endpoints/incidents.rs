@@ -1,7 +1,10 @@
 //! Captured failed requests, for administrators.
 
 use super::*;
-use crate::v2::schemas::{HttpArchive, Incident, IncidentGroupPage, IncidentPage, IncidentPatch, PostmanCollection};
+use crate::v2::schemas::{
+    HttpArchive, Incident, IncidentGroupPage, IncidentGroupResolution, IncidentPage, IncidentPatch, IncidentReplay,
+    IncidentReplayCreate, PostmanCollection, ReplayTargetPage, ResolvedIncidentGroups,
+};
 
 /// Captured failed requests, for administrators.
 #[endpoints(IncidentRoutes, prefix_path = "/admin", tag = "Tag::Incidents", operation = "Operation")]
@@ -118,10 +121,42 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
     #[operation(returns("The HTTP archive."), errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentKeyMissing]))]
     async fn har(&self, caller: Admin, client: Client, incident_id: Path<Id>) -> Result<JsonDownload<HttpArchive>>;
 
+    /// Replay an incident
+    ///
+    /// Sends the captured request to a configured server and compares the response with the captured one. A replay takes at most 25
+    /// seconds. For administrators only.
+    ///
+    /// A replay modifies the server: it creates an account and the resources that the request needs, and deletes them afterwards,
+    /// together with what the request has created. The audit log contains each replay.
+    #[oai(path = "/incidents/:incident_id/replay", method = "post", operation_id = "replayIncident")]
+    #[operation(returns("The outcome of the replay."))]
+    #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentKeyMissing]))]
+    async fn replay(
+        &self,
+        caller: Admin,
+        client: Client,
+        incident_id: Path<Id>,
+        body: Json<IncidentReplayCreate>,
+    ) -> Result<Json<IncidentReplay>>;
+
+    /// List replay targets
+    ///
+    /// Returns the servers that incidents can be replayed on, by name. The operator configures them with `REPLAY_TARGETS`. For
+    /// administrators only.
+    #[oai(path = "/replay-targets", method = "get", operation_id = "listReplayTargets")]
+    #[operation(returns("A page of servers."))]
+    async fn replay_targets(
+        &self,
+        caller: Admin,
+        cursor: Query<Option<Cursor>>,
+        per_page: Query<Option<PerPage>>,
+        if_none_match: IfNoneMatch,
+    ) -> Result<PageResponse<ReplayTargetPage>>;
+
     /// List incident groups
     ///
-    /// Returns groups of incidents with the same fingerprint, sorted by first occurrence, newest first. A group counts all
-    /// occurrences, including those that were not captured. For administrators only.
+    /// Returns groups of incidents with the same fingerprint. A group counts all occurrences, including those that were not captured.
+    /// For administrators only.
     #[oai(path = "/incident-groups", method = "get", operation_id = "listIncidentGroups")]
     #[operation(returns("A page of incident groups."))]
     async fn groups(
@@ -129,8 +164,30 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
         caller: Admin,
         cursor: Query<Option<Cursor>>,
         per_page: Query<Option<PerPage>>,
+        /// Sort order: `-first_seen_at`, `first_seen_at`, `-last_seen_at` or `last_seen_at`. Default: `-first_seen_at`. A group that
+        /// occurs again while you read pages by `last_seen_at` can be missing or appear twice.
+        sort: Query<Option<IncidentGroupSort>>,
+        /// Returns only groups of this operation.
+        operation: Query<Option<Token>>,
+        /// Returns only groups with this HTTP status.
+        #[oai(validator(minimum(value = "100"), maximum(value = "599")))]
+        status: Query<Option<i32>>,
+        /// Returns only groups with this error code.
+        code: Query<Option<Token>>,
         /// Returns only resolved (`true`) or only unresolved (`false`) groups.
         resolved: Query<Option<bool>>,
         if_none_match: IfNoneMatch,
     ) -> Result<PageResponse<IncidentGroupPage>>;
+
+    /// Resolve incident groups
+    ///
+    /// Marks all incidents of several groups as resolved or unresolved. For administrators only.
+    #[oai(path = "/incident-groups/resolve", method = "post", operation_id = "resolveIncidentGroups")]
+    #[operation(returns("The changed groups."))]
+    async fn resolve_groups(
+        &self,
+        caller: Admin,
+        client: Client,
+        body: Json<IncidentGroupResolution>,
+    ) -> Result<Json<ResolvedIncidentGroups>>;
 }

@@ -1,7 +1,7 @@
 //! Background jobs, for administrators.
 
 use super::*;
-use crate::v2::schemas::{Job, JobPage, JobSchedulePage};
+use crate::v2::schemas::{ExportState, Job, JobPage, JobSchedulePage, UserExportPage};
 
 /// Background jobs, for administrators.
 #[endpoints(JobRoutes, prefix_path = "/admin", tag = "Tag::Jobs", operation = "Operation")]
@@ -74,4 +74,22 @@ pub trait JobEndpoints: Send + Sync + 'static {
         per_page: Query<Option<PerPage>>,
         if_none_match: IfNoneMatch,
     ) -> Result<PageResponse<JobSchedulePage>>;
+
+    /// List exports
+    ///
+    /// Returns the exports of all users, newest first. Cancel an export by cancelling its job: see `_links`. Only the owner can
+    /// download the file. For administrators only.
+    #[oai(path = "/exports", method = "get", operation_id = "listExports")]
+    #[operation(returns("A page of exports."))]
+    async fn exports(
+        &self,
+        caller: Admin,
+        cursor: Query<Option<Cursor>>,
+        per_page: Query<Option<PerPage>>,
+        /// Returns only exports in this state.
+        state: Query<Option<ExportState>>,
+        /// Returns only exports of the user with this ID.
+        user_id: Query<Option<Id>>,
+        if_none_match: IfNoneMatch,
+    ) -> Result<PageResponse<UserExportPage>>;
 }

@@ -48,7 +48,8 @@ use crate::{
         IdempotencyKey, IfMatch, IfNoneMatch, Result,
         parameters::{
             ApiVersion, AuditAction, AuditTarget, BucketlistInclude, BucketlistListInclude, ConsumerName, Cursor,
-            Fingerprint, ImportConflict, Include, JobState, PerPage, ProfileFormat, Sort, TimeSort, Token, UsageGroup,
+            Fingerprint, ImportConflict, IncidentGroupSort, Include, JobState, PerPage, ProfileFormat, Sort, TimeSort,
+            Token, UsageGroup, UsageSort,
         },
         responses::{
             Accepted, Created, ExportDownload, JsonDownload, NoContent, PageResponse, ProfileDownload, Progress,

@@ -8,7 +8,7 @@ use crate::v2::schemas::{DeprecationPage, UsagePage};
 pub trait UsageEndpoints: Send + Sync + 'static {
     /// List usage
     ///
-    /// Returns the number of requests by day, operation, version and consumer, the latest day first. As CSV or NDJSON, streams all
+    /// Returns the number of requests by day, operation, version and consumer, by default the latest day first. As CSV or NDJSON, streams all
     /// rows unless `per_page` is set. For administrators only.
     ///
     /// A consumer is an API client, otherwise the account of the access token, otherwise the user agent of an anonymous client. A
@@ -24,6 +24,9 @@ pub trait UsageEndpoints: Send + Sync + 'static {
         format: Format,
         cursor: Query<Option<Cursor>>,
         per_page: Query<Option<PerPage>>,
+        /// Sort order: `-requests` (most requests first). Default: the latest day first, then by version, operation and consumer. Requests
+        /// that are counted while you read pages by `-requests` can move rows, so that one is missing or appears twice.
+        sort: Query<Option<UsageSort>>,
         /// First day, in UTC. Default: 29 days before `to`. Days before the retention period are omitted.
         from: Query<Option<Date>>,
         /// Last day, in UTC. Default: today. Returns 422 if it is before `from` or before the retention period.

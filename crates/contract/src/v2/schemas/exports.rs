@@ -52,6 +52,19 @@ pub enum ExportState {
     Failed,
 }
 
+impl ExportState {
+    /// Returns the value in requests and responses.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Finished => "finished",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// Options of a new export.
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
@@ -92,6 +105,39 @@ example! { Export {
     id: Id(1), state: ExportState::Finished, format: ExportFormat::Json, records: Nullable(Some(22)),
     created_at: example_time(), finished_at: Nullable(Some(example_time())),
     expires_at: Timestamp::from_micros(EXAMPLE_EXPIRY), links: Links::Export { id: 1, has_content: true },
+} }
+
+/// An export of any user, for administrators. The file can be downloaded by its owner only.
+#[derive(Clone, Debug, Object, Serialize)]
+#[oai(example)]
+pub struct UserExport {
+    /// ID of the export.
+    pub id: Id,
+    /// ID of the user whose data is exported.
+    pub user_id: Id,
+    /// State of the export. `finished` and `failed` are final.
+    pub state: ExportState,
+    /// Format of the file.
+    pub format: ExportFormat,
+    /// Number of bucketlists and items in the file; null until the export is finished.
+    #[oai(validator(minimum(value = "0")))]
+    pub records: Nullable<i64>,
+    /// Time of creation.
+    pub created_at: Timestamp,
+    /// Time at which the export finished or failed.
+    pub finished_at: Nullable<Timestamp>,
+    /// Time at which the export is deleted.
+    pub expires_at: Timestamp,
+    /// Links to related resources; `cancel` is present while the export is queued or running.
+    #[oai(rename = "_links")]
+    #[serde(rename = "_links")]
+    pub links: Links,
+}
+
+example! { UserExport {
+    id: Id(1), user_id: Id(2), state: ExportState::Finished, format: ExportFormat::Json, records: Nullable(Some(22)),
+    created_at: example_time(), finished_at: Nullable(Some(example_time())),
+    expires_at: Timestamp::from_micros(EXAMPLE_EXPIRY), links: Links::UserExport { user_id: 2, job_id: None },
 } }
 
 /// Expiry of the seed data, in microseconds since 1970: the end of the century.

@@ -1,6 +1,6 @@
 //! Incidents (captured failed requests) and incident groups.
 
-use poem_openapi::{Object, types::Example};
+use poem_openapi::{Enum, Object, types::Example};
 use serde::{Deserialize, Serialize};
 
 use super::{ApiScope, Links, example_time, some};
@@ -287,6 +287,19 @@ impl Example for Incident {
     }
 }
 
+/// State of an incident group.
+#[derive(Clone, Copy, Debug, Enum, PartialEq, Eq, Serialize)]
+#[oai(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum IncidentGroupState {
+    /// Not marked as resolved.
+    Unresolved,
+    /// Marked as resolved.
+    Resolved,
+    /// Occurred again after it was marked as resolved.
+    Regressed,
+}
+
 /// Incidents with the same fingerprint: the same operation, status, error code and error location.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
@@ -311,6 +324,17 @@ pub struct IncidentGroup {
     /// Number of failures, including those that were not captured.
     #[oai(validator(minimum(value = "1")))]
     pub occurrences: i64,
+    /// Number of stored incidents.
+    #[oai(validator(minimum(value = "0")))]
+    pub incidents: i64,
+    /// Number of users with a stored incident.
+    #[oai(validator(minimum(value = "0")))]
+    pub users: i64,
+    /// Number of stored incidents on each of the last 14 days in UTC. The current day is the last.
+    #[oai(validator(min_items = 14, max_items = 14, minimum(value = "0")))]
+    pub activity: Vec<i64>,
+    /// State of the group.
+    pub state: IncidentGroupState,
     /// Time of the first failure.
     pub first_seen_at: Timestamp,
     /// Time of the last failure.
@@ -330,7 +354,8 @@ pub struct IncidentGroup {
 
 example! { IncidentGroup {
     id: Id(1), fingerprint: EXAMPLE_FINGERPRINT.into(), operation: some("createItem"), status: 500,
-    code: some("INTERNAL_ERROR"), site: EXAMPLE_SITE.into(), occurrences: 1, first_seen_at: example_time(),
+    code: some("INTERNAL_ERROR"), site: EXAMPLE_SITE.into(), occurrences: 1, incidents: 1, users: 1,
+    activity: [vec![0; 13], vec![1]].concat(), state: IncidentGroupState::Unresolved, first_seen_at: example_time(),
     last_seen_at: example_time(), resolved: false, resolved_at: Nullable(None), fixed_in: Nullable(None),
     links: Links::IncidentGroups,
 } }

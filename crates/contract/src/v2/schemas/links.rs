@@ -50,6 +50,13 @@ pub enum Links {
         /// Whether the file is available.
         has_content: bool,
     },
+    /// Links of an export, for administrators.
+    UserExport {
+        /// ID of the user whose data is exported.
+        user_id: i64,
+        /// ID of the job that can be cancelled.
+        job_id: Option<i64>,
+    },
     /// Links of an audit event.
     AuditEvent,
     /// Links of an incident.
@@ -115,12 +122,22 @@ impl Links {
                 }
                 Ok(())
             }
+            Self::UserExport { user_id, job_id } => {
+                link("collection", "GET", format_args!("/v2/admin/exports"))?;
+                link("user", "GET", format_args!("/v2/admin/users/{user_id}"))?;
+                if let Some(job) = job_id {
+                    link("job", "GET", format_args!("/v2/admin/jobs/{job}"))?;
+                    link("cancel", "POST", format_args!("/v2/admin/jobs/{job}/cancel"))?;
+                }
+                Ok(())
+            }
             // No link to the affected resource, which can be deleted.
             Self::AuditEvent => link("collection", "GET", format_args!("/v2/admin/audit")),
             Self::Incident(id) => {
                 link("self", "GET", format_args!("/v2/admin/incidents/{id}"))?;
                 link("collection", "GET", format_args!("/v2/admin/incidents"))?;
                 link("groups", "GET", format_args!("/v2/admin/incident-groups"))?;
+                link("replay", "POST", format_args!("/v2/admin/incidents/{id}/replay"))?;
                 link("update", "PATCH", format_args!("/v2/admin/incidents/{id}"))?;
                 link("delete", "DELETE", format_args!("/v2/admin/incidents/{id}"))
             }
@@ -147,7 +164,8 @@ impl Links {
             }
             Self::IncidentGroups => {
                 link("collection", "GET", format_args!("/v2/admin/incident-groups"))?;
-                link("incidents", "GET", format_args!("/v2/admin/incidents"))
+                link("incidents", "GET", format_args!("/v2/admin/incidents"))?;
+                link("resolve", "POST", format_args!("/v2/admin/incident-groups/resolve"))
             }
         }
     }

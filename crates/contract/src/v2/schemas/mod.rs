@@ -13,6 +13,7 @@ mod items;
 mod jobs;
 mod links;
 mod pages;
+mod replays;
 mod search;
 mod usage;
 
@@ -29,6 +30,7 @@ pub use items::*;
 pub use jobs::*;
 pub use links::{Link, Links};
 pub use pages::*;
+pub use replays::*;
 pub use search::*;
 pub use usage::*;
 

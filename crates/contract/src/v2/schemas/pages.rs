@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{
     ApiClient, AuditEvent, Bucketlist, Deprecation, ExportContent, ExportRecord, IncidentGroup, IncidentSummary, Item,
-    Job, JobSchedule, SearchHit, Session, UsageRow, User,
+    Job, JobSchedule, ReplayTarget, SearchHit, Session, UsageRow, User, UserExport,
 };
 use crate::{listing::Page, values::Nullable};
 
@@ -100,6 +100,14 @@ page! {
 page! {
     /// A page of incident groups, newest first.
     IncidentGroupPage of IncidentGroup at "/v2/admin/incident-groups"
+}
+page! {
+    /// A page of servers that incidents can be replayed on.
+    ReplayTargetPage of ReplayTarget at "/v2/admin/replay-targets"
+}
+page! {
+    /// A page of exports of all users, newest first.
+    UserExportPage of UserExport at "/v2/admin/exports"
 }
 page! {
     /// A page of API clients, newest first.

@@ -1,0 +1,136 @@
+//! Replays of incidents on configured servers, and changes of several incident groups.
+
+use poem_openapi::{Enum, Object};
+use serde::{Deserialize, Serialize};
+
+use super::{IncidentGroup, some};
+use crate::values::{Id, Nullable};
+
+/// A server that incidents can be replayed on, as configured by the operator.
+#[derive(Clone, Debug, Object, Serialize)]
+#[oai(example)]
+pub struct ReplayTarget {
+    /// Name of the server.
+    #[oai(validator(max_length = 40, pattern = "^[a-z0-9-]+$"))]
+    pub name: String,
+    /// URL of the server.
+    #[oai(validator(max_length = 2048))]
+    pub url: String,
+}
+
+example! { ReplayTarget { name: "staging".into(), url: "https://staging.example.com".into() } }
+
+/// Options of a replay.
+#[derive(Clone, Debug, Deserialize, Object)]
+#[oai(example)]
+pub struct IncidentReplayCreate {
+    /// Name of the server, as returned by `listReplayTargets`.
+    #[oai(validator(min_length = 1, max_length = 40, pattern = "^[a-z0-9-]+$"))]
+    pub target: String,
+}
+
+example! { IncidentReplayCreate { target: "staging".into() } }
+
+/// Result of a replay.
+#[derive(Clone, Copy, Debug, Enum, PartialEq, Eq, Serialize)]
+#[oai(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum IncidentReplayResult {
+    /// The request fails in the same way.
+    Reproduced,
+    /// The response is another one, has a status below 500 and conforms to the API documentation.
+    Fixed,
+    /// The request fails in another way.
+    Different,
+    /// The request was not sent; `reason` contains the reason.
+    NotSent,
+}
+
+/// Status and error code of a response.
+#[derive(Clone, Debug, Object, Serialize)]
+#[oai(example)]
+pub struct ReplayedResponse {
+    /// HTTP status.
+    #[oai(validator(minimum(value = "100"), maximum(value = "999")))]
+    pub status: i32,
+    /// Error code; null if the response has none.
+    #[oai(validator(max_length = 200))]
+    pub code: Nullable<String>,
+}
+
+example! { ReplayedResponse { status: 500, code: some("INTERNAL_ERROR") } }
+
+/// A difference between the captured response and the response of the replay.
+#[derive(Clone, Debug, Object, Serialize)]
+#[oai(example)]
+pub struct ReplayDifference {
+    /// `status`, `code`, `body`, or a JSON pointer into the body.
+    #[oai(validator(max_length = 1000))]
+    pub location: String,
+    /// Value in the captured response.
+    #[oai(validator(max_length = 1000))]
+    pub captured: String,
+    /// Value in the response of the replay.
+    #[oai(validator(max_length = 1000))]
+    pub replayed: String,
+}
+
+example! { ReplayDifference { location: "status".into(), captured: "500".into(), replayed: "201".into() } }
+
+/// The outcome of a replay.
+#[derive(Clone, Debug, Object, Serialize)]
+#[oai(example)]
+pub struct IncidentReplay {
+    /// The server.
+    pub target: ReplayTarget,
+    /// Result of the replay.
+    pub result: IncidentReplayResult,
+    /// The captured response.
+    pub captured: ReplayedResponse,
+    /// The response of the replay; null if the request was not sent.
+    pub replayed: Nullable<ReplayedResponse>,
+    /// Differences between the responses, at most 100. IDs, times and other volatile values are not compared.
+    #[oai(validator(max_items = 100))]
+    pub differences: Vec<ReplayDifference>,
+    /// Violations of the API documentation by the response of the replay, at most 100.
+    #[oai(validator(max_items = 100, max_length = 1000))]
+    pub contract_violations: Vec<String>,
+    /// Reason why the request was not sent; null if it was sent.
+    #[oai(validator(max_length = 1000))]
+    pub reason: Nullable<String>,
+}
+
+example! { IncidentReplay {
+    target: ReplayTarget::example(), result: IncidentReplayResult::Fixed, captured: ReplayedResponse::example(),
+    replayed: Nullable(Some(ReplayedResponse { status: 201, code: Nullable(None) })),
+    differences: vec![ReplayDifference::example()], contract_violations: Vec::new(), reason: Nullable(None),
+} }
+
+/// Changes to several incident groups.
+#[derive(Clone, Debug, Deserialize, Object)]
+#[oai(example)]
+pub struct IncidentGroupResolution {
+    /// IDs of the groups, at most 100. IDs of groups that do not exist are ignored.
+    #[oai(validator(min_items = 1, max_items = 100))]
+    pub ids: Vec<Id>,
+    /// Whether the failures are resolved. Default: `true`. They become unresolved if they occur again.
+    #[serde(default)]
+    pub resolved: Option<bool>,
+    /// Version that contains the fix, 1 to 100 characters. Ignored if `resolved` is `false`.
+    #[serde(default)]
+    #[oai(validator(min_length = 1, max_length = 100))]
+    pub fixed_in: Option<String>,
+}
+
+example! { IncidentGroupResolution { ids: vec![Id(1)], resolved: Some(true), fixed_in: Some("0.2.0".into()) } }
+
+/// The changed incident groups.
+#[derive(Clone, Debug, Object, Serialize)]
+#[oai(example)]
+pub struct ResolvedIncidentGroups {
+    /// The groups, by ID.
+    #[oai(validator(max_items = 100))]
+    pub data: Vec<IncidentGroup>,
+}
+
+example! { ResolvedIncidentGroups { data: vec![IncidentGroup::example()] } }

@@ -1,0 +1,97 @@
+//! Replays of incidents in the API, on servers of the configuration.
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use crate::support::{Engine, Sandbox, TestResponse, TestServer, connect};
+
+const PASSWORD: &str = "harbour-lantern-42";
+
+/// Creates an administrator. Returns a token.
+fn admin_token(sandbox: &Sandbox, server: &TestServer) -> String {
+    let create = ["user", "create", "admin@example.com", "--admin", "--password-stdin"];
+    sandbox.run_with(&create, PASSWORD).expect_success();
+    let login = json!({"email": "admin@example.com", "password": PASSWORD});
+    let session = server.post("/v2/auth/login", None, &login).expect(200).json();
+    session["access_token"].as_str().unwrap().to_owned()
+}
+
+/// Creates a bucketlist with a fault. Returns the request ID.
+fn fail(server: &TestServer, token: &str) -> String {
+    let body = r#"{"name": "See the world"}"#;
+    let mut stream = connect(server.address).unwrap();
+    let request = format!(
+        "POST /v2/bucketlists HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAuthorization: Bearer {token}\r\nx-fault: internal\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        server.address,
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let failure = TestResponse::read(stream).unwrap().expect(500).json();
+    failure["request_id"].as_str().unwrap().to_owned()
+}
+
+/// Waits until the incident is stored: incidents are stored after the response was sent.
+fn incident_id(server: &TestServer, admin: &str, request_id: &str) -> Value {
+    let path = format!("/v2/admin/incidents?request_id={request_id}");
+    let find = |_| server.get(&path, Some(admin)).expect(200).json()["data"][0]["id"].clone();
+    (0..10_000).map(find).find(|id| !id.is_null()).expect("the incident is stored")
+}
+
+/// A server that fails on request, and others that incidents are replayed on.
+fn testing(engine: Engine) -> Sandbox {
+    Sandbox::on(engine).env("APP_ENV", "testing").env("RATE_LIMIT", "off")
+}
+
+both_engines! {
+    fn incident_is_replayed_on_a_configured_server(engine: Engine) {
+        // Faults exist in the testing environment only: in development, the failure is fixed.
+        let fixed = Sandbox::on(engine).env("RATE_LIMIT", "off");
+        let fixed = (fixed.serve(), fixed);
+        let fixed_admin = admin_token(&fixed.1, &fixed.0);
+        let broken = testing(engine);
+        let broken = (broken.serve(), broken);
+        let with_admin = fixed.0.url().replace("http://", &format!("http://admin%40example.com:{PASSWORD}@"));
+        let targets = format!("fixed={with_admin}, broken={}, gone=http://127.0.0.1:1", broken.0.url());
+        let sandbox = testing(engine).env("REPLAY_TARGETS", &targets);
+        let server = sandbox.serve();
+        let (user, admin) = (server.register("ada@example.com"), admin_token(&sandbox, &server));
+
+        let listed = server.get("/v2/admin/replay-targets", Some(&admin)).expect(200);
+        assert!(!listed.body.contains(PASSWORD) && !listed.body.contains("admin%40"), "{}", listed.body);
+        let names: Vec<Value> = listed.json()["data"].as_array().unwrap().iter().map(|one| one["name"].clone()).collect();
+        assert_eq!(names, ["broken", "fixed", "gone"]);
+
+        let id = incident_id(&server, &admin, &fail(&server, &user));
+        let path = format!("/v2/admin/incidents/{id}/replay");
+        let replay = |target: &str| server.post(&path, Some(&admin), &json!({"target": target})).expect(200).json();
+        let outcome = replay("broken");
+        assert_eq!((&outcome["result"], &outcome["differences"]), (&json!("reproduced"), &json!([])), "{outcome}");
+        let outcome = replay("fixed");
+        assert_eq!((&outcome["result"], &outcome["replayed"]), (&json!("fixed"), &json!({"status": 201, "code": null})), "{outcome}");
+        assert_eq!(outcome["captured"], json!({"status": 500, "code": "INTERNAL_ERROR"}));
+        assert_eq!(outcome["differences"][0], json!({"location": "status", "captured": "500", "replayed": "201"}));
+        assert_eq!(outcome["target"], json!({"name": "fixed", "url": fixed.0.url()}));
+        let outcome = replay("gone");
+        assert_eq!(outcome["result"], "not_sent");
+        assert!(outcome["reason"].as_str().unwrap().contains("cannot connect to http://127.0.0.1:1"), "{outcome}");
+
+        // A request of an administrator needs one on the other server.
+        let id = incident_id(&server, &admin, &fail(&server, &admin));
+        let path = format!("/v2/admin/incidents/{id}/replay");
+        let replay = |target: &str| server.post(&path, Some(&admin), &json!({"target": target})).expect(200).json();
+        assert_eq!(replay("fixed")["result"], "fixed");
+        let outcome = replay("broken");
+        assert_eq!(outcome["result"], "not_sent");
+        assert!(outcome["reason"].as_str().unwrap().contains("contains no administrator of broken"), "{outcome}");
+
+        // The accounts and the bucketlists of the replays are deleted.
+        let users = fixed.0.get("/v2/admin/users?q=replay", Some(&fixed_admin)).expect(200).json();
+        assert_eq!(users["data"], json!([]));
+        let lists = fixed.0.get("/v2/bucketlists", Some(&fixed_admin)).expect(200).json();
+        assert_eq!(lists["data"], json!([]));
+        let events = server.get("/v2/admin/audit?action=incident.replayed", Some(&admin)).expect(200).json();
+        assert_eq!((events["data"].as_array().unwrap().len(), &events["data"][0]["detail"]), (5, &json!({"target": "broken"})));
+    }
+}
