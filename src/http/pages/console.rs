@@ -3,6 +3,7 @@
 use super::PageInfo;
 use super::assets::{self, Asset, SCRIPT, STYLE, fingerprinted};
 use super::layout;
+use super::mail;
 use super::template::fill;
 
 /// A page of the console.
@@ -10,53 +11,70 @@ pub(super) struct Section {
     pub(super) path: &'static str,
     /// The title, and the text of its link.
     title: &'static str,
+    /// The key that follows `g` in the shortcut that opens the page.
+    key: char,
     /// The content of the page.
     html: &'static str,
-    /// The name and the text of its script.
-    script: (&'static str, &'static str),
+    /// The names and the texts of its scripts, in order.
+    scripts: &'static [(&'static str, &'static str)],
 }
 
 macro_rules! sections {
-    ($($path:literal $title:literal $name:literal;)*) => {
+    ($($path:literal $title:literal $key:literal $name:literal: $($script:literal)+;)*) => {
         /// Every section, in the order of the navigation.
         pub(super) const SECTIONS: &[Section] = &[$(Section {
             path: $path,
             title: $title,
+            key: $key,
             html: include_str!(concat!("assets/console/", $name, ".html")),
-            script: (concat!("console-", $name, ".js"), include_str!(concat!("assets/console/", $name, ".js"))),
+            scripts: &[$((
+                concat!("console-", $script, ".js"),
+                include_str!(concat!("assets/console/", $script, ".js")),
+            )),+],
         }),*];
     };
 }
 
 sections! {
-    "/console" "Overview" "overview";
-    "/console/usage" "Usage" "usage";
-    "/console/incidents" "Incidents" "incidents";
-    "/console/users" "Users" "users";
-    "/console/api-clients" "API clients" "api-clients";
-    "/console/jobs" "Jobs" "jobs";
-    "/console/audit" "Audit" "audit";
+    "/console" "Overview" 'o' "overview": "overview";
+    "/console/usage" "Usage" 'u' "usage": "usage";
+    "/console/incidents" "Incidents" 'i' "incidents": "message" "incidents" "incident";
+    "/console/users" "Users" 's' "users": "users";
+    "/console/api-clients" "API clients" 'c' "api-clients": "api-clients";
+    "/console/jobs" "Jobs" 'j' "jobs": "jobs";
+    "/console/exports" "Exports" 'e' "exports": "exports";
+    "/console/audit" "Audit" 'a' "audit": "audit";
 }
+
+/// Scripts of all sections, in order.
+const SHARED: &[(&str, &str)] = &[
+    ("console.js", include_str!("assets/console/console.js")),
+    ("console-list.js", include_str!("assets/console/list.js")),
+    ("console-chart.js", include_str!("assets/console/chart.js")),
+    ("console-shortcuts.js", include_str!("assets/console/shortcuts.js")),
+];
 
 /// Returns the scripts and the style of the console.
 pub(super) fn assets() -> Vec<Asset> {
-    let shared = [
-        ("console.css", STYLE, include_str!("assets/console/console.css")),
-        ("console.js", SCRIPT, include_str!("assets/console/console.js")),
-        ("console-list.js", SCRIPT, include_str!("assets/console/list.js")),
-        ("console-chart.js", SCRIPT, include_str!("assets/console/chart.js")),
-    ];
-    let sections = SECTIONS.iter().map(|section| (section.script.0, SCRIPT, section.script.1));
-    let all = shared.into_iter().chain(sections);
+    let style = ("console.css", STYLE, include_str!("assets/console/console.css"));
+    let scripts = SHARED.iter().chain(SECTIONS.iter().flat_map(|section| section.scripts));
+    let all = std::iter::once(style).chain(scripts.map(|(name, text)| (*name, SCRIPT, *text)));
     all.map(|(name, content_type, text)| fingerprinted("/console", name, content_type, text.as_bytes())).collect()
 }
 
 pub(super) fn html(section: &Section, info: &PageInfo<'_>, assets: &[Asset]) -> String {
     let link = |other: &Section| {
         let current = if other.path == section.path { " aria-current=\"page\"" } else { "" };
-        format!("<a href=\"{}\"{current}>{}</a>", other.path, other.title)
+        format!("<a href=\"{}\" data-key=\"{}\"{current}>{}</a>", other.path, other.key, other.title)
     };
-    let links: Vec<String> = SECTIONS.iter().map(link).collect();
+    let mut links: Vec<String> = SECTIONS.iter().map(link).collect();
+    if mail::is_served(info) {
+        links.push(format!("<a href=\"{}\" data-page>Mail</a>", mail::PATH));
+    }
+    let scripts = SHARED.iter().chain(section.scripts).map(|(name, _)| *name);
+    let scripts = ["page.js", "session.js"].into_iter().chain(scripts);
+    let scripts: Vec<String> =
+        scripts.map(|name| format!("<script src=\"{}\" defer></script>", assets::path(assets, name))).collect();
     fill(
         include_str!("assets/console/console.html"),
         &[
@@ -66,12 +84,7 @@ pub(super) fn html(section: &Section, info: &PageInfo<'_>, assets: &[Asset]) -> 
             ("sections", &links.join("\n      ")),
             ("content", section.html.trim_end()),
             ("console.css", assets::path(assets, "console.css")),
-            ("page.js", assets::path(assets, "page.js")),
-            ("session.js", assets::path(assets, "session.js")),
-            ("console.js", assets::path(assets, "console.js")),
-            ("list.js", assets::path(assets, "console-list.js")),
-            ("chart.js", assets::path(assets, "console-chart.js")),
-            ("section.js", assets::path(assets, section.script.0)),
+            ("scripts", &scripts.join("\n  ")),
         ],
     )
 }

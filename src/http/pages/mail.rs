@@ -8,7 +8,7 @@ use super::{
 };
 
 /// The path of the page; those of the HTML parts are below it.
-const PATH: &str = "/console/mail";
+pub(super) const PATH: &str = "/console/mail";
 
 /// For the page, which displays the HTML parts in frames.
 const CSP_PREVIEWS: &str = "default-src 'none'; style-src 'self'; img-src 'self'; frame-src 'self'; \
@@ -20,13 +20,18 @@ const CSP_MESSAGE: &str = "default-src 'none'; style-src 'sha256-LNxzXC0IqHmRRAj
 
 /// Returns the page and the HTML parts; nothing outside of development.
 pub(super) fn pages(info: &PageInfo<'_>, assets: &[Asset]) -> Vec<Page> {
-    if info.environment != "development" || info.mails.is_empty() {
+    if !is_served(info) {
         return Vec::new();
     }
     let parts = info.mails.iter().map(|mail| page(part_path(mail), HTML, CSP_MESSAGE, REVALIDATE, mail.html.clone()));
     let mut pages: Vec<Page> = parts.collect();
     pages.push(page(PATH, HTML, CSP_PREVIEWS, REVALIDATE, html(info, assets)));
     pages
+}
+
+/// Whether the page exists.
+pub(super) fn is_served(info: &PageInfo<'_>) -> bool {
+    info.environment == "development" && !info.mails.is_empty()
 }
 
 fn part_path(mail: &MailPreview) -> String {

@@ -118,7 +118,7 @@ both_engines! {
         let before = changed.iter().find(|group| group["id"] == ids[0]).unwrap();
         assert_eq!((&again[0]["resolved_at"], &again[0]["fixed_in"]), (&before["resolved_at"], &json!("2.0.0")));
 
-        // A regression is a state of its own, and the next resolution does not inherit the version.
+        // A regression is a separate state, and the next resolution does not inherit the version.
         for path in ["/v2/bucketlists", "/v2/users/me", "/v2/search?q=x"] {
             fail(&user, path, "panic").await;
         }

@@ -11,11 +11,11 @@ window.BucketList = (() => {
   const UNREACHABLE = "The server is unreachable. Check the connection and try again.";
   const ENDED = "Your session has ended. Log in again.";
 
-  /** An error response: the message for the user, and the problem details if there are any. */
+  /** An error response: the message for the user, and the problem details and the request ID if there are any. */
   class ApiError extends Error {
-    constructor(message, status, problem) {
+    constructor(message, status, problem, requestId = null) {
       super(message);
-      Object.assign(this, { status, problem });
+      Object.assign(this, { status, problem, requestId });
     }
   }
 
@@ -33,7 +33,7 @@ window.BucketList = (() => {
     message = [message, ...violations].filter(Boolean).join(" ") || `The server returned ${response.status} ${response.statusText}`.trim();
     const wait = response.headers.get("Retry-After");
     if (wait && [429, 503].includes(response.status)) message += ` Try again in ${wait} seconds.`;
-    return new ApiError(message, response.status, problem);
+    return new ApiError(message, response.status, problem, response.headers.get("X-Request-ID"));
   }
 
   /** Returns the message of any error. A failed fetch is a TypeError. */

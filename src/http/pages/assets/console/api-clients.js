@@ -63,12 +63,13 @@
     { title: "Actions", className: "actions", cell: actions },
   ];
 
-  const { params } = filters(element("filters"), () => clients.reload());
+  const { params, clear } = filters(element("filters"), () => clients.reload());
   const clients = list({
     root: element("rows"), label: "API clients", columns,
-    empty: "There are no API clients. Create one for each program that calls the API, so that its usage and its limits are separate.",
+    emptyTitle: "No API clients", empty: "Create one for each program that calls the API, so that its usage and its limits are separate.",
     path: () => `${CLIENTS}?${params()}`,
     isFiltered: () => params().size > 0,
+    clear,
   });
 
   /** The key of a creation stays the same until it succeeds, so that a repeated click does not create a second client. */
@@ -78,8 +79,10 @@
     const form = event.target;
     busy(form.querySelector("button"), async () => {
       const fields = new FormData(form);
-      const text = (name) => fields.get(name).trim();
-      const body = { name: text("name"), contact_email: text("contact_email"), scopes: fields.getAll("scopes") };
+      const text = (name) => String(fields.get(name)).trim();
+      const scopes = /** @type {Schema<"ApiScope">[]} */ (fields.getAll("scopes"));
+      /** @type {Schema<"ApiClientCreate">} */
+      const body = { name: text("name"), contact_email: text("contact_email"), scopes };
       if (text("user_id")) body.user_id = Number(text("user_id"));
       if (text("rate_limit")) body.rate_limit = Number(text("rate_limit"));
       if (text("expires_at")) body.expires_at = `${text("expires_at")}T00:00:00Z`;

@@ -34,11 +34,12 @@
     return all;
   }
 
-  const { params } = filters(element("filters"), () => events.reload());
+  const { params, clear } = filters(element("filters"), () => events.reload());
   const events = list({
-    root: element("rows"), label: "Audit events", columns, empty: "No events are recorded.",
+    root: element("rows"), label: "Audit events", columns, emptyTitle: "No events", empty: "Logins, changes of accounts and the actions of administrators are recorded here for one year by default.",
     path: () => `${AUDIT}?${query()}`,
     isFiltered: () => params().size > 0,
+    clear,
   });
   onClick(element("csv"), async () => {
     download(await (await call(`${AUDIT}?${query()}`, { accept: "text/csv" })).blob(), "audit.csv");

@@ -95,5 +95,21 @@
     return figure;
   }
 
-  window.BucketListConsole.chart = chart;
+  /** Returns small bars of daily numbers, the current day last, with a description for screen readers. */
+  function sparkline(values) {
+    const [width, height] = [98, 24];
+    const maximum = Math.max(1, ...values);
+    const step = width / values.length;
+    const total = values.reduce((sum, value) => sum + value, 0);
+    const text = `${compact(total)} in ${values.length} days, ${compact(values.at(-1))} today`;
+    const svg = shape("svg", { class: "sparkline", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": text });
+    svg.append(shape("title", {}, text));
+    values.forEach((value, index) => {
+      const bar = value === 0 ? 1 : Math.max(3, (value / maximum) * height);
+      svg.append(shape("rect", { class: value === 0 ? "spark-none" : "spark", x: index * step, y: height - bar, width: step - 1.5, height: bar }));
+    });
+    return svg;
+  }
+
+  Object.assign(window.BucketListConsole, { chart, sparkline });
 })();

@@ -2,43 +2,93 @@
 "use strict";
 
 window.BucketListConsole = (() => {
-  const { call: send, clear, logIn, logOut, messageOf, onChange, stored, user: requestUser } = window.BucketList;
+  const { ApiError, call: send, clear, logIn, logOut, messageOf, onChange, stored, user: requestUser } = window.BucketList;
+
+  /** Returns a path of this server as the browser must request it: behind a proxy, the server can be below a path. */
+  const url = window.BucketListPage.url ?? ((path) => path);
 
   const element = (id) => document.getElementById(id);
   const notice = element("notice");
 
-  function say(text, isError = false) {
-    notice.textContent = text;
-    notice.classList.toggle("error", isError);
-  }
-
-  const sayError = (error) => say(messageOf(error), true);
+  // ---- elements -----------------------------------------------------------------------------------------------------
 
   /** Creates an element with text and children, never with markup. */
   function create(tag, { text, className, attributes = {}, children = [] } = {}) {
     const created = document.createElement(tag);
     if (text !== undefined) created.textContent = text;
     if (className) created.className = className;
-    for (const [name, value] of Object.entries(attributes)) created.setAttribute(name, value);
+    for (const [name, value] of Object.entries(attributes)) created.setAttribute(name, name === "href" ? url(value) : value);
     created.append(...children);
     return created;
   }
 
   const link = (text, href) => create("a", { text, attributes: { href } });
 
+  // ---- messages -----------------------------------------------------------------------------------------------------
+
+  /** Shows a message; `actions` are links and buttons next to it. */
+  function say(text, isError = false, actions = []) {
+    notice.textContent = text;
+    notice.classList.toggle("error", isError);
+    element("notice-actions").hidden = actions.length === 0;
+    element("notice-actions").replaceChildren(...actions);
+  }
+
+  /** Shows an error with what to do about it. `retry` repeats what has failed. */
+  function sayError(error, retry = null) {
+    const actions = [];
+    const isTemporary = error instanceof TypeError || error.status >= 500 || error.status === 429;
+    if (retry && isTemporary) {
+      const button = create("button", { text: "Try again", className: "button", attributes: { type: "button" } });
+      button.addEventListener("click", () => busy(button, retry));
+      actions.push(button);
+    }
+    let text = messageOf(error);
+    if (error.status >= 500 && error.requestId) {
+      text += ` Request ID: ${error.requestId}.`;
+      actions.push(link("Find the incident", `/console/incidents?request_id=${encodeURIComponent(error.requestId)}`));
+    }
+    if (error.status === 409 || error.status === 412) text += " Reload the page to see the current state.";
+    say(text, true, actions);
+    // The role may have changed since the page was opened.
+    if (error.status === 403) checkRole().catch(() => {});
+  }
+
   // ---- requests -----------------------------------------------------------------------------------------------------
 
-  /** Sends a request as the administrator. Changes apply to any version of the resource: `If-Match` may be mandatory. */
-  const call = (path, options = {}) => send(path, {
-    ...options,
-    headers: { ...(["PATCH", "PUT", "DELETE"].includes(options.method) && { "If-Match": "*" }), ...options.headers },
-  });
+  /**
+   * Sends a request as the administrator. Changes apply to any version of the resource: `If-Match` may be mandatory. If the session has ended, the
+   * user logs in again in place, and the request is sent then.
+   */
+  async function call(path, options = {}) {
+    const headers = { ...(["PATCH", "PUT", "DELETE"].includes(options.method) && { "If-Match": "*" }), ...options.headers };
+    for (;;) {
+      try {
+        return await send(path, { ...options, headers });
+      } catch (error) {
+        if (!(error instanceof ApiError && error.status === 401 && isOpen())) throw error;
+        await logInAgain(error);
+      }
+    }
+  }
 
   const json = async (path, options) => (await call(path, options)).json();
 
   /** The schemas of the API, for the values of filters. */
   let document_ = null;
-  const contract = () => (document_ ??= fetch("/openapi/v2.json").then((response) => response.json()));
+  const contract = () => (document_ ??= fetch(url("/openapi/v2.json")).then((response) => response.json()));
+
+  const operations = async () => Object.values((await contract()).paths).flatMap((path) => Object.values(path)).map(({ operationId: id }) => id).filter(Boolean);
+
+  /** Returns a function that finds the name that equals a text regardless of case, or throws a message with similar names. */
+  const named = (kind, known) => async (text) => {
+    const names = await known();
+    const wanted = text.toLowerCase().replace(/[\s-]/g, "_");
+    const found = names.find((name) => [text.toLowerCase(), wanted].includes(name.toLowerCase()));
+    if (found) return found;
+    const similar = names.filter((name) => name.toLowerCase().includes(wanted)).slice(0, 5);
+    throw new Error(`No ${kind} is named “${text}”.${similar.length ? ` Similar: ${similar.join(", ")}.` : ""}`);
+  };
 
   // ---- formats ------------------------------------------------------------------------------------------------------
 
@@ -46,6 +96,19 @@ window.BucketListConsole = (() => {
   const number = (value) => new Intl.NumberFormat("en").format(value);
   const day = (date) => date.toISOString().slice(0, 10);
   const daysUntil = (date) => Math.ceil((Date.parse(date) - Date.now()) / 86_400_000);
+
+  const UNITS = [["d", 86_400], ["h", 3_600], ["min", 60], ["s", 1]];
+
+  /** Returns the distance of a timestamp from now in the largest unit, such as `3 h ago`, with the timestamp as its title. */
+  function age(timestamp) {
+    if (!timestamp) return create("span", { text: "–" });
+    const seconds = Math.round((Date.now() - Date.parse(timestamp)) / 1000);
+    const distance = Math.abs(seconds);
+    const [unit, length] = UNITS.find(([, size]) => distance >= size) ?? UNITS.at(-1);
+    const count = `${number(Math.floor(distance / length))} ${unit}`;
+    const text = distance < 5 ? "now" : seconds < 0 ? `in ${count}` : `${count} ago`;
+    return create("time", { text, attributes: { datetime: timestamp, title: time(timestamp) } });
+  }
 
   /** Returns the name of a consumer of the API, and the value of the filter that selects it. */
   function consumerName(consumer) {
@@ -65,7 +128,8 @@ window.BucketListConsole = (() => {
   }
 
   async function copy(text, button) {
-    const label = button.textContent;
+    const label = button.dataset.label ?? button.textContent;
+    button.dataset.label = label;
     try {
       await navigator.clipboard.writeText(text);
       button.textContent = "Copied";
@@ -95,11 +159,12 @@ window.BucketListConsole = (() => {
   const onClick = (button, work) => button.addEventListener("click", () => busy(button, work));
 
   /** Asks for a confirmation. Resolves to the values of the fields, or to null. */
-  function confirm({ title, text, label, fields = [] }) {
+  function confirm({ title, text, label, fields = [], isDangerous = true }) {
     const dialog = element("dialog");
     element("dialog-title").textContent = title;
     element("dialog-text").textContent = text;
     element("dialog-confirm").textContent = label;
+    element("dialog-confirm").className = `button ${isDangerous ? "danger" : "primary"}`;
     element("dialog-fields").replaceChildren(...fields);
     dialog.returnValue = "";
     dialog.showModal();
@@ -115,10 +180,73 @@ window.BucketListConsole = (() => {
 
   let load = null;
   let user = null;
+  const loginDialog = element("login-dialog");
+  const loginForm = element("login");
+  const loginHome = loginForm.parentElement;
+
+  /** Whether the section is displayed, possibly with the input of the user. */
+  const isOpen = () => !element("view").hidden;
 
   function showPanel(name) {
+    placeLogin(false);
     for (const id of ["login", "forbidden", "view"]) element(id).hidden = id !== name;
     element("session").hidden = name === "login";
+  }
+
+  /** Moves the form to log in into the dialog above the section, or back to its place in the page. */
+  function placeLogin(inDialog, reason = "") {
+    element("login-reason").textContent = reason;
+    element("login-reason").hidden = !reason;
+    element("login-cancel").hidden = !inDialog;
+    if (inDialog === (loginForm.parentElement === loginDialog)) return;
+    if (inDialog) {
+      loginDialog.append(loginForm);
+      loginForm.hidden = false;
+      if (user) element("login-email").value = user.email;
+      loginDialog.showModal();
+      element(user ? "login-password" : "login-email").focus();
+    } else {
+      if (loginDialog.open) loginDialog.close();
+      loginHome.insertBefore(loginForm, element("forbidden"));
+      loginForm.hidden = true;
+    }
+  }
+
+  /** Shows the form to log in above the section. Resolves when there is a session again; rejects if the user leaves the page. */
+  let again = null;
+  function logInAgain(error) {
+    if (!again) {
+      again = {};
+      again.promise = new Promise((resolve, reject) => { Object.assign(again, { resolve, reject }); });
+      again.error = error;
+      placeLogin(true, "Your session has ended. Log in again: your input is still there, and the last action continues.");
+    }
+    return again.promise;
+  }
+
+  function settle(isLoggedIn) {
+    const waiting = again;
+    again = null;
+    placeLogin(false);
+    if (isLoggedIn) waiting?.resolve();
+    else waiting?.reject(waiting.error);
+  }
+
+  function leave() {
+    user = null;
+    settle(false);
+    showPanel("login");
+  }
+  element("login-cancel").addEventListener("click", leave);
+  loginDialog.addEventListener("cancel", (event) => {
+    event.preventDefault();
+    leave();
+  });
+
+  function showUser() {
+    element("session-user").textContent = user.email;
+    element("session-role").textContent = user.role;
+    element("forbidden-user").textContent = user.email;
   }
 
   /** Shows the section, the form to log in, or why the user may not see the section. */
@@ -131,29 +259,59 @@ window.BucketListConsole = (() => {
     try {
       user ??= await requestUser();
     } catch (error) {
-      if (stored()) sayError(error);
+      if (stored()) sayError(error, show);
       return;
     }
-    element("session-user").textContent = user.email;
-    element("session-role").textContent = user.role;
-    element("forbidden-user").textContent = user.email;
+    showUser();
     showPanel(user.role === "admin" ? "view" : "forbidden");
-    if (user.role === "admin") await load();
+    if (user.role === "admin") await reload();
+  }
+
+  /** Loads the data of the section. An error has a button to try again. */
+  async function reload() {
+    try {
+      await load();
+    } catch (error) {
+      sayError(error, reload);
+    }
+  }
+
+  /** Hides the section if the user is no longer an administrator. */
+  async function checkRole() {
+    user = await requestUser();
+    if (user.role === "admin") return;
+    showUser();
+    showPanel("forbidden");
+    say(`${user.email} is no longer an administrator. Ask another administrator, or log in with another account.`, true);
   }
 
   const notAdmin = ({ role, email }) => (role === "admin" ? null : `${email} is not an administrator. The console is for administrators only.`);
 
-  element("login").addEventListener("submit", (event) => {
+  /** Shows an error of the form: inside the dialog, the message of the page is behind it. */
+  function sayLoginError(error) {
+    if (loginForm.parentElement !== loginDialog) return sayError(error);
+    element("login-reason").textContent = messageOf(error);
+    return undefined;
+  }
+
+  loginForm.addEventListener("submit", (event) => {
     event.preventDefault();
-    const form = event.target;
-    busy(form.querySelector("button"), async () => {
-      say("Logging in…");
-      const session = await logIn(element("login-email").value, element("login-password").value, notAdmin);
-      form.reset(); // leave no password in a hidden field
-      user = session.user;
+    busy(loginForm.querySelector("button"), async () => {
+      const isAgain = again !== null;
+      if (!isAgain) say("Logging in…");
+      try {
+        const session = await logIn(element("login-email").value, element("login-password").value, notAdmin);
+        user = session.user;
+      } catch (error) {
+        return sayLoginError(error);
+      }
+      loginForm.reset(); // leave no password in a hidden field
+      showUser();
       say("");
+      if (isAgain) return settle(true);
       await show();
       element("content").focus();
+      return undefined;
     });
   });
 
@@ -166,11 +324,15 @@ window.BucketListConsole = (() => {
 
   onChange((session, reason) => {
     if (!session) {
-      // What the user has entered stays in the hidden view.
+      // With a reason, the session has ended by itself: a request that needs it shows the form above the section.
+      if (reason && isOpen()) return;
       user = null;
       showPanel("login");
       if (reason) say(reason, true);
       element("login-email").focus();
+    } else if (again && !session.user) {
+      // Another tab has logged in again.
+      settle(true);
     } else if (!user) {
       // Another tab has logged in. A login in this tab continues by itself.
       if (!session.user) show().catch(sayError);
@@ -183,8 +345,11 @@ window.BucketListConsole = (() => {
     return show().catch(sayError);
   }
 
+  /** Returns the administrator who is logged in. */
+  const currentUser = () => user;
+
   return {
-    busy, call, clear, confirm, consumerKey, consumerName, contract, copy, create, day, daysUntil, download, element, json, link, number, onClick,
-    say, sayError, start, time,
+    age, busy, call, clear, confirm, consumerKey, consumerName, contract, copy, create, currentUser, day, daysUntil, download, element, json, link, named,
+    number, onClick, operations, reload, say, sayError, start, time, url,
   };
 })();

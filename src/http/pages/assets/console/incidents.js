@@ -1,229 +1,225 @@
-// Lists, shows, exports, resolves and deletes incidents. `?id=` selects an incident; the other parameters are filters.
+// The lists of incident groups and of single incidents. The address has the filters; `?id=` selects an incident, `?id=latest` the newest one of the
+// filters.
 "use strict";
 
 (() => {
   const {
-    call, confirm, contract, copy, create, download, element, filled, filters, json, link, list, number, onClick, say, sayError, start, time,
+    age, busy, contract, create, element, emptyState, filters, json, link, list, named, number, onClick, operations, say, selection, sparkline, start, time, url,
   } = window.BucketListConsole;
-  const REPORT_KEY = "bucketlist-console-report";
   const INCIDENTS = "/v2/admin/incidents";
-  const PAGE = "/console/incidents";
-  const MEDIA_TYPES = { postman: "application/json", curl: "text/plain", har: "application/json" };
-  const EXTENSIONS = { postman: "postman_collection.json", curl: "sh", har: "har" };
-
-  // ---- list ---------------------------------------------------------------------------------------------------------
+  const GROUPS = "/v2/admin/incident-groups";
+  const PAGE = url("/console/incidents");
+  /** Filters that only single incidents have. */
+  const OF_INCIDENTS = ["request_id", "received_after", "fingerprint"];
+  const MAX_IDS = 100;
 
   const outcomeOf = ({ status, code }) => [status, code].filter(Boolean).join(" ");
-  const state = (incident) => (incident.resolved ? `resolved${incident.fixed_in ? ` in ${incident.fixed_in}` : ""}` : "unresolved");
-  const columns = [
-    { title: "Incident", cell: ({ id }) => link(`#${id}`, `${PAGE}?id=${id}`) },
-    { title: "Received", className: "time", cell: ({ received_at: at }) => time(at) },
-    { title: "Operation", className: "code", cell: ({ operation, method }) => operation ?? method },
-    { title: "Response", cell: (incident) => create("span", { text: outcomeOf(incident), className: incident.status >= 500 ? "response" : "response client" }) },
-    { title: "User", cell: ({ user_id: id }) => (id ? link(`user ${id}`, `/console/audit?actor_id=${id}`) : "unknown") },
-    { title: "Version", cell: ({ server_version: version }) => version },
-    { title: "State", cell: (incident) => create("span", { text: state(incident), className: incident.resolved ? "state" : "state open" }) },
-    { title: "Request ID", className: "code", cell: ({ request_id: id }) => id },
-  ];
-
-  const operations = async () => Object.values((await contract()).paths).flatMap((path) => Object.values(path)).map(({ operationId: id }) => id).filter(Boolean);
   const codes = async () => (await contract()).components.schemas.ErrorCode.enum;
+  const response = (incident) => create("span", { text: outcomeOf(incident), className: incident.status >= 500 ? "response" : "response client" });
 
-  /** Returns the known name that equals the text regardless of case. */
-  const named = (kind, known) => async (text) => {
-    const names = await known();
-    const wanted = text.toLowerCase().replace(/[\s-]/g, "_");
-    const found = names.find((name) => [text.toLowerCase(), wanted].includes(name.toLowerCase()));
-    if (found) return found;
-    const similar = names.filter((name) => name.toLowerCase().includes(wanted)).slice(0, 5);
-    throw new Error(`No ${kind} is named “${text}”.${similar.length ? ` Similar: ${similar.join(", ")}.` : ""}`);
-  };
+  // ---- filters ------------------------------------------------------------------------------------------------------
 
-  function query() {
-    const all = params();
+  const { params, apply, clear } = filters(element("filters"), () => show(), {
+    operation: named("operation", operations), code: named("error code", codes), fingerprint: (text) => text.toLowerCase(),
+  });
+
+  /** Returns the view of the address: some filters apply to single incidents only. */
+  const view = () => (params().get("view") === "incidents" || OF_INCIDENTS.some((name) => params().has(name)) ? "incidents" : "groups");
+
+  function query(names) {
+    const all = new URLSearchParams([...params()].filter(([name]) => names.includes(name)));
     if (all.has("received_after")) all.set("received_after", `${all.get("received_after")}T00:00:00Z`);
     return all;
   }
+  const SHARED = ["resolved", "operation", "code", "status"];
+  const incidentQuery = () => query([...SHARED, ...OF_INCIDENTS]);
 
-  const { params } = filters(element("filters"), () => show(), {
-    operation: named("operation", operations), code: named("error code", codes), fingerprint: (text) => text.toLowerCase(),
+  function groupQuery() {
+    const all = query([...SHARED, "sort"]);
+    if (!all.has("sort")) all.set("sort", "-last_seen_at");
+    return all;
+  }
+
+  const isFiltered = () => [...params().keys()].some((name) => name !== "view" && name !== "sort");
+
+  /** Applies a search by the kind of its text: an ID of an incident, a status, an error code, an operation, a fingerprint or a request ID. */
+  async function find(text) {
+    if (/^#\d+$/.test(text)) return open(new URLSearchParams([["id", text.slice(1)]]));
+    if (/^[1-5]\d\d$/.test(text)) return apply(new URLSearchParams([["status", text]]));
+    if (/^[0-9a-f]{24}$/i.test(text)) return apply(new URLSearchParams([["fingerprint", text.toLowerCase()]]));
+    const same = (name) => name.toLowerCase() === text.toLowerCase().replace(/[\s-]/g, "_") || name.toLowerCase() === text.toLowerCase();
+    const code = (await codes()).find(same);
+    if (code) return apply(new URLSearchParams([["code", code]]));
+    const operation = (await operations()).find(same);
+    if (operation) return apply(new URLSearchParams([["operation", operation]]));
+    if (!/^[A-Za-z0-9._-]+$/.test(text)) throw new Error(`“${text}” is not a request ID, an error code, an operation, a status or the #ID of an incident.`);
+    return apply(new URLSearchParams([["request_id", text]]));
+  }
+
+  element("find").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const form = event.target;
+    const text = form.elements.q.value.trim();
+    if (text) busy(form.querySelector("button"), () => find(text));
   });
+
+  // ---- groups -------------------------------------------------------------------------------------------------------
+
+  const { column: selectColumn, clear: clearSelection, selected, update: updateSelection } = selection(
+    ({ operation, status, code }) => `${operation ?? "unknown operation"} ${outcomeOf({ status, code })}`,
+    (values) => {
+      element("bulk").hidden = values.length === 0;
+      element("bulk-count").textContent = `${number(values.length)} selected`;
+    },
+  );
+
+  const STATE_CLASSES = { unresolved: "state open", regressed: "state warn", resolved: "state good" };
+  const groupState = ({ state, fixed_in: version }) => [
+    create("span", { text: state, className: STATE_CLASSES[state] ?? "state" }), ...(state === "resolved" && version ? [create("small", { text: ` in ${version}` })] : []),
+  ];
+
+  function groupTitle(group) {
+    const name = `${group.operation ?? "No operation"}: ${outcomeOf(group)}`;
+    const title = group.incidents > 0 ? link(name, `${PAGE}?fingerprint=${group.fingerprint}&id=latest`) : create("span", { text: name });
+    title.className = "group-title";
+    const detail = group.incidents > 0 ? group.site : "only counted: no incident is stored";
+    return [title, ...(detail ? [create("small", { children: [create("bdi", { text: detail })] })] : [])];
+  }
+
+  const groups = list({
+    root: element("groups"), label: "Groups of incidents",
+    columns: [
+      selectColumn,
+      { title: "Failure", className: "wide", cell: groupTitle },
+      { title: "14 days", cell: ({ activity }) => sparkline(activity) },
+      { title: "Count", className: "number", cell: ({ occurrences }) => number(occurrences) },
+      { title: "Users", className: "number", cell: ({ users }) => number(users) },
+      { title: "First seen", className: "time", cell: ({ first_seen_at: at }) => age(at) },
+      { title: "Last seen", className: "time", cell: ({ last_seen_at: at }) => age(at) },
+      { title: "State", cell: groupState },
+    ],
+    emptyTitle: "No failures",
+    empty: "The server groups requests that fail with a status of 5xx, and requests of an administrator with the header X-Debug-Capture. Failures appear here within a second.",
+    path: () => `${GROUPS}?${groupQuery()}`,
+    isFiltered, clear, onPage: () => updateSelection(),
+  });
+
+  element("bulk").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const resolved = event.submitter.value === "true";
+    busy(event.submitter, async () => {
+      const ids = selected().map(({ id }) => id);
+      const version = event.target.elements.fixed_in.value.trim();
+      let changed = 0;
+      for (let from = 0; from < ids.length; from += MAX_IDS) {
+        say(`Changing ${number(from)} of ${number(ids.length)} groups…`);
+        const body = { ids: ids.slice(from, from + MAX_IDS), resolved, ...(resolved && version && { fixed_in: version }) };
+        changed += (await json(`${GROUPS}/resolve`, { method: "POST", body })).data.length;
+      }
+      event.target.reset();
+      clearSelection();
+      await groups.reload();
+      say(`Marked ${number(changed)} ${changed === 1 ? "group" : "groups"} as ${resolved ? "resolved. It becomes unresolved if the failure occurs again." : "unresolved."}`);
+      element("content").focus();
+    });
+  });
+  onClick(element("bulk-clear"), () => clearSelection());
+
+  // ---- single incidents ---------------------------------------------------------------------------------------------
+
+  const href = ({ id }) => {
+    const all = new URLSearchParams(params());
+    all.delete("view");
+    return `${PAGE}?${new URLSearchParams([["id", id], ...all])}`;
+  };
+  const state = (incident) => (incident.resolved ? `resolved${incident.fixed_in ? ` in ${incident.fixed_in}` : ""}` : "unresolved");
+
   const incidents = list({
-    root: element("rows"), label: "Incidents", columns,
-    empty: "No incidents are recorded. The server records requests that fail with a status of 5xx, and requests of an administrator with X-Debug-Capture.",
-    path: () => `${INCIDENTS}?${query()}`,
-    isFiltered: () => params().size > 0,
+    root: element("rows"), label: "Incidents",
+    columns: [
+      { title: "Incident", cell: (incident) => link(`#${incident.id}`, href(incident)) },
+      { title: "Received", className: "time", cell: ({ received_at: at }) => time(at) },
+      { title: "Operation", className: "code", cell: ({ operation, method }) => operation ?? method },
+      { title: "Response", cell: response },
+      { title: "User", cell: ({ user_id: id }) => (id ? link(`user ${id}`, `/console/audit?actor_id=${id}`) : "unknown") },
+      { title: "Version", cell: ({ server_version: version }) => version },
+      { title: "State", cell: (incident) => create("span", { text: state(incident), className: incident.resolved ? "state good" : "state open" }) },
+      { title: "Request ID", className: "code", cell: ({ request_id: id }) => id },
+    ],
+    emptyTitle: "No incidents",
+    empty: "The server records requests that fail with a status of 5xx, and requests of an administrator with the header X-Debug-Capture.",
+    path: () => `${INCIDENTS}?${incidentQuery()}`,
+    isFiltered, clear,
   });
-
-  async function fillOptions() {
-    for (const [id, names] of [["operations", await operations()], ["codes", await codes()]]) {
-      element(id).replaceChildren(...names.map((name) => create("option", { attributes: { value: name } })));
-    }
-  }
-
-  // ---- incident -----------------------------------------------------------------------------------------------------
-
-  let shown = null;
-
-  /** Returns JSON with indentation; other text as it is. Numbers keep their digits and duplicate keys remain. */
-  function pretty(text) {
-    try {
-      JSON.parse(text);
-    } catch {
-      return text;
-    }
-    let depth = 0;
-    const tokens = text.match(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g) ?? [];
-    const indent = () => `\n${"  ".repeat(depth)}`;
-    return tokens.map((token, index) => {
-      const isEmpty = /[}\]]/.test(tokens[index + 1] ?? "");
-      if (token === "{" || token === "[") {
-        depth += 1;
-        return isEmpty ? token : token + indent();
-      }
-      if (token === "}" || token === "]") {
-        depth -= 1;
-        return /[{[]/.test(tokens[index - 1] ?? "") ? token : indent() + token;
-      }
-      if (token === ",") return `,${indent()}`;
-      return token === ":" ? ": " : token;
-    }).join("");
-  }
-
-  function message(first, { headers, body }) {
-    const lines = [first, ...headers.map(({ name, value }) => `${name}: ${value}`), ""];
-    const text = body.text === null ? `(base64)\n${body.base64}` : pretty(body.text);
-    return lines.join("\n") + (text && `\n${text}`) + (body.truncated ? "\n… (truncated: exceeds the capture limit)" : "");
-  }
-
-  /** Returns the text with its placeholders marked. */
-  function marked(text, placeholders) {
-    if (placeholders.length === 0) return [text];
-    const longestFirst = [...placeholders].sort((a, b) => b.length - a.length);
-    const pattern = longestFirst.map((placeholder) => placeholder.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|");
-    return text.split(new RegExp(`(${pattern})`)).map((part, index) => (index % 2 ? create("mark", { text: part, className: "placeholder" }) : part));
-  }
-
-  function showIncident(incident) {
-    shown = incident;
-    const { request, response } = incident;
-    element("title").textContent = `#${incident.id} ${incident.operation ?? request.method}: ${outcomeOf({ status: response.status, code: incident.code })}`;
-    document.title = `Incident #${incident.id} · Console · BucketList API`;
-    element("same").href = `${PAGE}?fingerprint=${incident.fingerprint}`;
-    const facts = {
-      "Request ID": incident.request_id,
-      Received: time(incident.received_at),
-      Duration: `${(incident.duration_us / 1000).toFixed(1)} ms`,
-      Caller: incident.user_id ? `${incident.role} ${incident.user_id}${incident.session_id ? `, session ${incident.session_id}` : ""}` : "unknown",
-      "Error location": incident.site || "–",
-      "Occurrences (fingerprint)": `${number(incident.occurrences)} (${incident.fingerprint})`,
-      Server: `${incident.server_version}, API version ${incident.contract ?? "none"}`,
-      State: state(incident),
-      "Body SHA-256": request.body.sha256,
-      "Trace ID": incident.trace_id ?? "–",
-    };
-    element("facts").replaceChildren(...Object.entries(facts).map(([name, value]) => create("div", { children: [create("dt", { text: name }), create("dd", { text: value })] })));
-    const placeholders = incident.placeholders ?? [];
-    element("request").replaceChildren(...marked(message(`${request.method} ${request.target}`, request), placeholders));
-    element("response").replaceChildren(...marked(message(`${response.status}`, response), placeholders));
-    element("placeholders").hidden = placeholders.length === 0;
-    element("resolve").textContent = incident.resolved ? "Mark as unresolved" : "Mark as resolved";
-    showReplay();
-  }
-
-  function storedReport() {
-    try {
-      return JSON.parse(sessionStorage.getItem(REPORT_KEY));
-    } catch {
-      return null;
-    }
-  }
-
-  function showReplay() {
-    const report = storedReport();
-    const outcome = report?.outcomes.find(({ request_id: id }) => id === shown.request_id);
-    const differences = outcome?.differences ?? [];
-    const compared = [
-      { title: "Location", className: "code", cell: ({ location }) => location },
-      { title: "Captured", cell: ({ captured }) => captured ?? "–" },
-      { title: "Now", cell: ({ replayed }) => replayed ?? "–" },
-    ];
-    element("differences").replaceChildren(...(differences.length ? [filled("Differences", compared, differences)] : []));
-    const result = () => {
-      if (!outcome) return report ? "The report does not contain this incident." : "Load a replay report to compare the current response with the captured one.";
-      if (outcome.not_sent) return outcome.not_sent;
-      const label = outcome.reproduced ? "Reproduced." : outcome.fixed ? "Fixed." : "Fails differently.";
-      return [`Against ${report.against}: ${outcomeOf(outcome.replayed)}. ${label}`, ...outcome.contract_violations].join(" ");
-    };
-    element("replay-result").textContent = result();
-  }
-
-  async function exportAs(target) {
-    const { id, request } = shown;
-    const response = await call(`${INCIDENTS}/${id}/${target}`, { accept: MEDIA_TYPES[target] });
-    const blob = await response.blob();
-    download(blob, `incident-${id}.${EXTENSIONS[target]}`);
-    const file = target === "postman" ? JSON.parse(await blob.text()).item[0].request.body?.file?.src : null;
-    if (!file) return say(`Exported incident #${id} for ${target}.`);
-    const bytes = request.body.base64 ? Uint8Array.from(atob(request.body.base64), (c) => c.charCodeAt(0)) : request.body.text;
-    download(new Blob([bytes], { type: "application/octet-stream" }), file);
-    say(`Exported incident #${id}. Its body is binary: copy ${file} to the working directory of Postman or Newman.`);
-  }
-
-  async function resolve() {
-    const body = { resolved: !shown.resolved };
-    showIncident(await json(`${INCIDENTS}/${shown.id}`, { method: "PATCH", body }));
-    say(`Marked as ${shown.resolved ? "resolved" : "unresolved"}, with all incidents of its group.`);
-  }
-
-  async function remove() {
-    const { id } = shown;
-    if (!(await confirm({ title: `Delete incident #${id}?`, text: "The captured request and response are deleted permanently.", label: "Delete incident" }))) return;
-    await call(`${INCIDENTS}/${id}`, { method: "DELETE" });
-    history.replaceState(null, "", PAGE);
-    await show();
-    say(`Incident #${id} deleted.`);
-    element("content").focus();
-  }
 
   // ---- address ------------------------------------------------------------------------------------------------------
 
+  function open(values) {
+    history.pushState(null, "", `?${values}`);
+    return show();
+  }
+
+  /** Returns the ID in the address. `latest` is the newest incident of the filters. */
+  async function incidentId() {
+    const id = new URLSearchParams(location.search).get("id");
+    if (id !== "latest") return id;
+    const { data } = await json(`${INCIDENTS}?${incidentQuery()}&per_page=1`);
+    if (data.length === 0) throw new Error("This group has no stored incident any more: its retention period is over, or it was deleted.");
+    const all = new URLSearchParams(location.search);
+    all.set("id", String(data[0].id));
+    history.replaceState(null, "", `?${all}`);
+    return String(data[0].id);
+  }
+
+  async function showList() {
+    const current = view();
+    element("groups").hidden = current !== "groups";
+    element("rows").hidden = current !== "incidents";
+    for (const label of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("#filters [data-view]"))) label.hidden = label.dataset.view !== current;
+    for (const name of ["groups", "incidents"]) {
+      const tab = element(`view-${name}`);
+      const all = query(SHARED);
+      if (name === "incidents") all.set("view", "incidents");
+      tab.href = `${PAGE}${all.size ? `?${all}` : ""}`;
+      if (name === current) tab.setAttribute("aria-current", "page");
+      else tab.removeAttribute("aria-current");
+    }
+    clearSelection();
+    await (current === "groups" ? groups : incidents).reload();
+  }
+
   /** Shows the incident or the list that the address selects. */
   async function show() {
-    const id = new URLSearchParams(location.search).get("id");
-    element("list").hidden = id !== null;
+    const hasId = new URLSearchParams(location.search).has("id");
+    element("list").hidden = hasId;
     element("incident").hidden = true;
-    if (id === null) return incidents.reload();
+    if (!hasId) {
+      document.title = "Incidents · Console · BucketList API";
+      return showList();
+    }
     say("Loading…");
+    let id;
     try {
+      id = await incidentId();
       if (!/^[1-9]\d{0,17}$/.test(id)) throw new Error(`“${id}” is not the ID of an incident.`);
-      showIncident(await json(`${INCIDENTS}/${id}`));
-      element("incident").hidden = false;
-      element("title").focus();
+      await window.BucketListConsole.showIncident(id, incidentQuery());
       say("");
     } catch (error) {
       // The list stays within reach.
       element("list").hidden = false;
-      await incidents.reload();
-      sayError(error.status === 404 ? new Error(`Incident #${id} does not exist. It may have been deleted, or its retention period is over.`) : error);
+      await showList();
+      throw error.status === 404 ? new Error(`Incident #${id} does not exist. It may have been deleted, or its retention period is over.`) : error;
     }
   }
 
-  onClick(element("resolve"), resolve);
-  onClick(element("delete"), remove);
-  element("copy-id").addEventListener("click", (event) => copy(shown.request_id, event.target));
-  document.querySelectorAll("[data-export]").forEach((button) => onClick(button, () => exportAs(button.dataset.export)));
-  element("report").addEventListener("change", async (event) => {
-    try {
-      const report = JSON.parse(await event.target.files[0].text());
-      if (!Array.isArray(report.outcomes)) throw new SyntaxError();
-      sessionStorage.setItem(REPORT_KEY, JSON.stringify(report));
-      say("");
-    } catch {
-      say("This file is not a replay report.", true);
+  async function fillOptions() {
+    const [allOperations, allCodes] = [await operations(), await codes()];
+    for (const [id, names] of [["operations", allOperations], ["codes", allCodes], ["names", [...allCodes, ...allOperations]]]) {
+      element(id).replaceChildren(...names.map((name) => create("option", { attributes: { value: name } })));
     }
-    showReplay();
-  });
+  }
+
+  Object.assign(window.BucketListConsole, { incidents: { open, outcomeOf, show, state } });
   fillOptions().catch(() => {});
-  start(show);
+  window.BucketListConsole.startIncidents = () => start(show);
 })();

@@ -16,6 +16,7 @@
       onClick(created, () => work(created));
       return [created];
     };
+    /** @param {"retry" | "cancel"} operation */
     const change = async (target, operation, done) => {
       jobs.replace(target, await json(`${JOBS}/${job.id}/${operation}`, { method: "POST" }));
       say(done);
@@ -48,12 +49,13 @@
     { title: "Actions", className: "actions", cell: actions },
   ];
 
-  const { params } = filters(element("filters"), () => jobs.reload(), { kind: (text) => text.toLowerCase().replace(/[\s-]/g, "_") });
+  const { params, clear } = filters(element("filters"), () => jobs.reload(), { kind: (text) => text.toLowerCase().replace(/[\s-]/g, "_") });
   const jobs = list({
     root: element("rows"), label: "Jobs", columns,
-    empty: "There are no jobs. Mail, exports and other background work appear here.",
+    emptyTitle: "No jobs", empty: "Mail, exports and other background work appear here. Completed jobs are deleted after one day by default.",
     path: () => `${JOBS}?${params()}`,
     isFiltered: () => params().size > 0,
+    clear,
   });
 
   const scheduleColumns = [

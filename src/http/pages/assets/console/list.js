@@ -2,15 +2,16 @@
 "use strict";
 
 (() => {
-  const { busy, create, json, number, say } = window.BucketListConsole;
-  const { messageOf } = window.BucketList;
+  const { busy, create, json, number, say, sayError } = window.BucketListConsole;
 
   /**
    * Returns an empty table. The roles keep it a table for screen readers where CSS shows its rows as blocks.
-   * Columns: `{ title, cell(row) → text or node, className }`.
+   * Columns: `{ title, cell(row) → text or node, className, head }`; `head` is a node in place of the title.
    */
   function table(label, columns) {
-    const head = columns.map(({ title, className = "" }) => create("th", { text: title, className, attributes: { scope: "col", role: "columnheader" } }));
+    const head = columns.map(({ title, className = "", head: content }) => create("th", {
+      className, attributes: { scope: "col", role: "columnheader" }, children: [content ?? title],
+    }));
     const body = create("tbody", { attributes: { role: "rowgroup" } });
     const headRow = create("tr", { attributes: { role: "row" }, children: head });
     return create("table", {
@@ -35,13 +36,45 @@
     return created;
   }
 
+  /** Returns a column of boxes that select rows, and the selection. `name(value)` names a row for screen readers. */
+  function selection(name, onChange) {
+    const values = new Map();
+    const all = create("input", { attributes: { type: "checkbox", "aria-label": "Select all rows" } });
+    const boxes = () => [...values.keys()].filter((box) => box.isConnected);
+    const selected = () => boxes().filter((box) => box.checked).map((box) => values.get(box));
+    function update() {
+      const shown = boxes();
+      const count = selected().length;
+      all.checked = count > 0 && count === shown.length;
+      all.indeterminate = count > 0 && count < shown.length;
+      onChange(selected());
+    }
+    function select(isSelected) {
+      for (const box of boxes()) box.checked = isSelected;
+      update();
+    }
+    all.addEventListener("change", () => select(all.checked));
+    const cell = (value) => {
+      const box = create("input", { attributes: { type: "checkbox", "aria-label": `Select ${name(value)}` } });
+      values.set(box, value);
+      box.addEventListener("change", update);
+      return box;
+    };
+    return { column: { title: "Select", head: all, className: "select", cell }, clear: () => select(false), selected, update };
+  }
+
+  /** Returns a text with an explanation in place of an empty table. */
+  function emptyState(title, text, actions = []) {
+    return create("div", { className: "empty-state", children: [create("p", { text: title, className: "empty-title" }), create("p", { text }), ...actions] });
+  }
+
   /**
-   * Shows a list of the API in `root`, one page at a time. `path()` returns the path of the first page; `empty` is the text without any entry.
-   * Returns `reload` and `replace`.
+   * Shows a list of the API in `root`, one page at a time. `path()` returns the path of the first page; `empty` is the text without any entry,
+   * `emptyTitle` its title. `clear()` removes the filters; `onPage(page)` is called with each page. Returns `reload` and `replace`.
    */
-  function list({ root, label, columns, path, empty, isFiltered = () => false }) {
+  function list({ root, label, columns, path, empty, emptyTitle = "Nothing here yet", isFiltered = () => false, clear = null, onPage = () => {} }) {
     const body = table(label, columns);
-    const none = create("p", { className: "note", attributes: { hidden: "" } });
+    const none = create("div", { attributes: { hidden: "" } });
     const more = create("button", { text: "Show more", className: "button more", attributes: { type: "button", hidden: "" } });
     root.replaceChildren(body, none, more);
     const rows = body.tBodies[0];
@@ -59,12 +92,19 @@
         rows.append(...added);
         more.hidden = !next;
         none.hidden = rows.childElementCount > 0;
-        none.textContent = isFiltered() ? "Nothing matches these filters." : empty;
+        if (!none.hidden) none.replaceChildren(isFiltered() ? noMatch() : emptyState(emptyTitle, empty));
         body.hidden = rows.childElementCount === 0;
+        onPage(page);
         return added;
       } finally {
         if (current === generation) body.removeAttribute("aria-busy");
       }
+    }
+
+    function noMatch() {
+      const button = create("button", { text: "Clear the filters", className: "button", attributes: { type: "button" } });
+      if (clear) button.addEventListener("click", clear);
+      return emptyState("Nothing matches these filters.", "Remove a filter, or check its spelling.", clear ? [button] : []);
     }
 
     more.addEventListener("click", () => busy(more, async () => {
@@ -126,8 +166,10 @@
       const query = values.toString();
       history.pushState(null, "", query ? `?${query}` : location.pathname);
       fill();
-      return onChange().catch((error) => say(messageOf(error), true));
+      return change();
     }
+
+    const change = () => onChange().catch((error) => sayError(error, change));
 
     form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -138,19 +180,20 @@
           if (text && text !== form.elements[name].dataset.default) values.set(name, normalize[name] ? await normalize[name](text) : text);
         }
         await apply(values);
-      }).catch((error) => say(messageOf(error), true));
+      }).catch(sayError);
     });
+    const clear = () => apply(new URLSearchParams());
     form.addEventListener("reset", (event) => {
       event.preventDefault();
-      apply(new URLSearchParams());
+      clear();
     });
     addEventListener("popstate", () => {
       fill();
-      onChange().catch((error) => say(messageOf(error), true));
+      change();
     });
     fill();
-    return { params, apply };
+    return { params, apply, clear };
   }
 
-  Object.assign(window.BucketListConsole, { filled, filters, list });
+  Object.assign(window.BucketListConsole, { emptyState, filled, filters, list, selection });
 })();

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { chart, create, day, daysUntil, element, filled, filters, json, link, number, say, start } = window.BucketListConsole;
+  const { chart, create, day, daysUntil, element, filled, filters, json, link, number, say, start, url } = window.BucketListConsole;
   const HOUR = 3_600_000;
   const PAGE = 100;
 
@@ -13,7 +13,7 @@
     const count = isHourly ? 24 : 30;
     const last = Math.floor(Date.now() / step) * step;
     const first = last - (count - 1) * step;
-    const query = new URLSearchParams({ group_by: isHourly ? "hour" : "day", from: day(new Date(first)), per_page: PAGE });
+    const query = new URLSearchParams({ group_by: isHourly ? "hour" : "day", from: day(new Date(first)), per_page: String(PAGE) });
     const { data } = await json(`/v2/admin/usage?${query}`);
     const rows = new Map(data.map((row) => [Date.parse(isHourly ? row.hour : row.day), row]));
     return Array.from({ length: count }, (_, index) => {
@@ -24,7 +24,7 @@
   }
 
   async function health() {
-    const response = await fetch("/health/ready", { headers: { Accept: "application/json" } });
+    const response = await fetch(url("/health/ready"), { headers: { Accept: "application/json" } });
     const body = await response.json().catch(() => null);
     return response.ok ? { text: "Ready", detail: "Database and migrations pass." } : { text: "Not ready", detail: body?.detail ?? `Status ${response.status}`, isBad: true };
   }
@@ -62,20 +62,26 @@
   async function load() {
     say("Loading…");
     const period = params().get("period") ?? "24h";
-    const [days, plotted, ready, version, groups, deprecations] = await Promise.all([
+    const jobsIn = (state) => json(`/v2/admin/jobs?state=${state}&include=total&per_page=1`);
+    const [days, plotted, ready, version, groups, deprecations, queued, dead] = await Promise.all([
       usage("30d"), period === "30d" ? null : usage(period), health(), json("/version"),
       json(`/v2/admin/incident-groups?resolved=false&per_page=${PAGE}`), json(`/v2/admin/deprecations?per_page=${PAGE}`),
+      jobsIn("queued"), jobsIn("dead"),
     ]);
     const called = showDeprecations(deprecations);
+    const jobs = dead.meta.total > 0
+      ? linked("Jobs", `${number(dead.meta.total)} dead`, "/console/jobs?state=dead", `${number(queued.meta.total)} queued; dead jobs have failed for the last time`)
+      : linked("Jobs", `${number(queued.meta.total)} queued`, "/console/jobs", "no dead jobs");
     const today = days.at(-1);
     const latency = today.latency_ms;
     element("figures").replaceChildren(
       figure("Health", ready.text, ready.detail, ready.isBad),
       figure("Version", version.version, `API ${version.contracts.join(", ")}; commit ${version.commit.slice(0, 10)}`),
-      linked("Requests today", number(today.requests), "/console/usage", "since 00:00 UTC"),
+      linked("Requests today", number(today.requests), "/console/usage?group_by=day", "since 00:00 UTC"),
       figure("Errors today", percent(today.errors, today.requests), `${number(today.errors)} responses of 400 or more`),
       figure("Latency today", latency ? `${latency.p95.toFixed(1)} ms` : "–", latency ? `p95; p50 ${latency.p50.toFixed(1)} ms, p99 ${latency.p99.toFixed(1)} ms` : "no requests"),
-      linked("Unresolved incidents", `${number(groups.data.length)}${groups.links.next ? "+" : ""}`, "/console/incidents?resolved=false", "groups of equal failures"),
+      linked("Unresolved incidents", `${number(groups.data.length)}${groups.links.next ? "+" : ""}`, "/console/incidents?resolved=false", `groups of equal failures; ${number(groups.data.filter(({ state }) => state === "regressed").length)} occurred again after a fix`),
+      jobs,
       figure("Deprecations left", number(called.length), `of ${number(deprecations.data.length)} deprecated operations`),
     );
     const rows = plotted ?? days;
@@ -91,7 +97,7 @@
   const { params } = filters(element("filters"), load);
   // Addresses of incidents before the console had several pages.
   function follow() {
-    if (/^#\d+$/.test(location.hash)) location.replace(`/console/incidents?id=${location.hash.slice(1)}`);
+    if (/^#\d+$/.test(location.hash)) location.replace(url(`/console/incidents?id=${location.hash.slice(1)}`));
   }
   addEventListener("hashchange", follow);
   follow();

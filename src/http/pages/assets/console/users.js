@@ -51,11 +51,12 @@
     { title: "Actions", className: "actions", cell: actions },
   ];
 
-  const { params } = filters(element("filters"), () => users.reload());
+  const { params, clear } = filters(element("filters"), () => users.reload());
   const users = list({
-    root: element("rows"), label: "Users", columns, empty: "There are no users.",
+    root: element("rows"), label: "Users", columns, emptyTitle: "No users", empty: "Accounts appear here after a registration, or after `bucketlist user create`.",
     path: () => `${USERS}?${new URLSearchParams([["sort", "-created_at"], ...params()].filter(([name], index) => name !== "sort" || index > 0 || !params().has("sort")))}`,
     isFiltered: () => params().size > 0,
+    clear,
   });
   start(users.reload);
 })();

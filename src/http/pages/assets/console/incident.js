@@ -1,0 +1,271 @@
+// One incident: its request and response, replay on a configured server, exports, state, and the incidents before and after it.
+"use strict";
+
+(() => {
+  const {
+    call, confirm, copy, create, download, element, filled, json, link, number, onClick, say, sayError, showMessage, startIncidents, time, url,
+    incidents: { open, outcomeOf, show, state },
+  } = window.BucketListConsole;
+  const INCIDENTS = "/v2/admin/incidents";
+  const PAGE = url("/console/incidents");
+  const REPORT_KEY = "bucketlist-console-report";
+  const TARGET_KEY = "bucketlist-console-target";
+  const MEDIA_TYPES = { postman: "application/json", curl: "text/plain", har: "application/json" };
+  const EXTENSIONS = { postman: "postman_collection.json", curl: "sh", har: "har" };
+  /** Number of incidents in which the neighbours are searched. */
+  const MAX_NEIGHBOURS = 1000;
+
+  let shown = null;
+
+  // ---- facts --------------------------------------------------------------------------------------------------------
+
+  function caller(incident) {
+    if (!incident.user_id) return incident.role ? "a deleted account" : "not authenticated";
+    const client = incident.api_client_id ? `, API client ${incident.api_client_id} (${incident.scopes.join(", ")})` : "";
+    const session = incident.session_id ? `, session ${incident.session_id}` : "";
+    return [link(`${incident.role} ${incident.user_id}`, `/console/audit?actor_id=${incident.user_id}`), `${session}${client}`];
+  }
+
+  function showFacts(incident) {
+    const facts = {
+      "Request ID": incident.request_id,
+      Received: time(incident.received_at),
+      Duration: `${(incident.duration_us / 1000).toFixed(1)} ms`,
+      Caller: caller(incident),
+      Occurrences: `${number(incident.occurrences)} with this fingerprint`,
+      Fingerprint: incident.fingerprint,
+      Server: `${incident.server_version}, API version ${incident.contract ?? "none"}`,
+      "Trace ID": incident.trace_id ?? "–",
+      "Body SHA-256": incident.request.body.sha256,
+    };
+    element("facts").replaceChildren(...Object.entries(facts).map(([name, value]) => create("div", {
+      children: [create("dt", { text: name }), create("dd", { children: Array.isArray(value) ? value : [value] })],
+    })));
+  }
+
+  function showIncident(incident) {
+    shown = incident;
+    const { request, response } = incident;
+    element("title").textContent = `#${incident.id} ${incident.operation ?? request.method}: ${outcomeOf({ status: response.status, code: incident.code })}`;
+    document.title = `Incident #${incident.id} · Console · BucketList API`;
+    element("state").textContent = state(incident);
+    element("state").className = incident.resolved ? "state good" : "state open";
+    element("site").textContent = incident.site;
+    element("same").href = `${PAGE}?fingerprint=${incident.fingerprint}`;
+    element("same").textContent = `Incidents with this fingerprint (${number(incident.occurrences)} occurrences)`;
+    element("code-page").hidden = !incident.code;
+    element("code-page").href = url(`/problems/${(incident.code ?? "").toLowerCase().replaceAll("_", "-")}`);
+    element("audit-page").href = url(`/console/audit?target_type=incident&target_id=${incident.id}`);
+    showFacts(incident);
+    const placeholders = incident.placeholders ?? [];
+    showMessage(element("request"), `${request.method} ${request.target}`, request, placeholders);
+    showMessage(element("response"), `${response.status}`, response, placeholders);
+    element("placeholders").hidden = placeholders.length === 0;
+    element("resolve").textContent = incident.resolved ? "Mark as unresolved" : "Mark as resolved";
+  }
+
+  // ---- neighbours ---------------------------------------------------------------------------------------------------
+
+  /** The incidents of the filters, newest first, as far as they have been read. */
+  let neighbours = { key: null, ids: [], next: null };
+
+  async function showNeighbours(query) {
+    const key = query.toString();
+    const id = shown.id;
+    if (neighbours.key !== key || !neighbours.ids.includes(id)) neighbours = { key, ids: [], next: `${INCIDENTS}?${query}&per_page=100` };
+    const isKnown = () => neighbours.ids.includes(id) && (neighbours.ids.at(-1) !== id || !neighbours.next);
+    while (!isKnown() && neighbours.next && neighbours.ids.length < MAX_NEIGHBOURS) {
+      const page = await json(neighbours.next);
+      neighbours.ids.push(...page.data.map((incident) => incident.id));
+      neighbours.next = page.links.next;
+    }
+    if (shown.id !== id) return;
+    const index = neighbours.ids.indexOf(id);
+    const [newer, older] = [neighbours.ids[index - 1], index < 0 ? undefined : neighbours.ids[index + 1]];
+    for (const [button, neighbour] of [["newer", newer], ["older", older]]) {
+      element(button).disabled = neighbour === undefined;
+      element(button).dataset.id = neighbour ?? "";
+    }
+    const count = `${number(neighbours.ids.length)}${neighbours.next ? "+" : ""}`;
+    element("position").textContent = index < 0 ? "" : `${number(index + 1)} of ${count}${key ? " with these filters" : ""}`;
+  }
+
+  function move(event) {
+    const all = new URLSearchParams(location.search);
+    all.set("id", event.currentTarget.dataset.id);
+    const button = event.currentTarget;
+    open(all).then(() => {
+      // The same button can be pressed repeatedly.
+      if (!button.disabled) button.focus();
+    }).catch(sayError);
+  }
+  for (const id of ["newer", "older"]) element(id).addEventListener("click", move);
+
+  // ---- replay -------------------------------------------------------------------------------------------------------
+
+  const RESULTS = {
+    reproduced: ["Reproduced", "state open", "The request still fails in the same way."],
+    fixed: ["Fixed", "state good", "The request no longer fails. Mark the incident as resolved if this server has the version that will be released."],
+    different: ["Different", "state warn", "The request fails in another way, or its response violates the API documentation."],
+    not_sent: ["Not sent", "state", "The request was not sent."],
+  };
+
+  let targets = null;
+  async function loadTargets() {
+    targets ??= (await json("/v2/admin/replay-targets?per_page=100")).data;
+    element("replay").disabled = false;
+    if (targets.length === 0) {
+      element("replay-result").replaceChildren("No server is configured for replays. Ask the operator to set ", create("code", { text: "REPLAY_TARGETS" }), ", such as ", create("code", { text: "staging=https://staging.example.com" }), ", or replay on the command line.");
+    }
+  }
+
+  function targetField() {
+    const options = targets.map(({ name, url }) => create("option", { text: `${name} (${url})`, attributes: { value: name } }));
+    const select = create("select", { attributes: { name: "target" }, children: options });
+    const last = localStorage.getItem(TARGET_KEY);
+    if (targets.some(({ name }) => name === last)) select.value = last;
+    return create("label", { children: ["Server ", select] });
+  }
+
+  function showReplay({ against, result, captured, replayed, differences, violations, reason }) {
+    const [label, className, text] = RESULTS[result];
+    const outcome = [create("span", { text: label, className }), " "];
+    if (replayed) outcome.push(`Captured ${outcomeOf(captured)}; now ${outcomeOf(replayed)} on ${against}. `);
+    outcome.push(reason ? `${reason.at(0).toUpperCase()}${reason.slice(1)}${/[.!?]$/.test(reason) ? "" : "."}` : text);
+    element("replay-result").replaceChildren(create("p", { children: outcome }));
+    const columns = [
+      { title: "Location", className: "code", cell: ({ location }) => location },
+      { title: "Captured", className: "removed", cell: (difference) => create("bdi", { text: difference.captured ?? "–" }) },
+      { title: "Now", className: "added", cell: (difference) => create("bdi", { text: difference.replayed ?? "–" }) },
+    ];
+    const violationColumns = [{ title: "Violations of the API documentation", cell: (violation) => create("bdi", { text: violation }) }];
+    element("differences").replaceChildren(
+      ...(differences.length ? [filled("Differences", columns, differences)] : []),
+      ...(violations.length ? [filled("Violations", violationColumns, violations)] : []),
+    );
+  }
+
+  async function replay() {
+    const { id } = shown;
+    await loadTargets();
+    if (targets.length === 0) return say("No server is configured for replays.", true);
+    const text = "The server receives the captured request. A replay creates an account and the resources that the request needs, and deletes them afterwards. It is written to the audit log.";
+    const values = await confirm({ title: `Replay incident #${id}?`, text, label: "Replay now", fields: [targetField()], isDangerous: false });
+    if (!values) return undefined;
+    localStorage.setItem(TARGET_KEY, values.target);
+    element("replay-result").textContent = `Replaying on ${values.target}. This takes up to 25 seconds.`;
+    element("differences").replaceChildren();
+    try {
+      const outcome = await json(`${INCIDENTS}/${id}/replay`, { method: "POST", body: { target: values.target } });
+      if (shown.id !== id) return undefined;
+      showReplay({ ...outcome, against: outcome.target.name, violations: outcome.contract_violations });
+    } catch (error) {
+      element("replay-result").textContent = "The replay failed.";
+      throw error;
+    }
+    return undefined;
+  }
+
+  // ---- reports of the command line ----------------------------------------------------------------------------------
+
+  function storedReport() {
+    try {
+      return JSON.parse(sessionStorage.getItem(REPORT_KEY));
+    } catch {
+      return null;
+    }
+  }
+
+  function showReport() {
+    const report = storedReport();
+    element("differences").replaceChildren();
+    element("replay-result").textContent = "Send the request again to see whether it still fails.";
+    const outcome = report?.outcomes.find(({ request_id: id }) => id === shown.request_id);
+    if (!outcome) {
+      if (report) element("replay-result").textContent = "The loaded report does not contain this incident.";
+      return;
+    }
+    const result = outcome.not_sent ? "not_sent" : outcome.reproduced ? "reproduced" : outcome.fixed ? "fixed" : "different";
+    showReplay({
+      against: report.against, result, captured: outcome.captured ?? { status: shown.response.status, code: shown.code }, replayed: outcome.replayed,
+      differences: outcome.differences ?? [], violations: outcome.contract_violations ?? [], reason: outcome.not_sent ?? null,
+    });
+  }
+
+  // ---- actions ------------------------------------------------------------------------------------------------------
+
+  /** @param {"postman" | "curl" | "har"} target */
+  async function exportAs(target) {
+    const { id, request } = shown;
+    const response = await call(`${INCIDENTS}/${id}/${target}`, { accept: MEDIA_TYPES[target] });
+    const blob = await response.blob();
+    download(blob, `incident-${id}.${EXTENSIONS[target]}`);
+    const file = target === "postman" ? JSON.parse(await blob.text()).item[0].request.body?.file?.src : null;
+    if (!file) return say(`Exported incident #${id} for ${target}.`);
+    const bytes = request.body.base64 ? Uint8Array.from(atob(request.body.base64), (c) => c.charCodeAt(0)) : request.body.text;
+    download(new Blob([bytes], { type: "application/octet-stream" }), file);
+    say(`Exported incident #${id}. Its body is binary: copy ${file} to the working directory of Postman or Newman.`);
+  }
+
+  async function copyCurl() {
+    const response = await call(`${INCIDENTS}/${shown.id}/curl`, { accept: MEDIA_TYPES.curl });
+    await copy(await response.text(), element("copy-curl"));
+    say("The command reads the URL of the server from BASE_URL and the access token from TOKEN.");
+  }
+
+  async function resolve() {
+    const body = { resolved: !shown.resolved };
+    showIncident(await json(`${INCIDENTS}/${shown.id}`, { method: "PATCH", body }));
+    say(`Marked as ${shown.resolved ? "resolved" : "unresolved"}, with all incidents of its group.`);
+  }
+
+  async function remove() {
+    const { id } = shown;
+    if (!(await confirm({ title: `Delete incident #${id}?`, text: "The captured request and response are deleted permanently.", label: "Delete incident" }))) return;
+    await call(`${INCIDENTS}/${id}`, { method: "DELETE" });
+    neighbours = { key: null, ids: [], next: null };
+    const all = new URLSearchParams(location.search);
+    all.delete("id");
+    history.replaceState(null, "", all.size ? `?${all}` : PAGE);
+    await show();
+    say(`Incident #${id} deleted.`);
+    element("content").focus();
+  }
+
+  onClick(element("replay"), replay);
+  onClick(element("resolve"), resolve);
+  onClick(element("delete"), remove);
+  onClick(element("copy-curl"), copyCurl);
+  element("copy-id").addEventListener("click", (event) => copy(shown.request_id, event.target));
+  /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-export]")).forEach((button) => {
+    onClick(button, () => exportAs(/** @type {"postman" | "curl" | "har"} */ (button.dataset.export)));
+  });
+  element("report").addEventListener("change", async (event) => {
+    try {
+      const report = JSON.parse(await event.target.files[0].text());
+      if (!Array.isArray(report.outcomes)) throw new SyntaxError();
+      sessionStorage.setItem(REPORT_KEY, JSON.stringify(report));
+      say("");
+    } catch {
+      say("This file is not a replay report.", true);
+    }
+    showReport();
+  });
+
+  /** Shows the incident with this ID. `query` has the filters of the list that it belongs to. */
+  window.BucketListConsole.showIncident = async (id, query) => {
+    showIncident(await json(`${INCIDENTS}/${id}`));
+    const back = new URLSearchParams(location.search);
+    back.delete("id");
+    element("back").href = `${PAGE}${back.size ? `?${back}` : ""}`;
+    element("back").textContent = query.size ? "Back to the list" : "All incidents";
+    element("incident").hidden = false;
+    element("newer").disabled = true;
+    element("older").disabled = true;
+    element("position").textContent = "";
+    showReport();
+    element("title").focus();
+    await Promise.all([showNeighbours(query), loadTargets()]);
+  };
+  startIncidents();
+})();

@@ -1,0 +1,91 @@
+// Captured requests and responses as text: JSON with indentation and colours, placeholders marked, large bodies cut until the user asks for them.
+"use strict";
+
+(() => {
+  const { create, number } = window.BucketListConsole;
+  /** Number of characters of a body that are displayed at first: more would make the page slow. */
+  const SHOWN = 20_000;
+
+  /** Returns the tokens of JSON with white space for its indentation. Numbers keep their digits and duplicate keys remain. */
+  function* indented(text) {
+    let depth = 0;
+    let previous = "";
+    const tokens = text.match(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g) ?? [];
+    for (const [index, token] of tokens.entries()) {
+      const isEmpty = /[}\]]/.test(tokens[index + 1] ?? "");
+      if (token === "{" || token === "[") {
+        depth += 1;
+        yield { text: token };
+        if (!isEmpty) yield { text: `\n${"  ".repeat(depth)}` };
+      } else if (token === "}" || token === "]") {
+        depth -= 1;
+        yield { text: /[{[]/.test(previous) ? token : `\n${"  ".repeat(depth)}${token}` };
+      } else if (token === ",") {
+        yield { text: `,\n${"  ".repeat(depth)}` };
+      } else if (token === ":") {
+        yield { text: ": " };
+      } else {
+        const kind = token[0] !== "\"" ? "literal" : tokens[index + 1] === ":" ? "key" : "string";
+        yield { text: token, kind };
+      }
+      previous = token;
+    }
+  }
+
+  function isJson(text) {
+    try {
+      JSON.parse(text);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Returns a function that splits a text into parts and marks its placeholders. */
+  function marker(placeholders) {
+    if (placeholders.length === 0) return (text) => [text];
+    const longestFirst = [...placeholders].sort((a, b) => b.length - a.length);
+    const pattern = longestFirst.map((placeholder) => placeholder.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|");
+    const split = new RegExp(`(${pattern})`);
+    const mark = (text) => create("mark", { text, className: "placeholder", attributes: { title: "Placeholder of a masked value" } });
+    return (text) => text.split(split).map((part, index) => (index % 2 ? mark(part) : part));
+  }
+
+  /** Returns the nodes of about `limit` characters of a body, and whether that is all of it. */
+  function bodyNodes(text, marked, limit) {
+    if (!isJson(text)) return { nodes: marked(text.slice(0, limit)), isComplete: text.length <= limit };
+    const nodes = [];
+    let length = 0;
+    for (const { text: token, kind } of indented(text)) {
+      if (length >= limit) return { nodes, isComplete: false };
+      length += token.length;
+      nodes.push(kind ? create("span", { className: `json-${kind}`, children: marked(token) }) : token);
+    }
+    return { nodes, isComplete: true };
+  }
+
+  /** Shows a message in `target`: the first line, the headers and the body. */
+  function showMessage(target, first, { headers, body }, placeholders) {
+    const marked = marker(placeholders);
+    const nodes = [create("span", { className: "first-line", children: marked(first) })];
+    for (const { name, value } of headers) nodes.push("\n", create("span", { text: `${name}: `, className: "json-key" }), ...marked(value));
+    nodes.push("\n");
+    target.replaceChildren(...nodes);
+    const text = body.text ?? `(base64)\n${body.base64}`;
+    const end = body.truncated ? [create("span", { text: "\n… (truncated: exceeds the capture limit)", className: "muted" })] : [];
+    if (!(body.text || body.base64)) return target.append(create("span", { text: "\n(no body)", className: "muted" }));
+    const { nodes: shown, isComplete } = bodyNodes(text, marked, SHOWN);
+    if (isComplete) return target.append("\n", ...shown, ...end);
+    const rest = create("button", { text: `Show all ${number(text.length)} characters`, className: "button", attributes: { type: "button" } });
+    const part = create("span", { children: shown });
+    rest.addEventListener("click", () => {
+      rest.remove();
+      part.replaceChildren(...bodyNodes(text, marked, Infinity).nodes);
+      target.append(...end);
+      target.focus();
+    });
+    return target.append("\n", part, "\n", rest);
+  }
+
+  window.BucketListConsole.showMessage = showMessage;
+})();
