@@ -226,6 +226,7 @@ async function overview() {
     await bars(24);
     await page.locator('.chart > svg .dot-a').first().waitFor();
     await page.locator('#deprecations', { hasText: 'listBucketlists' }).waitFor();
+    await page.locator('#failures tbody tr', { hasText: 'BUCKETLIST_NOT_FOUND' }).locator('.sparkline').waitFor();
     await page.locator('.chart summary').first().press('Enter');
     await page.locator('.chart details table').first().waitFor();
     await inspect(page, 'overview');

@@ -2,7 +2,9 @@
 "use strict";
 
 (() => {
-  const { chart, create, day, daysUntil, element, filled, filters, json, link, number, say, start, url } = window.BucketListConsole;
+  const {
+    age, chart, create, day, daysUntil, element, filled, filters, json, link, number, say, sparkline, start, url,
+  } = window.BucketListConsole;
   const HOUR = 3_600_000;
   const PAGE = 100;
 
@@ -51,6 +53,26 @@
     { title: "Last request", className: "time", cell: ({ consumers }) => window.BucketListConsole.time(consumers.map(({ last_seen_at: seen }) => seen).sort().at(-1)) },
   ];
 
+  /** Number of groups of incidents in the overview. */
+  const FAILURES = 5;
+  /** @type {Column<Schema<"IncidentGroup">>[]} */
+  const failureColumns = [
+    { title: "Failure", className: "code", cell: ({ operation, status, code, fingerprint, incidents }) => {
+      const text = `${operation ?? "No operation"}: ${[status, code].filter(Boolean).join(" ")}`;
+      return incidents > 0 ? link(text, `/console/incidents?fingerprint=${fingerprint}&id=latest`) : text;
+    } },
+    { title: "14 days", cell: ({ activity }) => sparkline(activity) },
+    { title: "Count", className: "number", cell: ({ occurrences }) => number(occurrences) },
+    { title: "Users", className: "number", cell: ({ users }) => number(users) },
+    { title: "Last seen", className: "time", cell: ({ last_seen_at: at }) => age(at) },
+    { title: "State", cell: ({ state }) => create("span", { text: state, className: state === "regressed" ? "state warn" : "state open" }) },
+  ];
+
+  function showFailures({ data }) {
+    const none = create("p", { text: "No failure is unresolved. Failures are requests with a status of 5xx.", className: "note" });
+    element("failures").replaceChildren(data.length ? filled("Latest unresolved failures", failureColumns, data.slice(0, FAILURES)) : none);
+  }
+
   function showDeprecations({ data }) {
     const called = data.filter(({ consumers_total: total }) => total > 0);
     const text = data.length === 0 ? "The API has no deprecated operations."
@@ -65,10 +87,11 @@
     const jobsIn = (state) => json(`/v2/admin/jobs?state=${state}&include=total&per_page=1`);
     const [days, plotted, ready, version, groups, deprecations, queued, dead] = await Promise.all([
       usage("30d"), period === "30d" ? null : usage(period), health(), json("/version"),
-      json(`/v2/admin/incident-groups?resolved=false&per_page=${PAGE}`), json(`/v2/admin/deprecations?per_page=${PAGE}`),
+      json(`/v2/admin/incident-groups?resolved=false&sort=-last_seen_at&per_page=${PAGE}`), json(`/v2/admin/deprecations?per_page=${PAGE}`),
       jobsIn("queued"), jobsIn("dead"),
     ]);
     const called = showDeprecations(deprecations);
+    showFailures(groups);
     const jobs = dead.meta.total > 0
       ? linked("Jobs", `${number(dead.meta.total)} dead`, "/console/jobs?state=dead", `${number(queued.meta.total)} queued; dead jobs have failed for the last time`)
       : linked("Jobs", `${number(queued.meta.total)} queued`, "/console/jobs", "no dead jobs");
