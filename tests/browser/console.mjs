@@ -427,6 +427,20 @@ async function incidents(hostile, binary, huge) {
     assert.ok((await page.locator('#request').textContent()).length > before);
     assert.equal(await focused(page), 'request');
   });
+  await check('among very many incidents, the neighbours are searched in the newest 1,000', async () => {
+    let requests = 0;
+    const summary = { ...hostile, id: 1_000_000_000, _links: {} };
+    await page.route('**/v2/admin/incidents?*', (route) => {
+      requests += 1;
+      const data = Array.from({ length: 100 }, (_, index) => ({ ...summary, id: summary.id - 100 * requests - index }));
+      return route.fulfill({ json: { data, meta: { per_page: 100, has_more: true, total: null }, links: { self: '/', next: `/v2/admin/incidents?cursor=${requests}` } } });
+    });
+    await visit(`/console/incidents?id=${hostile.id}`);
+    await page.locator('#position', { hasText: 'older than the newest 1,000' }).waitFor();
+    assert.ok(await page.locator('#older').isDisabled() && await page.locator('#newer').isDisabled());
+    assert.equal(requests, 10);
+    await page.unroute('**/v2/admin/incidents?*');
+  });
   await check('“Replay now” sends the request to a configured server and shows the differences', async () => {
     await visit(`/console/incidents?id=${hostile.id}`);
     await page.click('#replay');

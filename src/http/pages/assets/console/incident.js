@@ -87,7 +87,8 @@
       element(button).dataset.id = neighbour ?? "";
     }
     const count = `${number(neighbours.ids.length)}${neighbours.next ? "+" : ""}`;
-    element("position").textContent = index < 0 ? "" : `${number(index + 1)} of ${count}${key ? " with these filters" : ""}`;
+    const unknown = neighbours.next ? `older than the newest ${number(neighbours.ids.length)}` : "";
+    element("position").textContent = index < 0 ? unknown : `${number(index + 1)} of ${count}${key ? " with these filters" : ""}`;
   }
 
   function move(event) {
