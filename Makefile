@@ -93,8 +93,25 @@ bench: ## Measure throughput, login floods, incident capture, metrics and traces
 
 .PHONY: bench-http
 bench-http: ## Measure requests over HTTP with wrk; SERVERS="old=BINARY new=BINARY" compares builds
+	@scripts/deps http
 	@cargo build --quiet --release --bin bucketlist
 	@benches/http/run $(or $(SERVERS),current=target/release/bucketlist)
+
+.PHONY: compare-http
+compare-http: ## Compare requests over HTTP with other servers on SQLite and PostgreSQL: axum, poem, FastAPI, Fastify
+	@scripts/deps http
+	@cargo build --quiet --release --bin bucketlist
+	@benches/http/contenders/compare
+
+.PHONY: instructions
+instructions: ## Count the instructions of hot paths with callgrind; fail above the baseline + 3 %
+	@scripts/deps instructions
+	@benches/instructions/run
+
+.PHONY: instructions-update
+instructions-update: ## Write the baseline of `make instructions`
+	@scripts/deps instructions
+	@benches/instructions/run --update
 
 .PHONY: torture
 torture: ## Verify that 10,000 redacted requests fail like the originals

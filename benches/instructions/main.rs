@@ -1,0 +1,156 @@
+//! The hot paths of the server, for counting their instructions: requests through the app in this process, on SQLite.
+//!
+//! `benches/instructions/run` runs this program under callgrind, which writes the counts of all threads whenever [`end_of_section`] is called.
+//! Each measurement of a path is a section, and so is the work before it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark stops at the first error")]
+#![allow(clippy::print_stdout, reason = "benchmarks print their results")]
+
+#[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "the other benchmarks also use PostgreSQL")]
+mod support;
+
+use std::{hint::black_box, process::ExitCode};
+
+use bucketlist::{
+    app::App,
+    auth::AccessTokens,
+    db::Target,
+    domain::{Clock, SystemClock, SystemRandom},
+    seed,
+};
+use poem::{Endpoint, Request, Response, http::Method};
+use secrecy::SecretString;
+use support::SECRET;
+use tokio::runtime::Builder;
+
+/// Requests in a section.
+const REQUESTS: usize = 100;
+/// Sections of each path. The smallest count is the one with the least work of other threads.
+const ROUNDS: usize = 5;
+/// Requests before each section.
+const WARM_UP: usize = 10;
+/// Rows that are created before the first section.
+const ROWS: usize = 40;
+
+/// Creates a request, from its number and the ETag of a bucketlist.
+type Build = fn(usize, &str) -> Request;
+
+/// The paths: name, whether responses are cached, request, and status.
+const PATHS: [(&str, bool, Build, u16); 9] = [
+    ("retrieve a bucketlist, cached", true, |_, _| get("/v2/bucketlists/1").finish(), 200),
+    (
+        "retrieve a bucketlist, not modified",
+        true,
+        |_, etag| get("/v2/bucketlists/1").header("if-none-match", etag).finish(),
+        304,
+    ),
+    ("retrieve a bucketlist", false, |_, _| get("/v2/bucketlists/1").finish(), 200),
+    ("list 20 bucketlists with total", false, |_, _| get("/v1/bucketlists").finish(), 200),
+    ("list 20 items with total", false, |_, _| get("/v1/bucketlists/1/items").finish(), 200),
+    ("create a bucketlist", false, |number, _| post("/v2/bucketlists", &format!("Coast {number}")), 201),
+    ("create an item", false, |number, _| post("/v2/bucketlists/1/items", &format!("Coast {number}")), 201),
+    ("search", false, |_, _| get("/v2/search?q=list&per_page=10").finish(), 200),
+    ("create an invalid item", false, |_, _| post("/v2/bucketlists/1/items", ""), 422),
+];
+
+fn get(path: &str) -> poem::RequestBuilder {
+    Request::builder().uri_str(path)
+}
+
+fn post(path: &str, name: &str) -> Request {
+    let body = format!(r#"{{"name":"{name}","description":"A hike along the coast with friends"}}"#);
+    let length = body.len();
+    get(path).method(Method::POST).content_type("application/json").header("content-length", length).body(body)
+}
+
+/// Ends a section. Callgrind recognises this function by its name.
+#[inline(never)]
+fn end_of_section(name: &str) {
+    println!("{name}");
+    black_box(name);
+}
+
+fn main() -> ExitCode {
+    // `cargo test --benches` also runs this program, without `--bench`.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return ExitCode::SUCCESS;
+    }
+    // As in a server, but without output.
+    tracing_subscriber::fmt()
+        .with_env_filter("info")
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false)
+        .with_writer(std::io::sink)
+        .init();
+    println!("requests {REQUESTS}");
+    verify_tokens();
+    // One thread, so that requests do not move between threads.
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(send_requests());
+    ExitCode::SUCCESS
+}
+
+fn verify_tokens() {
+    let tokens = AccessTokens::new(&SecretString::from(SECRET), &[], 900);
+    let now = SystemClock.now_seconds();
+    let token = tokens.issue(2, 1, now, &SystemRandom).unwrap();
+    for _ in 0..ROUNDS {
+        end_of_section("preparation");
+        for _ in 0..REQUESTS {
+            black_box(tokens.verify(black_box(&token), now).unwrap());
+        }
+        end_of_section("path verify an access token");
+    }
+}
+
+async fn send_requests() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = |cache_bytes| {
+        let mut config = support::config(folder.path(), &[("RESPONSE_CACHE_BYTES", cache_bytes)]);
+        config.database = support::options(Target::Sqlite(folder.path().join("instructions.db")));
+        config
+    };
+    support::prepare(&config("0"));
+    let (uncached, cached) = (support::app(&config("0")), support::app(&config("33554432")));
+    let token = support::log_in(&uncached, seed::DEMO_EMAIL, seed::DEMO_PASSWORD).await;
+    let mut created = 0;
+    for (path, name) in [("/v2/bucketlists", "List"), ("/v2/bucketlists/1/items", "Item")] {
+        for number in 0..ROWS {
+            send(&uncached, &token, post(path, &format!("{name} {number}")), 201).await;
+        }
+    }
+    for _ in 0..ROUNDS {
+        for (name, is_cached, build, status) in PATHS {
+            let app = if is_cached { &cached } else { &uncached };
+            let etag = etag_of(app, &token).await;
+            for number in 0..WARM_UP + REQUESTS {
+                if number == WARM_UP {
+                    end_of_section("preparation");
+                }
+                created += 1;
+                send(app, &token, build(created, &etag), status).await;
+            }
+            end_of_section(&format!("path {name}"));
+        }
+    }
+}
+
+/// Returns the current ETag of the bucketlist.
+async fn etag_of(app: &App, token: &str) -> String {
+    let response = send(app, token, get("/v2/bucketlists/1").finish(), 200).await;
+    response.headers()["etag"].to_str().unwrap().to_owned()
+}
+
+/// Sends a request and reads the response.
+async fn send(app: &App, token: &str, mut request: Request, status: u16) -> Response {
+    request.headers_mut().insert("authorization", token.parse().unwrap());
+    let mut response = app.endpoint.call(request).await.unwrap();
+    assert_eq!(response.status().as_u16(), status);
+    let body = response.take_body().into_bytes().await.unwrap();
+    assert_eq!(body.is_empty(), status == 304);
+    black_box(body);
+    response
+}
