@@ -10,7 +10,7 @@ use poem::{Endpoint, Response, Route, endpoint::BoxEndpoint};
 use secrecy::SecretString;
 
 use crate::{
-    auth::{AccessTokens, ApiKeyVerifier, Hasher, RefreshTokens, Signer, TokenStatusCache},
+    auth::{AccessTokens, ApiKeyVerifier, DatabaseCacheSuspension, Hasher, RefreshTokens, Signer, TokenStatusCache},
     build_info,
     capture::{self, RecordCipher, Recorder},
     config::{Config, Environment, ReplayAdmin, TokenSettings},
@@ -22,10 +22,12 @@ use crate::{
         ResponseValidator, UnversionedRoutes,
     },
     jobs::{BackupSchedule, DeprecationMailSettings, IncidentWriter, JobWorker, RetentionPeriods, WorkerSettings},
-    limits::{ActiveLimits, InMemoryRateLimiter},
+    limits::{ActiveLimits, InMemoryRateLimiter, SharedRateLimiter},
     mail::{FileMailer, Mail, MailError, Mailer, SmtpMailer, TracedMailer, templates},
     metrics::{MeteredMailer, Metrics, MetricsEndpoint},
-    postman, seed,
+    postman,
+    redis::{AccountEpochs, Redis, RedisMonitor},
+    seed,
     services::{Context, Outbox, ReplayTarget, RetentionPolicy, Revisions, Services},
     traces::Tracer,
     usage::{UsageRecorder, UsageWriter},
@@ -83,6 +85,8 @@ pub struct App {
     pub response_validator: Option<ResponseValidator>,
     /// `None` without a metrics listener.
     pub metrics: Option<MetricsEndpoint>,
+    /// Keeps the connection to Redis; `None` without Redis.
+    pub redis: Option<(Redis, RedisMonitor)>,
     /// `None` if traces are not exported.
     pub tracer: Option<Tracer>,
 }
@@ -123,12 +127,21 @@ impl App {
         }
         let job_metrics = metrics.as_mut().map(Metrics::jobs);
         let tokens = Arc::new(access_tokens(&config.tokens, secret).map_err(AppError::Key)?);
+        let redis = config
+            .redis
+            .clone()
+            .map(|settings| Redis::new(settings, config.shared_settings(secret), metrics.as_mut().map(Metrics::redis)));
         let limiter = InMemoryRateLimiter::new(&config.limits, &dependencies.clock).map(Arc::new);
         let limits = ActiveLimits::new(config.limits, limiter.clone());
-        let limiter = limiter.map(|limiter| limiter as Arc<dyn RateLimiter>);
-        // Only a sole writer sees every change, and so may cache what it has read.
+        let limiter = limiter.map(|limiter| rate_limiter(redis.as_ref(), limiter));
+        // What a server has read may be cached if it sees every change: as the only writer, or through epochs.
         let is_sole_writer = config.is_sole_writer();
-        let (token_status, revisions) = (TokenStatusCache::new(is_sole_writer), Revisions::new(is_sole_writer));
+        let epochs = redis.clone().filter(|_| !is_sole_writer).map(|redis| {
+            let suspension = DatabaseCacheSuspension::new(db.clone(), Arc::clone(&dependencies.clock));
+            AccountEpochs::new(redis, Arc::new(suspension))
+        });
+        let token_status = TokenStatusCache::new(is_sole_writer, epochs.clone());
+        let revisions = Revisions::new(is_sole_writer);
         if let Some(metrics) = &mut metrics {
             metrics::register_token_cache(metrics, &token_status);
         }
@@ -146,6 +159,7 @@ impl App {
             session_ttl: config.tokens.session_ttl,
             token_status: token_status.clone(),
             revisions: revisions.clone(),
+            epochs,
             limits: limiter.clone(),
             outbox: Outbox::default(),
             tracer: tracer.clone(),
@@ -199,6 +213,7 @@ impl App {
             unversioned: UnversionedRoutes::new(
                 config,
                 db.clone(),
+                redis.clone(),
                 readiness.clone(),
                 published_files(config, &tokens)?,
                 Arc::clone(&dependencies.clock),
@@ -235,8 +250,17 @@ impl App {
             cache,
             response_validator,
             metrics: metrics.map(MetricsEndpoint::new),
+            redis: redis.map(|redis| (redis.clone(), redis.monitor())),
             tracer,
         })
+    }
+}
+
+/// Returns a limiter that counts in Redis, or in memory without Redis.
+fn rate_limiter(redis: Option<&Redis>, in_memory: Arc<InMemoryRateLimiter>) -> Arc<dyn RateLimiter> {
+    match redis {
+        Some(redis) => Arc::new(SharedRateLimiter::new(redis.clone(), in_memory)),
+        None => in_memory,
     }
 }
 

@@ -19,6 +19,7 @@ pub mod mail;
 pub mod metrics;
 pub mod postman;
 pub mod profiles;
+pub mod redis;
 pub mod seed;
 pub mod server;
 pub mod services;

@@ -1,13 +1,17 @@
 //! Verifies the keys of API clients.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use moka::sync::Cache;
 
 use super::ApiKey;
 use crate::{
     db::{Db, DbError, repositories::api_clients},
-    domain::{ApiClientId, ApiKeyStatus, Clock, Timestamp},
+    domain::{ApiClientId, ApiKeyStatus, Clock, Timestamp, UserId},
+    redis::{Epoch, MAX_AGE},
 };
 
 /// Interval between two records of a use.
@@ -21,20 +25,31 @@ const MAX_ENTRIES: u64 = 10_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KnownApiClient {
     pub id: ApiClientId,
+    pub account: UserId,
     /// Requests per minute; `None` for the general rate limit.
     pub rate_limit: Option<u32>,
 }
 
-/// Verifies keys against the database on every request, so that all servers reject a revoked key immediately.
+/// Verifies keys so that all servers reject a revoked key immediately: against the database on every request, or against an entry that is
+/// valid in the current epoch of the account.
 #[derive(Clone)]
 pub struct ApiKeyVerifier {
     db: Db,
     clock: Arc<dyn Clock>,
     /// By digest. Determines rate limits, which are checked before the database is read, but grants nothing.
     verified: Cache<Vec<u8>, KnownApiClient>,
+    /// By digest.
+    statuses: Cache<Vec<u8>, CachedKeyStatus>,
     /// When this process last recorded a use, so that a database that cannot be written delays one request per interval and not
     /// all.
     recorded: Cache<ApiClientId, Timestamp>,
+}
+
+#[derive(Clone)]
+struct CachedKeyStatus {
+    epoch: Epoch,
+    read_at: Instant,
+    status: Arc<ApiKeyStatus>,
 }
 
 impl ApiKeyVerifier {
@@ -44,6 +59,7 @@ impl ApiKeyVerifier {
             db,
             clock,
             verified: Cache::builder().max_capacity(MAX_ENTRIES).time_to_live(VERIFIED_TTL).build(),
+            statuses: Cache::builder().max_capacity(MAX_ENTRIES).time_to_live(MAX_AGE).build(),
             recorded: Cache::new(MAX_ENTRIES),
         }
     }
@@ -55,23 +71,45 @@ impl ApiKeyVerifier {
     }
 
     /// Returns the status of an active key and records its use; `None` if the key is unknown, expired or revoked, or if the account
-    /// is disabled.
+    /// is disabled. `epoch` is that of the account, read during this request; `None` if nothing cached is valid.
     ///
     /// # Errors
     /// Fails if the database cannot be read.
-    pub async fn verify(&self, key: &ApiKey) -> Result<Option<ApiKeyStatus>, DbError> {
-        let (prefix, now) = (key.prefix().to_owned(), self.clock.now());
-        let status = self.db.read(move |c| api_clients::key_status(c, &prefix).map_err(DbError::from)).await?;
-        // An unknown prefix takes the same time as a wrong key.
-        let is_match = key.matches(status.as_ref().map_or(&[0; 32][..], |status| &status.digest));
-        let Some(status) = status.filter(|status| is_match && status.is_active(now)) else {
-            self.verified.invalidate(&key.digest());
+    pub async fn verify(&self, key: &ApiKey, epoch: Option<Epoch>) -> Result<Option<ApiKeyStatus>, DbError> {
+        let (digest, now) = (key.digest(), self.clock.now());
+        let status = match epoch.and_then(|epoch| self.cached(&digest, epoch)) {
+            Some(status) => Some(status),
+            None => self.read(key, epoch, now).await?,
+        };
+        let Some(status) = status.filter(|status| status.is_active(now)) else {
+            self.verified.invalidate(&digest);
             return Ok(None);
         };
         let rate_limit = status.client.rate_limit.and_then(|limit| u32::try_from(limit).ok());
-        self.verified.insert(key.digest(), KnownApiClient { id: status.client.id, rate_limit });
+        let known = KnownApiClient { id: status.client.id, account: status.client.user_id, rate_limit };
+        self.verified.insert(digest, known);
         self.record_use(&status, now).await;
         Ok(Some(status))
+    }
+
+    fn cached(&self, digest: &[u8], epoch: Epoch) -> Option<ApiKeyStatus> {
+        let entry = self.statuses.get(digest)?;
+        (entry.epoch == epoch && entry.read_at.elapsed() < MAX_AGE).then(|| (*entry.status).clone())
+    }
+
+    async fn read(&self, key: &ApiKey, epoch: Option<Epoch>, now: Timestamp) -> Result<Option<ApiKeyStatus>, DbError> {
+        let (prefix, read_at) = (key.prefix().to_owned(), Instant::now());
+        let status = self.db.read(move |c| api_clients::key_status(c, &prefix, now).map_err(DbError::from)).await?;
+        // An unknown prefix takes the same time as a wrong key.
+        let is_match = key.matches(status.as_ref().map_or(&[0; 32][..], |status| &status.digest));
+        let status = status.filter(|_| is_match);
+        if let (Some(epoch), Some(status)) = (epoch, &status)
+            && status.is_cacheable
+            && epoch.account() == status.client.user_id
+        {
+            self.statuses.insert(key.digest(), CachedKeyStatus { epoch, read_at, status: Arc::new(status.clone()) });
+        }
+        Ok(status)
     }
 
     async fn record_use(&self, status: &ApiKeyStatus, now: Timestamp) {

@@ -2,6 +2,7 @@
 
 mod api_key_verifier;
 mod api_keys;
+mod cache_suspension;
 mod hashing;
 mod refresh;
 mod signer;
@@ -10,6 +11,7 @@ mod tokens;
 
 pub use api_key_verifier::{ApiKeyVerifier, KnownApiClient};
 pub use api_keys::ApiKey;
+pub use cache_suspension::DatabaseCacheSuspension;
 pub use hashing::{Hasher, HasherBusy};
 pub use refresh::{RefreshTokens, digest};
 pub use signer::{SIGNATURE_LEN, Signer};

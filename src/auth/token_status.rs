@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use moka::sync::Cache;
@@ -13,19 +13,44 @@ use moka::sync::Cache;
 use super::Claims;
 use crate::{
     db::{Db, DbError, repositories::sessions},
-    domain::{SessionId, TokenStatus},
+    domain::{SessionId, Timestamp, TokenStatus, UserId},
+    redis::{AccountEpochs, Epoch, MAX_AGE},
 };
 
-/// Caches the status of tokens between requests if this process is the only writer.
+/// Caches the status of tokens between requests, if this process sees every change.
 ///
-/// Code that ends a session or changes an account calls [`TokenStatusCache::invalidate`] after its commit and before its
-/// response; this invalidates all entries. The command line changes the SQLite database from another process: such a change
-/// takes effect when the entries expire.
+/// Code that ends a session or changes an account invalidates the entries after its commit and before its response: with
+/// [`TokenStatusCache::invalidate`] if this process is the only writer, and with the epoch of the account if servers share Redis. The command
+/// line changes the database from another process: such a change takes effect when the entries expire.
 #[derive(Clone)]
 pub struct TokenStatusCache {
-    generation: Arc<AtomicU64>,
+    coherence: Coherence,
     counters: Arc<TokenCacheCounters>,
-    entries: Option<Cache<String, (u64, TokenStatus)>>,
+    entries: Cache<String, CachedStatus>,
+}
+
+/// How the cache learns of changes.
+#[derive(Clone)]
+enum Coherence {
+    /// It does not, so that nothing is cached.
+    None,
+    /// This process is the only writer, and counts changes.
+    SoleWriter(Arc<AtomicU64>),
+    Shared(AccountEpochs),
+}
+
+/// The state at which an entry was read; it is valid while the state is current.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Validity {
+    Changes(u64),
+    Epoch(Epoch),
+}
+
+#[derive(Clone)]
+struct CachedStatus {
+    validity: Validity,
+    read_at: Instant,
+    status: TokenStatus,
 }
 
 /// Hits and misses since the start.
@@ -36,21 +61,27 @@ struct TokenCacheCounters {
 }
 
 /// Maximum age of an entry.
-const TTL: Duration = Duration::from_secs(1);
+const TTL: Duration = MAX_AGE;
 const MAX_ENTRIES: u64 = 10_000;
 
 impl TokenStatusCache {
-    /// Creates a cache. Unless `is_sole_writer`, it stores nothing, and every request reads the database.
+    /// Creates a cache. Unless this process is the only writer or servers share epochs, it stores nothing, and every request reads the
+    /// database.
     #[must_use]
-    pub fn new(is_sole_writer: bool) -> Self {
-        let entries = is_sole_writer.then(|| Cache::builder().max_capacity(MAX_ENTRIES).time_to_live(TTL).build());
-        Self { generation: Arc::new(AtomicU64::new(0)), counters: Arc::default(), entries }
+    pub fn new(is_sole_writer: bool, epochs: Option<AccountEpochs>) -> Self {
+        let coherence = match (is_sole_writer, epochs) {
+            (true, _) => Coherence::SoleWriter(Arc::default()),
+            (false, Some(epochs)) => Coherence::Shared(epochs),
+            (false, None) => Coherence::None,
+        };
+        let entries = Cache::builder().max_capacity(MAX_ENTRIES).time_to_live(TTL).build();
+        Self { coherence, counters: Arc::default(), entries }
     }
 
     /// Returns whether statuses are cached.
     #[must_use]
     pub const fn is_enabled(&self) -> bool {
-        self.entries.is_some()
+        !matches!(self.coherence, Coherence::None)
     }
 
     /// Returns the number of requests whose token status was cached.
@@ -65,36 +96,65 @@ impl TokenStatusCache {
         self.counters.misses.load(Ordering::Relaxed)
     }
 
-    /// Invalidates every entry.
+    /// Invalidates every entry if this process is the only writer.
     pub fn invalidate(&self) {
-        self.generation.fetch_add(1, Ordering::SeqCst);
+        if let Coherence::SoleWriter(changes) = &self.coherence {
+            changes.fetch_add(1, Ordering::SeqCst);
+        }
     }
 
-    fn generation(&self) -> u64 {
-        self.generation.load(Ordering::SeqCst)
+    /// Returns the current epoch of an account; `None` if epochs are not used or not available.
+    pub async fn epoch(&self, account: UserId) -> Option<Epoch> {
+        match &self.coherence {
+            Coherence::Shared(epochs) => epochs.current(account).await,
+            _ => None,
+        }
     }
 
-    fn cached(&self, token_id: &str) -> Option<TokenStatus> {
-        let (generation, status) = self.entries.as_ref()?.get(token_id)?;
-        (generation == self.generation()).then_some(status)
+    /// Returns the state at which an entry must have been read to be valid; `None` if no entry is valid.
+    fn validity(&self, epoch: Option<Epoch>) -> Option<Validity> {
+        match &self.coherence {
+            Coherence::None => None,
+            Coherence::SoleWriter(changes) => Some(Validity::Changes(changes.load(Ordering::SeqCst))),
+            Coherence::Shared(_) => epoch.map(Validity::Epoch),
+        }
     }
 
-    /// Returns the status of a token; `None` if its session has ended.
+    fn cached(&self, token_id: &str, validity: Validity) -> Option<TokenStatus> {
+        let entry = self.entries.get(token_id)?;
+        (entry.validity == validity && entry.read_at.elapsed() < TTL).then_some(entry.status)
+    }
+
+    /// Returns the status of a token; `None` if its session does not exist. `epoch` is that of the account in the token, and was read
+    /// during this request.
     ///
     /// # Errors
     /// Fails if the database cannot be read.
-    pub async fn get(&self, db: &Db, claims: &Claims) -> Result<Option<TokenStatus>, DbError> {
-        if let Some(status) = self.cached(&claims.jti) {
+    pub async fn get(
+        &self,
+        db: &Db,
+        claims: &Claims,
+        epoch: Option<Epoch>,
+        now: Timestamp,
+    ) -> Result<Option<TokenStatus>, DbError> {
+        // Before the database is read, so that an invalidation during the read applies to this entry.
+        let (validity, read_at) = (self.validity(epoch), Instant::now());
+        if let Some(status) = validity.and_then(|validity| self.cached(&claims.jti, validity)) {
             self.counters.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(Some(status));
         }
         self.counters.misses.fetch_add(1, Ordering::Relaxed);
-        // Read the generation before the database, so that an invalidation during the read applies to this entry.
-        let generation = self.generation();
         let (session_id, token_id) = (SessionId::new(claims.sid), claims.jti.clone());
-        let status = db.read(move |c| sessions::token_status(c, session_id, &token_id).map_err(DbError::from)).await?;
-        if let (Some(entries), Some(status)) = (&self.entries, &status) {
-            entries.insert(claims.jti.clone(), (generation, status.clone()));
+        let read = move |c: &mut _| sessions::token_status(c, session_id, &token_id, now).map_err(DbError::from);
+        let status = db.read(read).await?;
+        let is_cacheable = |status: &TokenStatus| match validity {
+            Some(Validity::Epoch(epoch)) => status.is_cacheable && epoch.account() == status.user_id,
+            _ => true,
+        };
+        if let (Some(validity), Some(status)) = (validity, &status)
+            && is_cacheable(status)
+        {
+            self.entries.insert(claims.jti.clone(), CachedStatus { validity, read_at, status: status.clone() });
         }
         Ok(status)
     }

@@ -1,5 +1,6 @@
 //! `bucketlist doctor`: checks the configuration and the services it refers to.
 
+mod redis;
 mod storage;
 
 use std::{
@@ -135,6 +136,7 @@ fn check_all(config: &Config, checks: &mut Checks) {
     storage::check_data_directory(config, checks);
     storage::check_backup_directory(config, checks);
     check_database(config, checks);
+    redis::check_redis(config, checks);
     check_https(config, checks);
     check_listener(config, checks);
     check_secret(config, checks);

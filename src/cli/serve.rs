@@ -26,6 +26,7 @@ use crate::{
     config::{Config, Environment},
     db::{Db, Target, exclusive::ExclusiveLockError, migrations::MigrationError},
     http::StartupGate,
+    redis::{Redis, RedisMonitor},
     seed,
 };
 
@@ -37,6 +38,8 @@ const LOCK_CHECK_TIMEOUT: Duration = Duration::from_secs(15);
 const ACTIVATION_WAIT: Duration = Duration::from_secs(10);
 /// Maximum time that the last checkpoint waits for other users of the database.
 const CHECKPOINT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Maximum time that the start waits for Redis.
+const REDIS_WAIT: Duration = Duration::from_millis(500);
 /// Maximum time for the export of the last spans.
 pub(super) const TRACE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -105,7 +108,10 @@ async fn serve(
         () = &mut stop => return Ok(()),
         served = &mut serving => return served.unwrap_or_else(server_failed),
     };
-    let App { endpoint, worker, incidents, usage, readiness, limits: request_limits, metrics, db, tracer, .. } = app;
+    let App {
+        endpoint, worker, incidents, usage, readiness, limits: request_limits, metrics, db, redis, tracer, ..
+    } = app;
+    start_redis(redis, &shutdown).await;
     gate.open(endpoint, readiness);
     startup_message.write(out)?;
 
@@ -142,6 +148,13 @@ async fn serve(
     }
     checkpoint(&db).await;
     served
+}
+
+/// Connects to Redis, and keeps the connection until `shutdown` is cancelled. A server starts without Redis if it is not available.
+pub(super) async fn start_redis(redis: Option<(Redis, RedisMonitor)>, shutdown: &CancellationToken) {
+    let Some((redis, monitor)) = redis else { return };
+    tokio::spawn(monitor.run(shutdown.clone()));
+    let _ = timeout(REDIS_WAIT, redis.connected()).await;
 }
 
 /// Copies the write-ahead log of SQLite into the database file, so that a copy of this file alone is complete.
@@ -267,6 +280,9 @@ impl StartupMessage {
             let _ = writeln!(text, "  Metrics   {metrics}");
         }
         let _ = writeln!(text, "  Database  {}", config.database.target.engine());
+        if let Some(redis) = &config.redis {
+            let _ = writeln!(text, "  Redis     {}", redis.address);
+        }
         if config.environment == Environment::Development {
             let _ = writeln!(text, "  Login     {} / {}", seed::DEMO_EMAIL, seed::DEMO_PASSWORD);
             let _ = writeln!(text, "  Admin     {} / {}", seed::ADMIN_EMAIL, seed::ADMIN_PASSWORD);

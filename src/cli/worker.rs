@@ -15,7 +15,7 @@ use super::{
     listen::{bind_metrics, connection_limits, metrics_url, serve_metrics},
     logging::{self, LogLevel},
     reload::Reloader,
-    serve::{TRACE_TIMEOUT, checkpoint, runtime, start_app},
+    serve::{TRACE_TIMEOUT, checkpoint, runtime, start_app, start_redis},
 };
 use crate::{app::App, build_info, config::Config};
 
@@ -54,9 +54,10 @@ async fn work(
         app = start_app(config.clone(), false) => app?,
         () = &mut stop => return Ok(()),
     };
-    let App { worker, db, limits: request_limits, metrics, tracer, .. } = app;
+    let App { worker, db, limits: request_limits, metrics, redis, tracer, .. } = app;
     print_startup_message(config, metrics_listener.as_ref(), out)?;
     let shutdown = CancellationToken::new();
+    start_redis(redis, &shutdown).await;
     let connection_limits_sender = watch::Sender::new(connection_limits(config));
     let reloader = Reloader {
         settings,

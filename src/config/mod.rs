@@ -8,6 +8,7 @@ mod deprecations;
 pub mod env_file;
 mod keys;
 mod parse;
+mod redis;
 mod replay_targets;
 mod settings;
 mod spelling;
@@ -29,6 +30,7 @@ use secrecy::SecretString;
 use crate::{
     capture::CaptureLimits,
     db::{Options, PreparedStatements, Target},
+    redis::RedisSettings,
     traces::TraceSettings,
 };
 use parse::Reader;
@@ -93,6 +95,8 @@ pub struct Config {
     pub database: Options,
     /// Whether this is the only server of the PostgreSQL database.
     pub is_exclusive: bool,
+    /// `None` if servers share no Redis.
+    pub redis: Option<RedisSettings>,
     pub auto_migrate: bool,
     pub connections: ConnectionSettings,
     /// Address of the metrics listener; `None` for no metrics.
@@ -177,7 +181,7 @@ impl Config {
         let port = read.parsed("PORT", "a port number from 0 to 65535");
         let data_dir = PathBuf::from(read.text("DATA_DIR"));
         let log_default = if environment == Environment::Development { LogFormat::Pretty } else { LogFormat::Json };
-        let config = Self {
+        let mut config = Self {
             environment,
             host,
             port,
@@ -203,6 +207,7 @@ impl Config {
             },
             data_dir,
             is_exclusive: read.switch("DATABASE_EXCLUSIVE"),
+            redis: None,
             auto_migrate: read.switch("AUTO_MIGRATE"),
             tokens: TokenSettings {
                 secret: read.secret("JWT_SECRET", environment),
@@ -290,6 +295,7 @@ impl Config {
             shutdown_delay: read.duration_or_zero("SHUTDOWN_DELAY"),
             shutdown_timeout: read.duration("SHUTDOWN_TIMEOUT"),
         };
+        config.redis = read.redis(environment, &config.database.target);
         if !config.backups.interval.is_zero() && matches!(config.database.target, Target::Postgres(_)) {
             read.invalid("BACKUP_INTERVAL", "supports only SQLite: use pg_dump, or set it to 0s");
         }

@@ -7,6 +7,7 @@ mod jobs;
 mod lookup;
 mod mail;
 mod observability;
+mod redis;
 mod variable;
 
 pub use all::ALL;

@@ -38,7 +38,13 @@ impl PostgresUrl {
     /// Returns whether the URL names a database. Without a name, libpq uses the name of the user.
     #[must_use]
     pub fn has_name(&self) -> bool {
-        !self.name.is_empty() || self.parameter("dbname").is_some_and(|name| !name.is_empty())
+        self.name().is_some()
+    }
+
+    /// Returns the name of the database.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.parameter("dbname").or(Some(&self.name)).filter(|name| !name.is_empty())
     }
 
     /// Returns the value of a parameter.

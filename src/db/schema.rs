@@ -283,6 +283,13 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    cache_suspensions (id) {
+        id -> Integer,
+        ends_at -> BigInt,
+    }
+}
+
 diesel::joinable!(known_devices -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
@@ -317,4 +324,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     usage_counters,
     deprecation_notices,
     known_devices,
+    cache_suspensions,
 );

@@ -171,6 +171,8 @@ pub struct ApiKeyStatus {
     pub disabled: bool,
     /// Number of changes to the resources of the account.
     pub revision: i64,
+    /// Whether a server that shares Redis may cache this status.
+    pub is_cacheable: bool,
 }
 
 impl ApiKeyStatus {

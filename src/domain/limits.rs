@@ -104,6 +104,12 @@ impl AccountKey {
         key.copy_from_slice(&Sha256::digest(email_key)[..16]);
         Self(key)
     }
+
+    /// Returns the digest.
+    #[must_use]
+    pub const fn bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// Returns the address that identifies a client for rate limits. For IPv6, this is the /64 prefix, because a client usually has

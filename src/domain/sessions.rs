@@ -41,6 +41,8 @@ pub struct TokenStatus {
     pub token_revoked: bool,
     /// Number of changes to the resources of the account, where the database counts them.
     pub revision: i64,
+    /// Whether a server that shares Redis may cache this status.
+    pub is_cacheable: bool,
 }
 
 /// A refresh token and its session.

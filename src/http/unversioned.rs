@@ -31,6 +31,7 @@ use crate::{
     config::Config,
     db::{Db, DbConnection, migrations},
     domain::Clock,
+    redis::Redis,
     services::Error,
 };
 
@@ -72,6 +73,8 @@ pub struct UnversionedRoutes {
     files: HashMap<Cow<'static, str>, StaticFile>,
     not_found_page: StaticFile,
     db: Db,
+    /// `None` if servers share no Redis.
+    redis: Option<Redis>,
     readiness: Readiness,
     security_txt: Option<SecurityTxt>,
 }
@@ -97,6 +100,7 @@ impl UnversionedRoutes {
     pub fn new(
         config: &Config,
         db: Db,
+        redis: Option<Redis>,
         readiness: Readiness,
         published_files: PublishedFiles,
         clock: Arc<dyn Clock>,
@@ -125,7 +129,7 @@ impl UnversionedRoutes {
         let keys = StaticFile::public(published_files.public_keys, "application/jwk-set+json");
         files.insert("/.well-known/jwks.json".into(), keys);
         let not_found_page = StaticFile::from(pages::not_found(&info));
-        Self { files, not_found_page, db, readiness, security_txt: SecurityTxt::new(config, clock) }
+        Self { files, not_found_page, db, redis, readiness, security_txt: SecurityTxt::new(config, clock) }
     }
 
     pub(super) fn find(&self, path: &str) -> Option<UnversionedRoute<'_>> {
@@ -209,7 +213,14 @@ impl UnversionedRoutes {
             return Err(not_ready("The database has pending migrations: run `bucketlist migrate up`."));
         }
         writable.map_err(|error| not_ready("The database cannot be written.").with_source(error))?;
-        Ok(health(&json!({"status": "pass", "checks": {"database": "pass", "migrations": "pass"}})))
+        let mut checks = json!({"database": "pass", "migrations": "pass"});
+        // Without Redis, the server is slower and its rate limits are its own, but every request succeeds.
+        let is_degraded = self.redis.as_ref().is_some_and(|redis| !redis.is_connected());
+        let status = if is_degraded { "warn" } else { "pass" };
+        if self.redis.is_some() {
+            checks["redis"] = status.into();
+        }
+        Ok(health(&json!({"status": status, "checks": checks})))
     }
 }
 

@@ -1,9 +1,7 @@
-//! Rate limits with GCRA, counted in the memory of this process.
-//!
-//! Contains the quota of each limit and the counters of its subjects. Another implementation of [`RateLimiter`] could share the
-//! counters between servers.
+//! Rate limits with GCRA, counted in the memory of this process or in Redis.
 
 mod active;
+mod shared;
 
 use std::{
     num::NonZeroU32,
@@ -24,6 +22,7 @@ use crate::{
 };
 
 pub use active::ActiveLimits;
+pub use shared::SharedRateLimiter;
 
 /// Maximum number of counters per limit. An attacker with more addresses than this is not stopped by limits per address.
 const MAX_SUBJECTS: u64 = 50_000;
@@ -105,9 +104,29 @@ impl InMemoryRateLimiter {
         counters.iter().find(|counter| counter.limit == limit).cloned()
     }
 
+    /// Returns the quota of a subject.
+    fn quota(&self, limit: RateLimit, subject: &RateLimitSubject) -> Option<Quota> {
+        match custom_quota(limit, subject) {
+            Some(per_minute) => Some(minute_quota(per_minute)),
+            None => self.counter(limit).map(|counter| counter.quota),
+        }
+    }
+
     fn custom_counter(&self, per_minute: u32) -> Arc<Counter> {
-        let quota = Quota { requests: per_minute, window: Duration::from_secs(60) };
-        self.custom.get_with(per_minute, || Arc::new(Counter::new(RateLimit::General, quota, self.clock.clone())))
+        let counter = || Arc::new(Counter::new(RateLimit::General, minute_quota(per_minute), self.clock.clone()));
+        self.custom.get_with(per_minute, counter)
+    }
+}
+
+const fn minute_quota(requests: u32) -> Quota {
+    Quota { requests, window: Duration::from_secs(60) }
+}
+
+/// Returns the requests per minute of an API client with its own quota.
+const fn custom_quota(limit: RateLimit, subject: &RateLimitSubject) -> Option<u32> {
+    match (limit, subject) {
+        (RateLimit::General, RateLimitSubject::ApiClient { per_minute, .. }) => *per_minute,
+        _ => None,
     }
 }
 
@@ -131,9 +150,8 @@ fn quota(limits: &RequestLimits, limit: RateLimit) -> Quota {
 
 impl RateLimiter for InMemoryRateLimiter {
     fn count<'a>(&'a self, limit: RateLimit, subject: &'a RateLimitSubject) -> PendingDecision<'a> {
-        if let (RateLimit::General, RateLimitSubject::ApiClient { per_minute: Some(per_minute), .. }) = (limit, subject)
-        {
-            return PendingDecision::Now(self.custom_counter(*per_minute).count(subject));
+        if let Some(per_minute) = custom_quota(limit, subject) {
+            return PendingDecision::Now(self.custom_counter(per_minute).count(subject));
         }
         PendingDecision::Now(self.counter(limit).map_or_else(|| unlimited(limit), |counter| counter.count(subject)))
     }

@@ -8,6 +8,7 @@ mod endpoint;
 mod jobs;
 mod mail;
 mod process;
+mod redis;
 mod requests;
 mod sampled;
 
@@ -17,6 +18,7 @@ pub use database::DatabaseMetrics;
 pub use endpoint::MetricsEndpoint;
 pub use jobs::{JobMetrics, JobResult};
 pub use mail::MeteredMailer;
+pub use redis::{RedisMetrics, RedisResult, RedisUse};
 pub use requests::{CompletedRequest, InFlight, RequestMetrics};
 pub use sampled::{Kind, Sample};
 
@@ -51,6 +53,11 @@ impl Metrics {
     /// Registers the metrics of units of work in the database; `has_groups` if they share commits.
     pub fn database(&mut self, has_groups: bool) -> DatabaseMetrics {
         DatabaseMetrics::register(&mut self.0, has_groups)
+    }
+
+    /// Registers the metrics of Redis.
+    pub fn redis(&mut self) -> RedisMetrics {
+        RedisMetrics::register(&mut self.0)
     }
 
     /// Registers values that are read at each scrape.

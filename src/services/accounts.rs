@@ -59,7 +59,9 @@ enum RefreshOutcome {
     Invalid,
     AccountDisabled,
     /// The token was used before the grace period: it may have been stolen. The session is ended.
-    Reused,
+    Reused {
+        account: UserId,
+    },
 }
 
 /// An idempotency key of a registration, and the fingerprint of its request.
@@ -237,22 +239,19 @@ impl Accounts {
         let next = context.refresh_tokens.successor(refresh_token.expose_secret(), &*context.random);
         let accounts = self.clone();
         let expiry = move |created_at| accounts.expiry(created_at, now);
-        let token_status = context.token_status.clone();
-        // Runs after the commit even if the client has disconnected: the access tokens of the ended session must not remain valid.
-        let after_commit = move |outcome: &RefreshOutcome| {
-            if matches!(outcome, RefreshOutcome::Reused) {
-                token_status.invalidate();
-            }
+        let work = move |c: &mut DbConnection| Ok(rotate(c, &hash, &next, now, &expiry, &origin)?);
+        let changed = |outcome: &RefreshOutcome| match outcome {
+            RefreshOutcome::Reused { account } => Some(*account),
+            _ => None,
         };
-        let outcome =
-            context.db.write_then(move |c| rotate(c, &hash, &next, now, &expiry, &origin), after_commit).await?;
+        let outcome = context.write_token_status_of(work, changed).await?;
         match outcome {
             RefreshOutcome::Refreshed { session_id, refresh_token, expires_at, user } => {
                 self.session_tokens(session_id, refresh_token, expires_at, user)
             }
             RefreshOutcome::AccountDisabled => Err(Error::Forbidden(Forbidden::AccountDisabled)),
             RefreshOutcome::Invalid => Err(Error::Unauthenticated(Unauthenticated::RefreshToken)),
-            RefreshOutcome::Reused => {
+            RefreshOutcome::Reused { .. } => {
                 tracing::warn!("refresh token reused, session ended");
                 Err(Error::Unauthenticated(Unauthenticated::RefreshToken))
             }
@@ -273,7 +272,7 @@ impl Accounts {
     ) -> Result<(), Error> {
         let now = self.0.clock.now();
         self.0
-            .write_token_status(move |c| {
+            .write_token_status(user_id, move |c| {
                 sessions::revoke_token(c, &token_id, token_expires_at)?;
                 let event = NewAuditEvent::on_user(AuditAction::SessionLoggedOut, user_id).with("session", session_id);
                 audit::append(c, &origin, &event, now)?;
@@ -374,7 +373,7 @@ fn rotate(
             sessions::revoke(c, token.session_id, now)?;
             let event = NewAuditEvent::on_user(AuditAction::SessionTokenReused, token.user_id);
             audit::append(c, origin, &event.with("session", token.session_id), now)?;
-            return Ok(RefreshOutcome::Reused);
+            return Ok(RefreshOutcome::Reused { account: token.user_id });
         }
     }
     Ok(RefreshOutcome::Refreshed { session_id: token.session_id, refresh_token: next.to_owned(), expires_at, user })

@@ -114,13 +114,13 @@ impl ApiClients {
             precondition.check(&before)?;
             let after = changes.clone().apply(&before);
             if after == before {
-                return Ok::<_, Error>(before);
+                return Ok(before);
             }
             let client = api_clients::update(c, &after, now.later_than(before.updated_at))?;
             audit::append(c, &origin, &update_event(&before, &client), now)?;
             Ok(client)
         };
-        self.0.db.write(work).await.map(Versioned::new)
+        self.0.write_token_status_of(work, |client| Some(client.user_id)).await.map(Versioned::new)
     }
 
     /// Replaces the key of an API client. The previous keys remain valid for `overlap`.
@@ -138,9 +138,10 @@ impl ApiClients {
             let event = NewAuditEvent::on_api_client(AuditAction::ApiClientRotated, id)
                 .with("overlap_seconds", overlap.as_secs())
                 .with("key_prefix", &stored.prefix);
-            Ok::<_, Error>(audit::append(c, &origin, &event, now)?)
+            audit::append(c, &origin, &event, now)?;
+            Ok(client.user_id)
         };
-        self.0.db.write(work).await?;
+        self.0.write_token_status_of(work, |account| Some(*account)).await?;
         Ok(RotatedKey { key, previous_valid_until })
     }
 
@@ -151,12 +152,13 @@ impl ApiClients {
     pub async fn delete(&self, id: ApiClientId, precondition: Precondition, origin: AuditOrigin) -> Result<(), Error> {
         let now = self.0.clock.now();
         let work = move |c: &mut DbConnection| {
-            precondition.check(&find_for_update(c, id)?)?;
+            let client = find_for_update(c, id)?;
+            precondition.check(&client)?;
             api_clients::delete(c, id)?;
-            let event = NewAuditEvent::on_api_client(AuditAction::ApiClientDeleted, id);
-            Ok::<_, Error>(audit::append(c, &origin, &event, now)?)
+            audit::append(c, &origin, &NewAuditEvent::on_api_client(AuditAction::ApiClientDeleted, id), now)?;
+            Ok(client.user_id)
         };
-        self.0.db.write(work).await
+        self.0.write_token_status_of(work, |account| Some(*account)).await.map(drop)
     }
 }
 

@@ -53,6 +53,7 @@ use crate::{
     auth::{AccessTokens, Hasher, RefreshTokens, TokenStatusCache},
     db::{Db, DbConnection, repositories::users::increment_revision},
     domain::{Clock, DeprecatedOperation, PasswordPolicy, Random, RateLimiter, UserId},
+    redis::{AccountEpochs, Announcement, Delivery},
     traces::Tracer,
 };
 use idempotency::{KeyedRequest, Replayable};
@@ -70,6 +71,8 @@ pub struct Context {
     pub session_ttl: Duration,
     pub token_status: TokenStatusCache,
     pub revisions: Revisions,
+    /// `None` if no other server caches what this one changes.
+    pub epochs: Option<AccountEpochs>,
     /// `None` if rate limits are disabled.
     pub limits: Option<Arc<dyn RateLimiter>>,
     pub outbox: Outbox,
@@ -162,13 +165,38 @@ impl Services {
 }
 
 impl Context {
-    /// Runs a unit of work that changes the status of tokens. Invalidates cached statuses before it returns.
+    /// Prepares the announcement of a change to the servers that may have cached an account.
+    fn announce(&self) -> (Announcement, Delivery) {
+        self.epochs.as_ref().map_or_else(AccountEpochs::announce_nothing, AccountEpochs::announce)
+    }
+
+    /// Runs a unit of work that changes the status of tokens of `account`. Invalidates cached statuses before it returns.
     async fn write_token_status<T: Send + 'static>(
         &self,
+        account: UserId,
         work: impl FnMut(&mut DbConnection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let token_status = self.token_status.clone();
-        self.db.write_then(work, move |_| token_status.invalidate()).await
+        self.write_token_status_of(work, move |_| Some(account)).await
+    }
+
+    /// Like [`Self::write_token_status`], for work that finds the account; `None` if it has changed nothing.
+    async fn write_token_status_of<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&mut DbConnection) -> Result<T, Error> + Send + 'static,
+        account: impl FnOnce(&T) -> Option<UserId> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (token_status, closure) = (self.token_status.clone(), type_name_of_val(&work));
+        let (announcement, delivery) = self.announce();
+        // Runs after the commit even if the client has disconnected: tokens of an ended session must not remain valid.
+        let after_commit = move |result: &T| {
+            if let Some(account) = account(result) {
+                token_status.invalidate();
+                announcement.committed(account);
+            }
+        };
+        let result = self.db.write_then_as(closure, work, after_commit).await?;
+        delivery.wait().await;
+        Ok(result)
     }
 
     /// Runs a unit of work that changes resources of `owner`. Invalidates cached responses before it returns.
@@ -177,13 +205,27 @@ impl Context {
         owner: UserId,
         mut work: impl FnMut(&mut DbConnection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let (revisions, closure) = (self.revisions.clone(), type_name_of_val(&work));
+        let closure = type_name_of_val(&work);
         let work = move |c: &mut DbConnection| {
             // The account first: the deletion of an account locks in that order.
             increment_revision(c, owner)?;
             work(c)
         };
-        self.db.write_then_as(closure, work, move |_| revisions.increment(owner)).await
+        let (after_commit, delivery) = self.after_change(owner);
+        let result = self.db.write_then_as(closure, work, after_commit).await?;
+        delivery.wait().await;
+        Ok(result)
+    }
+
+    /// Returns what to do after the commit of a change to resources of `owner`, and the delivery to wait for before the response.
+    fn after_change<T>(&self, owner: UserId) -> (impl FnOnce(&T) + Send + use<T>, Delivery) {
+        let revisions = self.revisions.clone();
+        let (announcement, delivery) = self.announce();
+        let after_commit = move |_: &T| {
+            revisions.increment(owner);
+            announcement.committed(owner);
+        };
+        (after_commit, delivery)
     }
 
     /// Like [`Self::write_resources`], but for a request that creates a resource and may have an idempotency key.
@@ -194,15 +236,18 @@ impl Context {
         work: impl Fn(&mut DbConnection) -> Result<T, Error> + Clone + Send + 'static,
     ) -> Result<Idempotent<T>, Error> {
         let (now, closure) = (self.clock.now(), type_name_of_val(&work));
-        idempotency::retry_while_in_flight(|| {
-            let (revisions, request, work) = (self.revisions.clone(), request.clone(), work.clone());
+        idempotency::retry_while_in_flight(|| async {
+            let (request, work) = (request.clone(), work.clone());
             let create = move |c: &mut DbConnection| {
                 idempotency::create_once(c, request.as_ref(), now, |c| {
                     increment_revision(c, owner)?;
                     work(c)
                 })
             };
-            self.db.write_then_as(closure, create, move |_| revisions.increment(owner))
+            let (after_commit, delivery) = self.after_change(owner);
+            let created = self.db.write_then_as(closure, create, after_commit).await?;
+            delivery.wait().await;
+            Ok(created)
         })
         .await
     }
@@ -214,16 +259,20 @@ impl Context {
         request: Option<KeyedRequest>,
         work: impl Fn(&mut DbConnection) -> Result<T, Error> + Clone + Send + 'static,
     ) -> Result<Idempotent<T>, Error> {
-        let revisions = self.revisions.clone();
         let Some(request) = request else {
-            let value = self.db.write_statement_then(work, move |_| revisions.increment(owner)).await?;
+            let (after_commit, delivery) = self.after_change(owner);
+            let value = self.db.write_statement_then(work, after_commit).await?;
+            delivery.wait().await;
             return Ok(Idempotent { value, replayed: false });
         };
         let now = self.clock.now();
-        idempotency::retry_while_in_flight(|| {
-            let (revisions, request, work) = (revisions.clone(), request.clone(), work.clone());
+        idempotency::retry_while_in_flight(|| async {
+            let (request, work) = (request.clone(), work.clone());
             let create = move |c: &mut DbConnection| idempotency::create_once(c, Some(&request), now, &work);
-            self.db.write_then(create, move |_| revisions.increment(owner))
+            let (after_commit, delivery) = self.after_change(owner);
+            let created = self.db.write_then(create, after_commit).await?;
+            delivery.wait().await;
+            Ok(created)
         })
         .await
     }

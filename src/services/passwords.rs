@@ -135,7 +135,7 @@ impl Accounts {
         let password_hash = context.hasher.hash(password, &*context.random).await?;
         let (now, notices) = (context.clock.now(), context.notices());
         let changed = context
-            .write_token_status(move |c| {
+            .write_token_status(user_id, move |c| {
                 // The account first: the deletion of an account locks in that order.
                 users::update_password(c, user_id, &password_hash, now)?;
                 let mut action = AuditAction::UserPasswordChanged;

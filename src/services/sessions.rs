@@ -42,7 +42,7 @@ impl Sessions {
             let event = NewAuditEvent::on_user(AuditAction::SessionEnded, user_id).with("session", session_id);
             Ok(audit::append(c, &origin, &event, now)?)
         };
-        self.0.write_token_status(work).await
+        self.0.write_token_status(user_id, work).await
     }
 
     /// Ends all of the user's sessions.
@@ -56,6 +56,6 @@ impl Sessions {
             let event = NewAuditEvent::on_user(AuditAction::SessionEnded, user_id).with("session", "all");
             Ok(audit::append(c, &origin, &event, now)?)
         };
-        self.0.write_token_status(work).await
+        self.0.write_token_status(user_id, work).await
     }
 }

@@ -156,7 +156,7 @@ impl Users {
         }
         let now = self.0.clock.now();
         self.0
-            .write_token_status(move |c| {
+            .write_token_status(user_id, move |c| {
                 if role == Some(Role::User) || disabled == Some(true) {
                     require_another_admin(c, user_id)?;
                 }
@@ -185,7 +185,7 @@ impl Users {
     pub async fn delete(&self, user_id: UserId, precondition: Precondition, origin: AuditOrigin) -> Result<(), Error> {
         let now = self.0.clock.now();
         self.0
-            .write_token_status(move |c| {
+            .write_token_status(user_id, move |c| {
                 require_another_admin(c, user_id)?;
                 let before = users::find_for_update(c, user_id)?.ok_or(Error::NotFound(Resource::User))?;
                 precondition.check(&representation(&before))?;

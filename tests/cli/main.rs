@@ -29,6 +29,7 @@ mod profiles;
 mod prose;
 mod read_only_storage;
 mod readme;
+mod redis;
 mod reload;
 mod replay_targets;
 mod request_targets;

@@ -32,6 +32,10 @@ mod proxy;
 #[allow(dead_code, unused_imports, reason = "shared with the integration tests")]
 mod collector;
 
+#[path = "../support/redis.rs"]
+#[allow(dead_code, reason = "shared with the integration tests")]
+mod redis;
+
 #[path = "../support/smtp.rs"]
 mod smtp;
 
@@ -39,6 +43,7 @@ pub use collector::Collector;
 use engine::PostgresSchema;
 pub use engine::{Engine, server_url};
 pub use proxy::{Proxy, StartupOptions};
+pub use redis::RedisServer;
 pub use smtp::{Delivery, SmtpOptions, SmtpServer};
 
 /// Time after which a test fails instead of waiting longer.

@@ -1,4 +1,4 @@
-"""A cluster on this machine: three servers behind HAProxy, PgBouncer, PostgreSQL with a synchronous standby, and Prometheus. The
+"""A cluster on this machine: three servers behind HAProxy, PgBouncer, PostgreSQL with a synchronous standby, Redis, and Prometheus. The
 configuration of HAProxy is that of deploy/compose/."""
 
 import os
@@ -97,6 +97,7 @@ class Cluster:
         self.url, self.prometheus = f"http://127.0.0.1:{api}", f"http://127.0.0.1:{prometheus}"
         self.start_postgres()
         self.start_pgbouncer(5432)
+        self.start_redis()
         host = str(self.folder).replace("/", "%2F")
         self.environment = {
             "PATH": os.environ["PATH"],
@@ -106,7 +107,13 @@ class Cluster:
             "JWT_SECRET": secrets.token_hex(32),
             "LOG_LEVEL": "warn",
             "PUBLIC_URL": self.url,
-            "RATE_LIMIT": "off",
+            # Only exports are limited below what the load sends.
+            "RATE_LIMIT_GENERAL": "1000000",
+            "RATE_LIMIT_LOGIN": "1000000",
+            "RATE_LIMIT_REGISTER": "1000000",
+            "RATE_LIMIT_EXPORTS": "30",
+            "REDIS_TIMEOUT": "50ms",
+            "REDIS_URL": f"unix://{self.folder}/redis.sock",
             "SHUTDOWN_DELAY": "3s",
             "SHUTDOWN_TIMEOUT": "10s",
             "TRUSTED_PROXIES": "127.0.0.1",
@@ -153,6 +160,15 @@ class Cluster:
         self.spawn("pgbouncer", [*self.as_owner(), shutil.which("pgbouncer") or "/usr/sbin/pgbouncer", "--quiet", settings])
         wait_until(lambda: (self.folder / ".s.PGSQL.6432").exists(), "PgBouncer listens")
 
+    def start_redis(self) -> None:
+        """Starts an empty Redis."""
+        self.spawn("redis", ["redis-server", "--port", "0", "--unixsocket", f"{self.folder}/redis.sock", "--save", "", "--appendonly", "no"])
+        wait_until(lambda: is_listening(self.folder / "redis.sock"), "Redis listens")
+
+    def stop_redis(self) -> None:
+        self.processes["redis"].kill()
+        self.processes["redis"].wait()
+
     def start_server(self, number: int) -> None:
         own = {"PORT": str(self.ports[number]), "METRICS_ADDR": f"127.0.0.1:{self.metrics[number]}", "DATA_DIR": str(self.folder / f"data-{number}")}
         self.spawn(f"server-{number}", [os.environ["BUCKETLIST"], "serve"], env=self.environment | own)
@@ -194,6 +210,11 @@ class Cluster:
     def promote_standby(self) -> None:
         self.postgres("pg_ctl", "promote", "-D", str(self.folder / "standby"), "-w", "-s")
         self.start_pgbouncer(5433)
+
+
+def is_listening(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
 
 
 def status(url: str) -> int | None:

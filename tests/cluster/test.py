@@ -108,6 +108,77 @@ def summary(results: list) -> str:
     return ", ".join(f"{count} × {code or 'connection failed'}" for code, count in sorted(codes.items()))
 
 
+class Revocations(threading.Thread):
+    """Logs sessions in and out on one server after another. After each logout, all servers must reject the token."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__()
+        self.servers = [Client(f"http://127.0.0.1:{port}") for port in cluster.ports]
+        self.running, self.logouts, self.accepted, self.slowest = True, 0, 0, 0.0
+        self.errors: list[tuple[str, int]] = []
+
+    def run(self) -> None:
+        login = {"email": "revocations@example.com", "password": PASSWORD}
+        self.servers[0].send("POST", "/v1/auth/register", login | {"name": "Revocations"})
+        while self.running:
+            for server in self.servers:
+                server.token = ""
+            # Any server can log a session in; another one ends it.
+            opening, closing = self.servers[self.logouts % SERVERS], self.servers[(self.logouts + 1) % SERVERS]
+            code, _, body = opening.send("POST", "/v1/auth/login", login)
+            if code != 200:
+                self.errors.append(("login", code))
+                continue
+            for server in self.servers:
+                server.token = body["access_token"]
+                for _ in range(2):
+                    code = server.send("GET", "/v2/bucketlists")[0]
+                    if code != 200:
+                        self.errors.append(("read", code))
+            started = time.monotonic()
+            code = closing.send("POST", "/v1/auth/logout")[0]
+            self.slowest = max(self.slowest, time.monotonic() - started)
+            if code != 204:
+                self.errors.append(("logout", code))
+                continue
+            self.logouts += 1
+            for server in self.servers:
+                code = server.send("GET", "/v2/bucketlists")[0]
+                self.accepted += code == 200
+                if code not in (200, 401):
+                    self.errors.append(("revoked", code))
+
+
+def test_redis(cluster: Cluster, load: Load) -> None:
+    servers = [Client(f"http://127.0.0.1:{port}") for port in cluster.ports]
+    limited = {"email": "limited@example.com", "password": PASSWORD, "name": "Limited"}
+    token = servers[0].send("POST", "/v1/auth/register", limited)[2]["access_token"]
+    codes = collections.Counter()
+    for number in range(90):
+        server = servers[number % SERVERS]
+        server.token = token
+        codes[server.send("POST", "/v2/exports", {"format": "json"})[0]] += 1
+    check("3 servers allow N requests, not 3 N", 30 <= codes[202] <= 31 and codes[429] == 90 - codes[202], dict(codes))
+
+    load.take()
+    revocations = Revocations(cluster)
+    revocations.start()
+    time.sleep(3)
+    before = revocations.logouts
+    cluster.stop_redis()
+    time.sleep(10)
+    during = revocations.logouts - before
+    cluster.start_redis()
+    time.sleep(3)
+    revocations.running = False
+    revocations.join()
+    results = load.take()
+    check("Redis stopped for 10 s and restarted empty fails no request", not failed(results) and not revocations.errors, summary(results))
+    detail = f"{revocations.logouts} logouts, {during} of them without Redis, {revocations.accepted} accepted, slowest {revocations.slowest:.2f} s"
+    check("no revoked token is accepted", not revocations.accepted and during > 10 and revocations.logouts > during, detail)
+    wait_until(lambda: servers[0].send("GET", "/health/ready")[2]["status"] == "pass", "ready with Redis")
+
+
 def main() -> None:
     with Cluster() as cluster:
         load = Load(cluster.url)
@@ -133,6 +204,8 @@ def main() -> None:
         cluster.start_server(1)
         cluster.wait_until_ready(1)
         load.take()
+
+        test_redis(cluster, load)
 
         cluster.stop_primary()
         time.sleep(2)

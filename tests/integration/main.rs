@@ -28,6 +28,7 @@ mod pages;
 mod pooler;
 mod profiles;
 mod protocol;
+mod redis;
 mod repositories;
 mod response_validation;
 mod schema;

@@ -8,7 +8,7 @@ use bucketlist::{
 };
 use poem::{Endpoint, Request, Response, http::Method};
 
-use crate::support::{Actor, Engine, TestApp, json};
+use crate::support::{Actor, Engine, RedisServer, TestApp, json};
 
 fn metered_app(engine: Engine) -> TestApp {
     TestApp::builder()
@@ -243,6 +243,7 @@ async fn dashboard_and_alerts_use_existing_metrics() {
             config.traces = Some(trace_settings());
             config.limits.rate_limit = true;
             config.limits.search_per_minute = 1;
+            config.redis = Some(RedisServer::stopped().settings());
         })
         .build();
     let user = app.user().await;

@@ -137,8 +137,9 @@ both_engines! {
             session_ended: false,
             token_revoked: false,
             revision: 13,
+            is_cacheable: true,
         };
-        assert_eq!(sessions::token_status(c, id, "token"), Ok(Some(status.clone())));
+        assert_eq!(sessions::token_status(c, id, "token", at(48)), Ok(Some(status.clone())));
         sessions::insert_refresh_token(c, b"hash", id, at(44)).unwrap();
         sessions::rotate(c, b"hash", id, at(45), at(46)).unwrap();
         sessions::revoke(c, id, at(47)).unwrap();
@@ -152,9 +153,9 @@ both_engines! {
         };
         assert_eq!(sessions::find_refresh_token(c, b"hash"), Ok(Some(token)));
         let ended = TokenStatus { session_ended: true, ..status.clone() };
-        assert_eq!(sessions::token_status(c, id, "token"), Ok(Some(ended.clone())));
+        assert_eq!(sessions::token_status(c, id, "token", at(48)), Ok(Some(ended.clone())));
         sessions::revoke_token(c, "token", at(48)).unwrap();
-        assert_eq!(sessions::token_status(c, id, "token"), Ok(Some(TokenStatus { token_revoked: true, ..ended })));
+        assert_eq!(sessions::token_status(c, id, "token", at(48)), Ok(Some(TokenStatus { token_revoked: true, ..ended })));
     }
 
     async fn unknown_word_is_an_error(engine: Engine) {

@@ -1,9 +1,11 @@
 //! The variables of all groups.
 
-use super::{SERVER, Variable, incidents::INCIDENTS, jobs::JOBS, mail::MAIL, observability::OBSERVABILITY};
+use super::{
+    SERVER, Variable, incidents::INCIDENTS, jobs::JOBS, mail::MAIL, observability::OBSERVABILITY, redis::REDIS,
+};
 
 /// The groups of variables, in the order of `.env.example`.
-const GROUPS: &[&[Variable]] = &[SERVER, MAIL, JOBS, OBSERVABILITY, INCIDENTS];
+const GROUPS: &[&[Variable]] = &[SERVER, REDIS, MAIL, JOBS, OBSERVABILITY, INCIDENTS];
 
 /// Every environment variable of the server.
 pub const ALL: &[Variable] = &join::<{ count() }>();

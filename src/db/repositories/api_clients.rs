@@ -1,12 +1,15 @@
 //! API clients and the digests of their keys.
 
-use diesel::{dsl::count_star, prelude::*};
+use diesel::{
+    dsl::{count_star, exists, not},
+    prelude::*,
+};
 
 use super::{columns, keyset::KeysetSql};
 use crate::{
     db::{
         DbConnection, MultiBackend,
-        schema::{api_client_keys, api_clients, users},
+        schema::{api_client_keys, api_clients, cache_suspensions, users},
     },
     domain::{ApiClient, ApiClientId, ApiKeyStatus, ApiScopes, Keyset, NewApiClient, Role, Timestamp, UserId},
 };
@@ -115,20 +118,26 @@ fn insert_key(c: &mut DbConnection, id: ApiClientId, key: &NewKey, now: Timestam
 }
 
 /// Reads a key, its API client and the account in one statement.
-pub fn key_status(c: &mut DbConnection, prefix: &str) -> QueryResult<Option<ApiKeyStatus>> {
-    let row: Option<(KeyRow, ApiClientRow, OwnerRow)> = api_client_keys::table
+pub fn key_status(c: &mut DbConnection, prefix: &str, now: Timestamp) -> QueryResult<Option<ApiKeyStatus>> {
+    let row: Option<(KeyRow, ApiClientRow, OwnerRow, bool)> = api_client_keys::table
         .inner_join(api_clients::table.inner_join(users::table))
         .filter(api_client_keys::prefix.eq(prefix))
-        .select((KeyRow::as_select(), ApiClientRow::as_select(), OwnerRow::as_select()))
+        .select((
+            KeyRow::as_select(),
+            ApiClientRow::as_select(),
+            OwnerRow::as_select(),
+            not(exists(cache_suspensions::table.filter(cache_suspensions::ends_at.gt(now.micros())))),
+        ))
         .first(c)
         .optional()?;
-    Ok(row.map(|(key, client, owner)| ApiKeyStatus {
+    Ok(row.map(|(key, client, owner, is_cacheable)| ApiKeyStatus {
         digest: key.digest,
         key_expires_at: key.expires_at.map(Timestamp::from_micros),
         client: client.into(),
         role: owner.role,
         disabled: owner.disabled,
         revision: owner.revision,
+        is_cacheable,
     }))
 }
 

@@ -6,6 +6,7 @@
 pub mod api_clients;
 pub mod audit;
 pub mod bucketlists;
+pub mod cache_suspensions;
 pub mod creation;
 pub mod deprecation_notices;
 pub mod devices;

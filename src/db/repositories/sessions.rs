@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use diesel::{dsl::exists, prelude::*};
+use diesel::{
+    dsl::{exists, not},
+    prelude::*,
+};
 
 use super::keyset::KeysetSql;
 use crate::{
     db::{
         DbConnection, MultiBackend,
-        schema::{password_resets, refresh_tokens, revoked_tokens, sessions, users},
+        schema::{cache_suspensions, password_resets, refresh_tokens, revoked_tokens, sessions, users},
     },
     domain::{Keyset, NewSession, RefreshToken, Role, Session, SessionId, Timestamp, TokenStatus, UserId},
 };
@@ -71,24 +74,31 @@ pub fn insert(c: &mut DbConnection, session: &NewSession<'_>) -> QueryResult<Ses
 }
 
 /// Reads the status of an access token in one statement. Returns `None` if its session does not exist.
-pub fn token_status(c: &mut DbConnection, session_id: SessionId, token_id: &str) -> QueryResult<Option<TokenStatus>> {
-    let row: Option<(AccountStatusRow, bool, bool)> = sessions::table
+pub fn token_status(
+    c: &mut DbConnection,
+    session_id: SessionId,
+    token_id: &str,
+    now: Timestamp,
+) -> QueryResult<Option<TokenStatus>> {
+    let row: Option<(AccountStatusRow, bool, bool, bool)> = sessions::table
         .inner_join(users::table)
         .filter(sessions::id.eq(session_id.get()))
         .select((
             AccountStatusRow::as_select(),
             sessions::revoked_at.is_not_null(),
             exists(revoked_tokens::table.filter(revoked_tokens::token_id.eq(token_id))),
+            not(exists(cache_suspensions::table.filter(cache_suspensions::ends_at.gt(now.micros())))),
         ))
         .first(c)
         .optional()?;
-    Ok(row.map(|(account, session_ended, token_revoked)| TokenStatus {
+    Ok(row.map(|(account, session_ended, token_revoked, is_cacheable)| TokenStatus {
         user_id: UserId::new(account.id),
         role: account.role,
         disabled: account.disabled,
         session_ended,
         token_revoked,
         revision: account.revision,
+        is_cacheable,
     }))
 }
 

@@ -14,6 +14,7 @@ use crate::{
     auth::{AccessTokens, ApiKey, ApiKeyVerifier, Claims, KnownApiClient, TokenStatusCache},
     db::Db,
     domain::{ApiClientId, ApiKeyStatus, ApiScope, Clock, RateLimitSubject, Role, UserId},
+    redis::Epoch,
     services::{Error, Revisions},
 };
 
@@ -40,6 +41,15 @@ impl Identity {
             Self::Anonymous | Self::InvalidToken | Self::ApiKey { .. } => None,
             Self::Verified { user_id, .. } => Some(*user_id),
             Self::Authenticated { caller, .. } => Some(UserId::new(caller.user_id)),
+        }
+    }
+
+    /// Returns the account whose epoch decides whether a cached status is valid.
+    pub(super) fn epoch_account(&self) -> Option<UserId> {
+        match self {
+            Self::Verified { user_id, .. } => Some(*user_id),
+            Self::ApiKey { known, .. } => known.map(|known| known.account),
+            _ => None,
         }
     }
 
@@ -127,16 +137,23 @@ impl Authenticator {
         }
     }
 
-    /// Checks that a verified token or key, its session and its account are active.
+    /// Returns the current epoch of the account of a token or key, before the status is checked; `None` if servers do not share
+    /// epochs, or if the account of a key is not known yet.
+    pub(super) async fn epoch(&self, account: Option<UserId>) -> Option<Epoch> {
+        self.token_status.epoch(account?).await
+    }
+
+    /// Checks that a verified token or key, its session and its account are active. `epoch` was read during this request.
     ///
     /// # Errors
     /// `AUTHENTICATION_REQUIRED`, `INVALID_TOKEN` or `ACCOUNT_DISABLED`; `SERVICE_UNAVAILABLE` if the database is unavailable.
-    pub(super) async fn authenticate(&self, identity: &mut Identity) -> Result<(), ApiError> {
+    pub(super) async fn authenticate(&self, identity: &mut Identity, epoch: Option<Epoch>) -> Result<(), ApiError> {
         let (user_id, claims) = match identity {
             Identity::Anonymous => return Err(ErrorCode::AuthenticationRequired.into()),
             Identity::InvalidToken => return Err(ErrorCode::InvalidToken.into()),
             Identity::ApiKey { key, .. } => {
-                let status = self.api_keys.verify(key).await.map_err(Error::from)?.ok_or(ErrorCode::InvalidToken)?;
+                let status = self.api_keys.verify(key, epoch).await.map_err(Error::from)?;
+                let status = status.ok_or(ErrorCode::InvalidToken)?;
                 let revision = self.revisions.of(status.client.user_id, status.revision);
                 *identity = Identity::Authenticated { caller: api_client_caller(status), revision };
                 return Ok(());
@@ -144,7 +161,7 @@ impl Authenticator {
             Identity::Verified { user_id, claims } => (*user_id, claims),
             Identity::Authenticated { .. } => return Ok(()),
         };
-        let status = self.token_status.get(&self.db, claims).await.map_err(Error::from)?;
+        let status = self.token_status.get(&self.db, claims, epoch, self.clock.now()).await.map_err(Error::from)?;
         let status = status.filter(|status| status.user_id == user_id).ok_or(ErrorCode::InvalidToken)?;
         if status.disabled {
             return Err(ErrorCode::AccountDisabled.into());
@@ -310,7 +327,7 @@ mod tests {
         assert_eq!(Identity::Authenticated { caller, revision: 0 }.rate_limit_subject(), Some(subject.clone()));
         let key = ApiKey::generate(&crate::domain::SystemRandom);
         assert_eq!(Identity::ApiKey { key: key.clone(), known: None }.rate_limit_subject(), None);
-        let known = Some(KnownApiClient { id: ApiClientId::new(3), rate_limit: Some(5) });
+        let known = Some(KnownApiClient { id: ApiClientId::new(3), account: UserId::new(7), rate_limit: Some(5) });
         assert_eq!(Identity::ApiKey { key, known }.rate_limit_subject(), Some(subject));
     }
 }

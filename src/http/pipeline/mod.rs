@@ -164,9 +164,17 @@ impl<E: Endpoint> Pipeline<E> {
         let limits = *self.limits.borrow();
         context.identity = self.authenticator.verify(request.headers());
         let mut origin = self.origin(&request, context);
-        if let Some(rate_limits) = &self.rate_limits {
-            rate_limits.check(operation.declared.limit, &origin, context).await?;
-        }
+        // At the same time as the rate limit, so that both together take one round trip.
+        let is_secured = operation.documented.is_secured;
+        let epoch = self.authenticator.epoch(context.identity.epoch_account().filter(|_| is_secured));
+        let limited = async {
+            match &self.rate_limits {
+                Some(rate_limits) => rate_limits.check(operation.declared.limit, &origin, context).await,
+                None => Ok(()),
+            }
+        };
+        let (limited, epoch) = tokio::join!(limited, epoch);
+        limited?;
         if let Some(deprecation) = &context.deprecation {
             if self.gone_after_sunset {
                 deprecation.check_sunset(self.clock.now_seconds())?;
@@ -180,9 +188,9 @@ impl<E: Endpoint> Pipeline<E> {
 
         // Authentication and authorization.
         let mut deadline = Deadline::new(limits.request_timeout);
-        if operation.documented.is_secured {
+        if is_secured {
             let was_counted = context.identity.rate_limit_subject().is_some();
-            deadline.run(self.authenticator.authenticate(&mut context.identity)).await??;
+            deadline.run(self.authenticator.authenticate(&mut context.identity, epoch)).await??;
             // The first requests with an API key are counted by their address, until the client is known.
             if let (Some(rate_limits), false) = (&self.rate_limits, was_counted) {
                 rate_limits.check(operation.declared.limit, &origin, context).await?;

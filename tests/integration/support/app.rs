@@ -109,11 +109,18 @@ impl TestApp {
 
     /// Starts another server with the same database and clock.
     pub fn replica(&self) -> Self {
+        self.replica_with(|_| {})
+    }
+
+    /// Like [`Self::replica`], with other settings.
+    pub fn replica_with(&self, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = self.config.clone();
+        change(&mut config);
         let (clock, mailer) = (self.clock.clone(), self.mailer.clone());
         let dependencies =
             Dependencies { clock: clock.clone(), random: Arc::new(SystemRandom), mailer: mailer.clone() };
-        let app = App::new(&self.config, &SecretString::from(SECRET), dependencies).unwrap();
-        let (database, config) = (self.database.shared(), self.config.clone());
+        let app = App::new(&config, &SecretString::from(SECRET), dependencies).unwrap();
+        let database = self.database.shared();
         Self { app, database, clock, mailer, config, user_number: AtomicU64::new(1_000) }
     }
 

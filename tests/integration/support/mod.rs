@@ -14,6 +14,8 @@ mod log;
 mod mailer;
 #[path = "../../support/proxy.rs"]
 mod proxy;
+#[path = "../../support/redis.rs"]
+mod redis;
 mod response;
 
 pub use actor::{Actor, RequestBuilder};
@@ -25,5 +27,6 @@ pub use engine::{Engine, PostgresSchema, server_url};
 pub use log::{LogCapture, LogFormat};
 pub use mailer::MemoryMailer;
 pub use proxy::{Proxy, StartupOptions, through_address};
+pub use redis::RedisServer;
 pub use response::{TestResponse, UncheckedResponse};
 pub use serde_json::{Value, json};

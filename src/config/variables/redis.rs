@@ -1,0 +1,29 @@
+//! The variables of Redis.
+
+use super::variable::{Variable, variable};
+
+pub(super) const REDIS: &[Variable] = &[
+    Variable {
+        name: "REDIS_URL",
+        default: "",
+        description: "Redis that several servers of a PostgreSQL database share. If empty, rate limits apply to each server.",
+        values: "redis://USER:PASSWORD@HOST:PORT/DATABASE, rediss:// for TLS, unix:///PATH, or redis+sentinel://HOST:PORT,HOST:PORT/NAME",
+        example: "rediss://bucketlist:secret@redis.example.com",
+        secret: true,
+        is_reloaded: false,
+    },
+    variable(
+        "REDIS_PREFIX",
+        "",
+        "Beginning of all keys in Redis, the same on all servers. If empty, bucketlist:APP_ENV: and the name of the database.",
+        "at most 100 bytes, without spaces",
+        "bucketlist:eu",
+    ),
+    variable(
+        "REDIS_TIMEOUT",
+        "20ms",
+        "Maximum time a request waits for Redis. After that, the server does without it.",
+        "a duration of at most 1s",
+        "50ms",
+    ),
+];

@@ -1,0 +1,99 @@
+//! Failures of Redis, in words.
+
+use std::{fmt, time::Duration};
+
+use ::redis::{ErrorKind, ServerErrorKind};
+
+/// The oldest version of Redis that is supported.
+pub(super) const MIN_VERSION: (u32, u32) = (6, 2);
+
+/// A failure of Redis. No message contains credentials.
+#[derive(Debug)]
+pub enum RedisError {
+    /// No response within this time.
+    Timeout(Duration),
+    /// The user or the password is wrong.
+    Unauthenticated(String),
+    /// The user lacks a permission.
+    Forbidden(String),
+    /// The server is a replica, or has lost its replicas.
+    ReadOnly(String),
+    /// The memory is full and nothing may be evicted.
+    OutOfMemory,
+    /// The version of the server is not supported.
+    OldVersion(String),
+    /// Sentinel does not know a primary of this name.
+    UnknownPrimary,
+    /// Every other failure.
+    Other(String),
+}
+
+impl fmt::Display for RedisError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Timeout(limit) => write!(f, "no response within {} ms", limit.as_millis()),
+            Self::Unauthenticated(reason) => write!(f, "authentication failed: {reason}"),
+            Self::Forbidden(reason) => write!(f, "permission denied: {reason}"),
+            Self::ReadOnly(reason) => write!(f, "the server does not accept writes: {reason}"),
+            Self::OutOfMemory => f.write_str("the memory limit is reached and maxmemory-policy prevents eviction"),
+            Self::OldVersion(version) => {
+                write!(f, "version {version} is not supported; the oldest is {}.{}", MIN_VERSION.0, MIN_VERSION.1)
+            }
+            Self::UnknownPrimary => f.write_str("Sentinel does not know a primary of this name"),
+            Self::Other(reason) => f.write_str(reason),
+        }
+    }
+}
+
+impl std::error::Error for RedisError {}
+
+impl RedisError {
+    /// Returns how to fix the problem.
+    #[must_use]
+    pub const fn help(&self) -> &'static str {
+        match self {
+            Self::Timeout(_) => {
+                "check that Redis is not overloaded and is close to the server, or increase REDIS_TIMEOUT"
+            }
+            Self::Unauthenticated(_) => "correct the user and the password in REDIS_URL",
+            Self::Forbidden(_) => "grant the user the commands and keys that docs/operating.md lists",
+            Self::ReadOnly(_) => "use the address of the primary, or of Sentinel, in REDIS_URL",
+            Self::OutOfMemory => "increase maxmemory of Redis",
+            Self::OldVersion(_) => "update Redis",
+            Self::UnknownPrimary => "correct the name in REDIS_URL",
+            Self::Other(_) => "start Redis, or correct REDIS_URL",
+        }
+    }
+}
+
+impl From<::redis::RedisError> for RedisError {
+    fn from(error: ::redis::RedisError) -> Self {
+        let detail = || error.detail().unwrap_or_default().to_owned();
+        match (error.kind(), error.code()) {
+            (ErrorKind::AuthenticationFailed, _) | (_, Some("WRONGPASS" | "NOAUTH")) => {
+                Self::Unauthenticated(error.detail().unwrap_or("a password is required").to_owned())
+            }
+            (ErrorKind::Server(ServerErrorKind::NoPerm), _) => Self::Forbidden(detail()),
+            (ErrorKind::Server(ServerErrorKind::ReadOnly), _) | (_, Some("NOREPLICAS")) => Self::ReadOnly(detail()),
+            (_, Some("OOM")) => Self::OutOfMemory,
+            (ErrorKind::MasterNameNotFoundBySentinel, _) => Self::UnknownPrimary,
+            _ => Self::Other(without_error_number(&error.to_string())),
+        }
+    }
+}
+
+/// Removes the number that the standard library appends to errors of the operating system.
+fn without_error_number(text: &str) -> String {
+    text.split_once(" (os error").map_or(text, |(text, _)| text).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_operating_system_have_no_number() {
+        let error = std::io::Error::from_raw_os_error(111);
+        assert_eq!(RedisError::from(::redis::RedisError::from(error)).to_string(), "Connection refused");
+    }
+}
