@@ -84,7 +84,7 @@ fn reloaded_settings_are_documented() {
 fn every_command_exists() {
     let cli = Cli::command();
     let mut seen = BTreeSet::new();
-    let starts = ["CMD", "ExecStart=", "web:", "release:", "args: [", "command: [", "-- bucketlist"];
+    let starts = ["CMD", "ExecStart=", "web:", "worker:", "release:", "args: [", "command: [", "-- bucketlist"];
     for file in files() {
         let text = read(&file);
         for line in lines(&text).filter(|line| starts.iter().any(|key| line.contains(key))) {
@@ -93,7 +93,7 @@ fn every_command_exists() {
             seen.insert(command.get_name().to_owned());
         }
     }
-    assert_eq!(seen, ["doctor", "health", "migrate", "serve"].map(str::to_owned).into());
+    assert_eq!(seen, ["doctor", "health", "migrate", "serve", "worker"].map(str::to_owned).into());
 }
 
 #[test]
@@ -128,6 +128,7 @@ fn stop_grace_periods_exceed_the_defaults() {
         ("compose.yaml", "stop_grace_period: "),
         ("deploy/compose/replicas.yaml", "stop_grace_period: "),
         ("deploy/systemd/bucketlist.service", "TimeoutStopSec="),
+        ("deploy/systemd/bucketlist-worker.service", "TimeoutStopSec="),
     ] {
         let text = read(file);
         let periods = lines(&text).filter_map(|line| line.strip_prefix(key)?.strip_suffix('s')?.parse::<u64>().ok());
@@ -136,5 +137,5 @@ fn stop_grace_periods_exceed_the_defaults() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 3);
+    assert_eq!(seen, 5);
 }

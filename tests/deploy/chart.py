@@ -21,7 +21,10 @@ REJECTED = {
     "a negative number of replicas": ["--set", "replicaCount=-1"],
     "a text as number": ["--set-string", "databasePoolSize=ten"],
     "an ingress without a host": ["--set", "ingress.enabled=true"],
-    "a public URL with a path": ["--set", "publicUrl=https://example.com/api"],
+    "a public URL with a slash at its end": ["--set", "publicUrl=https://example.com/api/"],
+    "a public URL with a query": ["--set", "publicUrl=https://example.com/api?x=1"],
+    "an ingress with a relative path": ["--set", "ingress.enabled=true,ingress.host=example.com,ingress.path=api"],
+    "a worker without the Deployment for it": ["--set", "settings.WORKER=false"],
     "more replicas at least than at most": ["--set", "autoscaling.enabled=true,autoscaling.minReplicas=9,autoscaling.maxReplicas=3"],
     "the port of the API for metrics": ["--set", "metrics.port=8000"],
 }
@@ -81,7 +84,8 @@ def selects(selector: dict, labels: dict) -> bool:
 def problems_of(documents: list[dict], settings: set[str]) -> list[str]:
     problems = []
     by_kind = {kind: [d for d in documents if d["kind"] == kind] for kind in {d["kind"] for d in documents}}
-    [deployment] = by_kind["Deployment"]
+    [deployment] = [d for d in by_kind["Deployment"] if not d["metadata"]["name"].endswith("-worker")]
+    workers = [d for d in by_kind["Deployment"] if d is not deployment]
     pod = deployment["spec"]["template"]
     [container] = pod["spec"]["containers"]
     labels, variables = pod["metadata"]["labels"], {v["name"]: v["value"] for v in container["env"]}
@@ -94,9 +98,26 @@ def problems_of(documents: list[dict], settings: set[str]) -> list[str]:
         problems.append("the chart contains a Secret")
     if not selects(deployment["spec"]["selector"], labels):
         problems.append("the Deployment does not select its pods")
+    for worker in workers:
+        template = worker["spec"]["template"]
+        if not selects(worker["spec"]["selector"], template["metadata"]["labels"]) or selects(deployment["spec"]["selector"], template["metadata"]["labels"]):
+            problems.append("the Deployment of the workers does not select its pods, or that of the servers does")
+        [process] = template["spec"]["containers"]
+        if process["image"] != container["image"]:
+            problems.append("the workers have another image than the servers")
+        shutdown = next(int(v["value"].removesuffix("s")) for v in process["env"] if v["name"] == "SHUTDOWN_TIMEOUT")
+        if template["spec"]["terminationGracePeriodSeconds"] <= shutdown:
+            problems.append("a worker is killed before its jobs have stopped")
+        if [port["containerPort"] for port in process.get("ports", [])] != [port for name, port in ports.items() if name == "metrics"]:
+            problems.append("the ports of the workers differ from those of the metrics")
+        if not all(selects(policy["spec"]["podSelector"], template["metadata"]["labels"]) for policy in by_kind.get("NetworkPolicy", [])):
+            problems.append("the NetworkPolicy does not select the workers")
+    if (variables.get("WORKER") == "false") != bool(workers):
+        problems.append("background jobs do not run, or run in the servers and the workers")
+    pods = [labels] + [worker["spec"]["template"]["metadata"]["labels"] for worker in workers]
     for service in by_kind["Service"]:
-        if not service["spec"]["selector"].items() <= labels.items():
-            problems.append(f"Service {service['metadata']['name']} does not select the servers")
+        if not any(service["spec"]["selector"].items() <= labels.items() for labels in pods):
+            problems.append(f"Service {service['metadata']['name']} selects no pods")
         problems += [f"Service: no port {port['targetPort']}" for port in service["spec"]["ports"] if port["targetPort"] not in ports]
     seconds = sum(int(variables[name].removesuffix("s")) for name in ("SHUTDOWN_DELAY", "SHUTDOWN_TIMEOUT"))
     if pod["spec"]["terminationGracePeriodSeconds"] <= seconds:
@@ -124,10 +145,15 @@ def problems_of(documents: list[dict], settings: set[str]) -> list[str]:
             problems.append(f"the NetworkPolicy allows the ports {allowed}")
     for monitor in by_kind.get("ServiceMonitor", []):
         selected = [s for s in by_kind["Service"] if selects(monitor["spec"]["selector"], s["metadata"]["labels"])]
-        if len(selected) != 1 or monitor["spec"]["endpoints"][0]["port"] not in [p["name"] for p in selected[0]["spec"]["ports"]]:
-            problems.append("the ServiceMonitor does not select the port of the metrics")
+        if len(selected) != len(pods) or any(monitor["spec"]["endpoints"][0]["port"] not in [p["name"] for p in s["spec"]["ports"]] for s in selected):
+            problems.append("the ServiceMonitor does not select the ports of the metrics")
         if selected and selected[0]["metadata"]["labels"][monitor["spec"]["jobLabel"]] != "bucketlist":
             problems.append("the alerts expect another job name")
+    for ingress in by_kind.get("Ingress", []):
+        [rule] = ingress["spec"]["rules"]
+        path = rule["http"]["paths"][0]["path"]
+        if not variables.get("PUBLIC_URL", "").endswith(f"{rule['host']}{path.removesuffix('/')}"):
+            problems.append("PUBLIC_URL is not the URL of the Ingress")
     for job in by_kind.get("Job", []):
         if not is_hook(job) or "serviceAccountName" in job["spec"]["template"]["spec"]:
             problems.append("the migration job depends on objects that are created after it")

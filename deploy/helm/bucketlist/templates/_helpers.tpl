@@ -14,6 +14,13 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: server
 {{- end -}}
 
+{{/* Labels that select the workers. They never change. */}}
+{{- define "bucketlist.workerSelectorLabels" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: worker
+{{- end -}}
+
 {{/* Labels of all objects. */}}
 {{- define "bucketlist.labels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
@@ -44,10 +51,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | quote }}
 {{- .Values.publicUrl -}}
 {{- else if .Values.ingress.enabled -}}
 {{- printf "%s://%s" (ternary "https" "http" (ne .Values.ingress.tlsSecret "")) .Values.ingress.host -}}
+{{- trimSuffix "/" .Values.ingress.path -}}
 {{- end -}}
 {{- end -}}
 
-{{/* Settings of the servers and of the migration job. Those of the Secret have the lowest precedence. */}}
+{{/* Settings of the servers, the workers and the migration job. Those of the Secret have the lowest precedence. */}}
 {{- define "bucketlist.environment" -}}
 envFrom:
   - secretRef:
