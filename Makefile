@@ -132,6 +132,11 @@ clients: ## Generate, compile and run clients in seven languages (ONLY=language 
 	@scripts/deps
 	@scripts/clients $(if $(ONLY),--only $(ONLY))
 
+.PHONY: samples
+samples: ## Run the code samples of every operation in seven languages
+	@scripts/deps
+	@scripts/samples
+
 .PHONY: generators
 generators: ## Generate and type-check code with orval, kubb, swagger-typescript-api, oazapfts and datamodel-code-generator
 	@scripts/deps

@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod postman;
 pub mod profiles;
 pub mod redis;
+pub mod samples;
 pub mod seed;
 pub mod server;
 pub mod services;

@@ -12,7 +12,7 @@ use contract::{DocumentError, v1, v2};
 use openapi_model::Document;
 
 use super::CliError;
-use crate::{config::Config, domain::Clock};
+use crate::{config::Config, domain::Clock, samples};
 use usage::LastDays;
 
 mod compare;
@@ -220,6 +220,7 @@ fn files() -> Result<Vec<(String, String)>, CliError> {
         let derived = document.to_openapi_3_1();
         files.push((format!("{}-3.1.json", version.name()), derived.to_json()));
         files.push((format!("{}-3.1.yaml", version.name()), derived.to_yaml()));
+        files.push((format!("{}-samples.overlay.yaml", version.name()), samples::overlay(&document, version.name())));
     }
     Ok(files)
 }

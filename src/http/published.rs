@@ -1,28 +1,42 @@
 //! Files for tools and clients: the OpenAPI documents and the requests of the collection, adapted to this server.
 
+use std::{borrow::Cow, sync::LazyLock};
+
 use contract::{v1, v2};
 use openapi_model::Document;
 use serde_json::{Value, json};
 
+use crate::samples;
+
 /// A published file.
 pub(super) struct PublishedFile {
     pub(super) path: String,
-    pub(super) text: String,
+    pub(super) text: Cow<'static, str>,
     pub(super) content_type: &'static str,
 }
 
 const JSON: &str = "application/json";
 const YAML: &str = "application/yaml";
 
+// Built once per process, because they do not depend on the configuration.
+static V1_SAMPLES: LazyLock<String> = LazyLock::new(|| with_samples(v1::document()));
+static V2_SAMPLES: LazyLock<String> = LazyLock::new(|| with_samples(v2::document()));
+static V1_OVERLAY: LazyLock<String> = LazyLock::new(|| samples::overlay(v1::document(), "v1"));
+static V2_OVERLAY: LazyLock<String> = LazyLock::new(|| samples::overlay(v2::document(), "v2"));
+
+fn with_samples(document: &Document) -> String {
+    samples::with_samples(document).value().to_string()
+}
+
 /// Returns the OpenAPI documents. With a `public_url`, their `servers` are absolute, because a tool that has only the document
 /// does not know where it comes from. JSON is minified.
 pub(super) fn openapi_documents(public_url: Option<&str>) -> Vec<PublishedFile> {
     let versions = [("v1", v1::document::BASE, v1::document()), ("v2", v2::document::BASE, v2::document())];
     let mut files = Vec::new();
-    for (version, base, document) in versions {
+    for (version, base, original) in versions {
         let document = match public_url {
-            Some(public_url) => with_server(document, &format!("{public_url}{base}")),
-            None => document.clone(),
+            Some(public_url) => with_server(original, &format!("{public_url}{base}")),
+            None => original.clone(),
         };
         let openapi_3_1 = document.to_openapi_3_1();
         for (name, text, content_type) in [
@@ -31,8 +45,21 @@ pub(super) fn openapi_documents(public_url: Option<&str>) -> Vec<PublishedFile> 
             (format!("{version}-3.1.json"), openapi_3_1.value().to_string(), JSON),
             (format!("{version}-3.1.yaml"), openapi_3_1.to_yaml(), YAML),
         ] {
-            files.push(PublishedFile { path: format!("/openapi/{name}"), text, content_type });
+            files.push(PublishedFile { path: format!("/openapi/{name}"), text: text.into(), content_type });
         }
+        let samples = match (public_url, version) {
+            (None, "v1") => Cow::Borrowed(V1_SAMPLES.as_str()),
+            (None, _) => Cow::Borrowed(V2_SAMPLES.as_str()),
+            (Some(_), _) => Cow::Owned(with_samples(&document)),
+        };
+        files.push(PublishedFile {
+            path: format!("/openapi/{version}-samples.json"),
+            text: samples,
+            content_type: JSON,
+        });
+        let overlay = Cow::Borrowed(if version == "v1" { V1_OVERLAY.as_str() } else { V2_OVERLAY.as_str() });
+        let path = format!("/openapi/{version}-samples.overlay.yaml");
+        files.push(PublishedFile { path, text: overlay, content_type: YAML });
     }
     files
 }
@@ -66,10 +93,10 @@ mod tests {
             json.map(|file| serde_json::from_str::<Value>(&file.text).unwrap()["servers"].clone()).collect()
         };
         let relative = |base: &str| json!({"url": base, "description": "This server"});
-        assert_eq!(servers(None)[2], json!([relative("/v2")]));
+        assert_eq!(servers(None)[3], json!([relative("/v2")]));
         let public = servers(Some("https://api.example.com"));
-        assert_eq!(public.len(), 4);
-        for (servers, base) in public.iter().zip(["/v1", "/v1", "/v2", "/v2"]) {
+        assert_eq!(public.len(), 6);
+        for (servers, base) in public.iter().zip(["/v1", "/v1", "/v1", "/v2", "/v2", "/v2"]) {
             let absolute = json!({"url": format!("https://api.example.com{base}"), "description": "Public URL"});
             assert_eq!(*servers, json!([absolute, relative(base)]));
         }

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use contract::{ApiError, ErrorCode, negotiation, problem};
 use poem::{
     IntoResponse, Request, Response,
@@ -120,7 +121,11 @@ impl UnversionedRoutes {
             files.insert(page.path.clone(), StaticFile::from(page));
         }
         for file in published::openapi_documents(config.is_public_url_set.then_some(&config.public_url)) {
-            files.insert(file.path.into(), StaticFile::public(file.text, file.content_type));
+            let body = match file.text {
+                Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
+                Cow::Owned(text) => Bytes::from(text),
+            };
+            files.insert(file.path.into(), StaticFile::public(body, file.content_type));
         }
         for (name, text) in published_files.postman {
             let file = StaticFile::public(text.into_owned(), published::media_type(name));

@@ -33,6 +33,7 @@ mod redis;
 mod reload;
 mod replay_targets;
 mod request_targets;
+mod samples;
 mod security;
 mod seed;
 mod serve;

@@ -5,8 +5,18 @@ use std::{fs, process::Stdio};
 use crate::support::{Sandbox, repository_root};
 
 /// The files in the order in which they are written.
-const NAMES: [&str; 8] =
-    ["v1.json", "v1.yaml", "v1-3.1.json", "v1-3.1.yaml", "v2.json", "v2.yaml", "v2-3.1.json", "v2-3.1.yaml"];
+const NAMES: [&str; 10] = [
+    "v1.json",
+    "v1.yaml",
+    "v1-3.1.json",
+    "v1-3.1.yaml",
+    "v1-samples.overlay.yaml",
+    "v2.json",
+    "v2.yaml",
+    "v2-3.1.json",
+    "v2-3.1.yaml",
+    "v2-samples.overlay.yaml",
+];
 
 fn committed(name: &str) -> String {
     fs::read_to_string(repository_root().join("openapi").join(name)).unwrap()

@@ -142,7 +142,9 @@ pub(crate) fn json_text(value: &Value) -> String {
     format!("{value:#}\n")
 }
 
-pub(crate) fn yaml_text(value: &Value) -> String {
+/// Returns a JSON value as YAML text.
+#[must_use]
+pub fn yaml_text(value: &Value) -> String {
     // JSON values have only string keys and finite numbers, which YAML can represent. If the writer fails anyway, JSON
     // is valid YAML.
     serde_saphyr::to_string(value).unwrap_or_else(|_| json_text(value))

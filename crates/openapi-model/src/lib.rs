@@ -34,7 +34,7 @@ mod fixture;
 
 pub use coverage::{Coverage, Covered};
 pub use diff::{Difference, Kind, RULES, Rule, diff};
-pub use document::{Document, ReadError};
+pub use document::{Document, ReadError, yaml_text};
 pub use format::{is_email, normalize_date_time};
 pub use json::JsonError;
 pub use openapi31::{OpenApi31Document, compare_with_3_1};

@@ -1,0 +1,70 @@
+use crate::{
+    SampleOptions,
+    request::{Authentication, Body, ResponseBody, SampleRequest},
+    writer::{Lines, indented, quoted},
+};
+
+/// Writes a program with `reqwest` and its blocking client.
+pub(super) fn write(request: &SampleRequest, options: &SampleOptions<'_>) -> String {
+    let mut lines = Lines::default();
+    lines.add("use std::{env, error::Error};\n\nuse reqwest::blocking::Client;");
+    if matches!(request.body, Some(Body::Json { .. })) {
+        lines.add("use serde_json::json;");
+    }
+    if request.headers.iter().any(|header| header.value.is_none()) {
+        lines.add("use uuid::Uuid;");
+    }
+    lines.add("\nfn main() -> Result<(), Box<dyn Error>> {");
+    lines.format(format_args!("    let base_url = env::var({})?;", quoted(options.base_url)));
+    if request.authentication != Authentication::None {
+        lines.format(format_args!("    let token = env::var({})?;", quoted(options.token)));
+    }
+    lines.add("    let response = Client::new()");
+    let target = request.target.replace('{', "{{").replace('}', "}}");
+    let url = format!("format!({})", quoted(&format!("{{base_url}}{target}")));
+    match request.method.as_str() {
+        "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" => {
+            lines.format(format_args!("        .{}({url})", request.method.to_lowercase()));
+        }
+        method => lines.format(format_args!("        .request({}.parse()?, {url})", quoted(method))),
+    }
+    match &request.authentication {
+        Authentication::None => {}
+        Authentication::Bearer => lines.add("        .bearer_auth(token)"),
+        Authentication::Header(name) => lines.format(format_args!("        .header({}, token)", quoted(name))),
+    }
+    for header in &request.headers {
+        let value = header.value.as_deref().map_or_else(|| "Uuid::new_v4().to_string()".to_owned(), quoted);
+        lines.format(format_args!("        .header({}, {value})", quoted(&header.name)));
+    }
+    match &request.body {
+        Some(Body::Json { media_type, value }) => {
+            if media_type != "application/json" {
+                lines.format(format_args!("        .header(\"Content-Type\", {})", quoted(media_type)));
+            }
+            let value = indented(&format!("{value:#}"), "        ");
+            lines.format(format_args!("        .json(&json!({value}))"));
+        }
+        Some(Body::Text { media_type, text }) => {
+            lines.format(format_args!("        .header(\"Content-Type\", {})", quoted(media_type)));
+            lines.format(format_args!("        .body({})", raw(text)));
+        }
+        None => {}
+    }
+    lines.add("        .send()?\n        .error_for_status()?;");
+    lines.add(match request.response {
+        ResponseBody::None => "    println!(\"{}\", response.status());",
+        _ => "    println!(\"{}\", response.text()?);",
+    });
+    lines.add("    Ok(())\n}");
+    lines.finish()
+}
+
+/// Returns a raw string, with enough number signs around it.
+fn raw(text: &str) -> String {
+    let mut signs = "#".to_owned();
+    while text.contains(&format!("\"{signs}")) {
+        signs.push('#');
+    }
+    format!("r{signs}\"{text}\"{signs}")
+}
