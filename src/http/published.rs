@@ -24,6 +24,9 @@ static V2_SAMPLES: LazyLock<String> = LazyLock::new(|| with_samples(v2::document
 static V1_OVERLAY: LazyLock<String> = LazyLock::new(|| samples::overlay(v1::document(), "v1"));
 static V2_OVERLAY: LazyLock<String> = LazyLock::new(|| samples::overlay(v2::document(), "v2"));
 
+/// Sequences of requests for common tasks (Arazzo). Maintained by hand and executed by a test.
+const FLOWS: &str = include_str!("../../openapi/flows.arazzo.json");
+
 fn with_samples(document: &Document) -> String {
     samples::with_samples(document).value().to_string()
 }
@@ -61,6 +64,7 @@ pub(super) fn openapi_documents(public_url: Option<&str>) -> Vec<PublishedFile> 
         let path = format!("/openapi/{version}-samples.overlay.yaml");
         files.push(PublishedFile { path, text: overlay, content_type: YAML });
     }
+    files.push(PublishedFile { path: "/openapi/flows.arazzo.json".to_owned(), text: FLOWS.into(), content_type: JSON });
     files
 }
 
@@ -89,7 +93,7 @@ mod tests {
     fn documents_name_the_public_url_if_it_is_set() {
         let servers = |public_url| -> Vec<Value> {
             let files = openapi_documents(public_url);
-            let json = files.iter().filter(|file| file.content_type == JSON);
+            let json = files.iter().filter(|file| file.content_type == JSON && !file.path.contains("flows"));
             json.map(|file| serde_json::from_str::<Value>(&file.text).unwrap()["servers"].clone()).collect()
         };
         let relative = |base: &str| json!({"url": base, "description": "This server"});

@@ -16,6 +16,7 @@ mod cors;
 mod error_responses;
 mod fault_switch;
 mod faults;
+mod flows;
 mod headers;
 mod incidents;
 mod items;

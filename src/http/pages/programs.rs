@@ -21,6 +21,9 @@ pub(super) fn api_catalog(info: &PageInfo<'_>) -> String {
                 {"href": format!("/docs?contract={contract}"), "type": "text/html", "title": "Interactive documentation"},
                 {"href": "/problems", "type": "text/html", "title": "Error codes"},
             ],
+            "service-meta": [
+                {"href": "/openapi/flows.arazzo.json", "type": "application/json", "title": "Sequences of requests for common tasks (Arazzo)"},
+            ],
             "status": [{"href": "/health/ready", "type": "application/health+json"}],
         })
     };
@@ -49,6 +52,7 @@ pub(super) fn llms_txt(info: &PageInfo<'_>) -> String {
          Lists are paginated: follow `links.next` until it is null. An error response has a stable `code`, and `type` is \
          the path of a page that explains it. Send an `Idempotency-Key` to repeat a creation safely.\n\n\
          ## Documents\n\n{documents}\
+         - [Flows](/openapi/flows.arazzo.json): sequences of requests for common tasks (Arazzo).\n\
          - [Error codes](/problems): causes and remedies of each code.\n\
          - [API catalog](/.well-known/api-catalog): links to all documents (RFC 9727).\n\n\
          ## Requests\n\n\
