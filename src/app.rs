@@ -295,7 +295,7 @@ fn deprecation_mail(config: &Config, deprecated: Arc<[DeprecatedOperation]>) -> 
     DeprecationMailSettings {
         deprecated,
         is_enabled: config.deprecations.sends_notices,
-        guide: guide.unwrap_or_else(|| format!("{}/redoc", config.public_url)),
+        guide: guide.unwrap_or_else(|| format!("{}/guides/migrating-to-v2", config.public_url)),
     }
 }
 

@@ -285,7 +285,7 @@ const SERVER: &[Variable] = &[
     variable(
         "DEPRECATION_GUIDE",
         "",
-        "URL of a migration guide, for deprecation notices. If empty, they link to the API reference.",
+        "URL of a migration guide, for deprecation notices. If empty, they link to the guide of this server.",
         "an https: URL; in development and testing also an http: URL of localhost",
         "https://example.com/docs/migrate-to-v2",
     ),

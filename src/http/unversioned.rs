@@ -86,6 +86,8 @@ pub(super) enum UnversionedRoute<'a> {
     File(&'a StaticFile),
     /// Another spelling of the path of a file.
     Redirect(&'a str),
+    /// The former path of the reference.
+    Moved,
     Live,
     Ready,
     Version,
@@ -142,6 +144,7 @@ impl UnversionedRoutes {
             "/health/live" => Some(UnversionedRoute::Live),
             "/health/ready" => Some(UnversionedRoute::Ready),
             "/version" => Some(UnversionedRoute::Version),
+            "/redoc" | "/redoc/" => Some(UnversionedRoute::Moved),
             security_txt::PATH => self.security_txt.as_ref().map(UnversionedRoute::SecurityTxt),
             path => match self.files.get(path) {
                 Some(file) => Some(UnversionedRoute::File(file)),
@@ -160,6 +163,14 @@ impl UnversionedRoutes {
         self.files.get_key_value(candidate.as_ref()).map(|(path, _)| path.as_ref())
     }
 
+    /// Returns the path of the reference of the version in a query, `contract=v1`.
+    fn reference_of(&self, query: Option<&str>) -> &str {
+        let contract = query.and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("contract=")));
+        let path = contract.map(|contract| format!("/reference/{contract}"));
+        let file = path.and_then(|path| self.files.get_key_value(path.as_str()));
+        file.map_or("/reference", |(path, _)| path.as_ref())
+    }
+
     /// Returns the page for an unknown path if the client prefers HTML, as browsers do.
     pub(super) fn not_found(&self, request: &Request) -> Option<Response> {
         static OFFERED: LazyLock<[String; 2]> = LazyLock::new(|| [problem::MEDIA_TYPE, "text/html"].map(str::to_owned));
@@ -172,6 +183,7 @@ impl UnversionedRoutes {
         match route {
             UnversionedRoute::File(file) => Ok(file.respond(request)),
             UnversionedRoute::Redirect(path) => Ok(redirect(path, request.uri().query())),
+            UnversionedRoute::Moved => Ok(redirect(self.reference_of(request.uri().query()), None)),
             UnversionedRoute::Live => Ok(live()),
             UnversionedRoute::Ready => self.ready().await,
             UnversionedRoute::SecurityTxt(file) => {

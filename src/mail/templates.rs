@@ -176,7 +176,7 @@ pub fn samples(url: &str) -> Result<Vec<(&'static str, Mail)>, MailError> {
         successor: format!("{url}/v2/bucketlists"),
         brownouts: vec![(text("2027-10-20 12:00 UTC"), text("2027-10-20 13:00 UTC"))],
     };
-    let guide = format!("{url}/redoc");
+    let guide = format!("{url}/guides/migrating-to-v2");
     let messages: [(&'static str, &dyn Message); 7] = [
         ("welcome", &Welcome { url: url.clone() }),
         ("password-reset", &PasswordReset { url: url.clone(), token: text("3q2-7wEIhz0Vb8LkX9sT"), minutes: 30 }),

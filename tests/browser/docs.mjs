@@ -1,4 +1,4 @@
-// Tests `/redoc` and `/docs` in Chromium: logs in to /docs once and executes every operation of each document with "Try it
+// Tests `/docs` in Chromium: logs in to /docs once and executes every operation of each document with "Try it
 // out". Fails on any request to another host, on any violation of the content security policy, on any error in a page, and on
 // any unexpected status.
 //
@@ -46,6 +46,19 @@ async function session(docs, demo, contract, trouble) {
     await docs.ready();
     assert.equal(await docs.loggedInAs(), demo.email);
     assert.equal((await docs.execute('getMe')).status, 200);
+  });
+  await check('the request history lists requests, and copies them as curl without the token', async () => {
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write'], { origin });
+    await page.locator('#history summary').click();
+    const newest = page.locator('#history li').first();
+    assert.match(await newest.innerText(), new RegExp(`GET /${contract}/users/me\\s+200, \\d+ ms`));
+    await newest.getByRole('button').click();
+    await newest.getByText('Copied').waitFor();
+    const command = await page.evaluate(() => navigator.clipboard.readText());
+    assert.match(command, /^curl -X GET '.*\/users\/me'/);
+    assert.ok(command.includes('"Authorization: Bearer $TOKEN"') && !command.includes('eyJ'), command);
+    await assertAccessible(page, 'the request history', SERIOUS);
+    await page.locator('#history summary').click();
   });
   await check('a rejected access token is refreshed and the request is retried', async () => {
     const unauthorized = { status: 401, contentType: 'application/json', body: '{}' };
@@ -251,73 +264,10 @@ async function documentation(contract) {
   await page.context().close();
 }
 
-/** Every operation is displayed and has a URL. */
-async function reference(contract) {
-  const { page, trouble, response } = await open(`/redoc?contract=${contract}`);
-  const csp = response.headers()['content-security-policy'] ?? '';
-  assert.match(csp, /script-src 'self';/);
-  assert.doesNotMatch(csp, /unsafe/);
-  const document = await (await page.request.get(`${origin}/openapi/${contract}.json`)).json();
-  const operations = Object.values(document.paths).flatMap((path) => Object.values(path)).filter((it) => it?.operationId);
-  const section = (id) => page.locator(`[data-section-id$="operation/${id}"]`);
-  await section(operations.at(-1).operationId).first().waitFor({ state: 'attached' });
-  const texts = await page.locator('[data-section-id*="operation/"]').evaluateAll((all) => all.map((it) => [it.dataset.sectionId, it.textContent]));
-  for (const { operationId, summary } of operations) {
-    const [, text] = texts.find(([id]) => id.endsWith(`operation/${operationId}`)) ?? [];
-    assert.ok(text?.includes(summary), `${operationId}: "${summary}" is not displayed`);
-  }
-  await page.locator(`.chooser [aria-current="page"][data-contract="${contract}"]`).waitFor();
-  assert.equal(await page.locator('#other-page').getAttribute('href'), `/docs?contract=${contract}`);
-
-  // The menu is used with the keyboard. It changes the URL, and opening that URL scrolls to the operation.
-  const { operationId, summary, tags } = operations[1];
-  const item = (text) => page.getByRole('navigation', { name: 'Operations' }).getByRole('link', { name: text, exact: true });
-  await item(tags[0]).focus();
-  await page.keyboard.press('Enter');
-  await item(summary).focus();
-  await page.keyboard.press('Enter');
-  await page.waitForFunction((id) => location.hash.endsWith(`operation/${id}`), operationId).catch(() => {
-    throw new Error(`the address is ${page.url()} after selecting ${operationId}`);
-  });
-  const last = operations.at(-1).operationId;
-  const id = await section(last).first().getAttribute('data-section-id');
-  await page.goto('about:blank');
-  await page.goto(`${origin}/redoc?contract=${contract}#${id}`, { waitUntil: 'load' });
-  await page.waitForFunction((wanted) => {
-    const heading = document.querySelector(`[data-section-id="${wanted}"] h2`)?.getBoundingClientRect();
-    const bar = document.querySelector('.bar').getBoundingClientRect();
-    return heading && heading.top >= bar.bottom && heading.top < innerHeight && scrollY > 0;
-  }, id).catch(() => { throw new Error(`#${id} does not scroll to ${last}`); });
-  await shot(page, `redoc-${contract}-deep-link`);
-  trouble.assertNone();
-  await page.context().close();
-}
-
-/** Colours, accessibility and layout of the reference. Its colours are chosen when it loads. */
-async function referenceLayout() {
-  for (const [colorScheme, isLight] of [['light', true], ['dark', false]]) {
-    const { page, trouble } = await open('/redoc', { colorScheme });
-    await page.locator('[data-section-id$="operation/createItem"]').first().waitFor({ state: 'attached' });
-    const white = await page.evaluate(() => [...document.querySelectorAll('#redoc, #redoc *')]
-      .filter((it) => it.offsetWidth * it.offsetHeight > 0 && getComputedStyle(it).backgroundColor === 'rgb(255, 255, 255)').map(({ outerHTML }) => outerHTML.slice(0, 120)));
-    assert.deepEqual(isLight ? [] : white, [], 'white areas in dark mode');
-    await assertAccessible(page, `the reference, ${colorScheme}`, SERIOUS);
-    await shot(page, `redoc-${colorScheme}`);
-    await page.setViewportSize({ width: 390, height: 844 });
-    assert.equal(await overflow(page), 0, 'the reference scrolls horizontally on a phone');
-    await shot(page, `redoc-phone-${colorScheme}`);
-    trouble.assertNone();
-    await page.context().close();
-  }
-}
-
 await run(async () => {
   await viewer();
-  await check('the reference is accessible, light and dark, and fits on a phone', referenceLayout);
   await slowConnection('/docs');
-  await slowConnection('/redoc');
   for (const contract of await contracts()) {
-    await check(`reference of ${contract}`, () => reference(contract));
     await documentation(contract);
   }
 });

@@ -58,6 +58,26 @@ await run(async () => {
       await inspect(page, name);
     }
   });
+  await check('the colour scheme can be selected on every page and is remembered', async () => {
+    const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    await page.emulateMedia({ colorScheme: 'light' });
+    await page.goto(origin);
+    const light = await ground();
+    const button = page.locator('#theme');
+    assert.equal(await button.innerText(), 'Theme: system');
+    await button.click();
+    await button.click();
+    assert.equal(await button.innerText(), 'Theme: dark');
+    const dark = await ground();
+    assert.notEqual(dark, light);
+    for (const path of ['/docs', '/reference', '/guides', '/problems', '/console']) {
+      await page.goto(origin + path, { waitUntil: 'load' });
+      assert.equal(await ground(), dark, path);
+    }
+    await page.locator('#theme').click();
+    assert.equal(await ground(), light);
+    await page.evaluate(() => localStorage.removeItem('bucketlist.theme'));
+  });
   await check('an unknown path shows a page, and a trailing slash is redirected', async () => {
     const missing = await page.goto(`${origin}/no/such/page`);
     assert.equal(missing.status(), 404);

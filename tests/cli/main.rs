@@ -15,6 +15,7 @@ mod crash_recovery;
 mod deploy;
 mod diff;
 mod doctor;
+mod guides;
 mod https;
 mod incidents;
 mod jobs;

@@ -22,14 +22,9 @@ const HOME: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img
                     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const DOCS: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-/// The hashes are of two `<style>` elements that Redoc creates; one is empty.
-const REDOC: &str = "default-src 'none'; script-src 'self'; \
-                     style-src 'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=' \
-                     'sha256-sDI9pUw6Z98NC0sorERcD03vlQ8zZwyaBSQ06jerL4M='; img-src 'self' data:; \
-                     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const CONSOLE: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                        connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-const TEXT: &str = "default-src 'none'; style-src 'self'; img-src 'self'; \
+const TEXT: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Headers that must not be sent.
@@ -72,7 +67,12 @@ both_engines! {
         // Pages; each kind has its own policy.
         assert_headers(&anonymous.get("/").await.expect(200), HOME, "no-cache");
         assert_headers(&anonymous.get("/docs").await.expect(200), DOCS, "no-cache");
-        assert_headers(&anonymous.get("/redoc").await.expect(200), REDOC, "no-cache");
+        for path in ["/reference", "/reference/v1/items", "/guides", "/guides/errors"] {
+            assert_headers(&anonymous.get(path).await.expect(200), CONSOLE, "no-cache");
+        }
+        for path in ["/reference/v2/createItem.md", "/reference/search.json", "/guides/errors.md"] {
+            assert_headers(&anonymous.get(path).await.expect(200), API, "no-cache");
+        }
         for path in ["/console", "/console/usage", "/console/incidents", "/console/users", "/console/api-clients", "/console/jobs", "/console/audit"] {
             assert_headers(&anonymous.get(path).await.expect(200), CONSOLE, "no-cache");
         }
@@ -137,7 +137,7 @@ both_engines! {
 #[tokio::test]
 async fn pages_have_no_inline_scripts_or_styles() {
     let app = TestApp::new(Engine::Sqlite);
-    for path in ["/", "/docs", "/redoc", "/console", "/console/usage", "/problems", "/problems/route-not-found"] {
+    for path in ["/", "/docs", "/reference", "/console", "/console/usage", "/problems", "/problems/route-not-found"] {
         let response = app.anonymous().get(path).await.expect(200);
         let csp = response.header("content-security-policy");
         assert!(!csp.contains("unsafe-") && !csp.contains('*') && !csp.contains("http"), "{path}: {csp}");

@@ -17,7 +17,7 @@ async fn browser_receives_a_page_for_an_unknown_path() {
         assert_eq!(get.header("content-type"), "text/html; charset=utf-8", "{path}");
         let html = String::from_utf8(get.body.clone()).unwrap();
         assert!(html.contains("<h1>Page not found</h1>") && html.contains("href=\"/docs\""), "{path}");
-        assert!(!html.contains("nowhere") && !html.contains("script"), "the page repeats the path {path}");
+        assert!(!html.contains("nowhere") && html.matches("script").count() == 2, "the page repeats the path {path}");
         let head = app.anonymous().request(Method::HEAD, path).header("accept", BROWSER).send().await.expect(404);
         assert_eq!((head.header("content-length"), head.body.len()), (get.header("content-length"), 0));
     }
@@ -66,6 +66,65 @@ async fn other_spellings_of_a_page_are_redirected() {
 }
 
 #[tokio::test]
+async fn former_path_of_the_reference_is_redirected() {
+    let app = TestApp::new(Engine::Sqlite);
+    for (path, location) in [
+        ("/redoc", "/reference"),
+        ("/redoc/", "/reference"),
+        ("/redoc?contract=v1", "/reference/v1"),
+        ("/redoc?contract=v2", "/reference/v2"),
+        ("/redoc?contract=../docs", "/reference"),
+        ("/redoc?contract=v9&x", "/reference"),
+    ] {
+        let response = app.anonymous().get(path).await.expect(308);
+        assert_eq!(response.header("location"), location, "{path}");
+        app.anonymous().get(location).await.expect(200);
+    }
+    app.anonymous().delete("/redoc").await.expect_error(405, "METHOD_NOT_ALLOWED");
+}
+
+/// A phone on a slow connection transfers these bytes before it displays text.
+#[tokio::test]
+async fn pages_of_the_reference_are_small() {
+    let app = TestApp::new(Engine::Sqlite);
+    let size = async |path: &str| {
+        let request = || app.anonymous().request(Method::GET, path).header("accept-encoding", "br");
+        loop {
+            let response = request().send().await.expect(200);
+            // Without a length, the file is not compressed as a whole yet.
+            if response.headers.contains_key("content-length") {
+                break response.body.len();
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let text = |body: Vec<u8>| String::from_utf8(body).unwrap();
+    let overview = text(app.anonymous().get("/reference").await.expect(200).body);
+    let in_head =
+        overview.split("</head>").next().unwrap().split("=\"/").skip(1).filter_map(|rest| rest.split('"').next());
+    let assets: Vec<String> =
+        in_head.filter(|path| path.ends_with(".css") || path.ends_with(".js")).map(|path| format!("/{path}")).collect();
+    assert_eq!(assets.len(), 4, "{assets:?}");
+    let mut shared = 0;
+    for asset in &assets {
+        shared += size(asset.as_str()).await;
+    }
+    assert!(shared < 12_000, "styles and scripts: {shared} bytes");
+    let links = overview.split("href=\"/").skip(1).filter_map(|rest| rest.split('"').next());
+    let pages: std::collections::BTreeSet<String> = links
+        .filter(|path| path.starts_with("reference") || path.starts_with("guides"))
+        .map(|path| format!("/{}", path.split('#').next().unwrap()))
+        .collect();
+    assert!(pages.len() > 20, "{pages:?}");
+    for page in pages {
+        let bytes = size(page.as_str()).await;
+        assert!(bytes < 40_000, "{page}: {bytes} bytes");
+    }
+    let index = size("/reference/search.json").await;
+    assert!(index < 20_000, "the search index: {index} bytes");
+}
+
+#[tokio::test]
 async fn icon_of_old_browsers_is_served() {
     let app = TestApp::new(Engine::Sqlite);
     let icon = app.anonymous().get("/favicon.ico").await.expect(200);
@@ -110,7 +169,9 @@ async fn files_are_compressed_at_the_best_level() {
     let app = TestApp::new(Engine::Sqlite);
     let home = String::from_utf8(app.anonymous().get("/docs").await.expect(200).body).unwrap();
     let script = home.split("data-swagger-js=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap().to_owned();
-    for (path, brotli_at_most) in [("/openapi/v2.json", 10), ("/openapi/v1.json", 10), (script.as_str(), 3)] {
+    for (path, brotli_at_most) in
+        [("/openapi/v2.json", 10), ("/openapi/v1.json", 10), ("/openapi/v2-samples.json", 10), (script.as_str(), 3)]
+    {
         let plain = app.anonymous().get(path).await.expect(200).body.len();
         let mut sizes = Vec::new();
         for encoding in ["br", "zstd", "gzip"] {

@@ -21,7 +21,7 @@ const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TR
 const UNVERSIONED_ROUTES: [&str; 13] = [
     "/",
     "/docs",
-    "/redoc",
+    "/reference",
     "/robots.txt",
     "/health/live",
     "/health/ready",
@@ -1075,7 +1075,9 @@ async fn links_of_pages_are_valid() {
     let app = TestApp::new(Engine::Sqlite);
     let anonymous = app.anonymous();
     let mut links = Vec::new();
-    for page in ["/", "/docs", "/redoc", "/problems", "/problems/not-acceptable"] {
+    for page in
+        ["/", "/docs", "/reference", "/reference/v2/items", "/guides/errors", "/problems", "/problems/not-acceptable"]
+    {
         let text = String::from_utf8(anonymous.get(page).await.expect(200).body).unwrap();
         for attribute in ["href=\"", "src=\""] {
             let values = text.split(attribute).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned());
@@ -1100,7 +1102,7 @@ async fn static_file_with_a_matching_etag_returns_304() {
     let app = TestApp::new(Engine::Sqlite);
     let anonymous = app.anonymous();
     for path in
-        ["/", "/docs", "/redoc", "/robots.txt", "/openapi/v2.json", "/openapi/v2.yaml", "/problems/not-acceptable"]
+        ["/", "/docs", "/reference", "/robots.txt", "/openapi/v2.json", "/openapi/v2.yaml", "/problems/not-acceptable"]
     {
         let full = anonymous.get(path).await.expect(200);
         let etag = full.header("etag").to_owned();

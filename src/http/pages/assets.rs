@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use super::{console, redoc, swagger_ui};
+use super::{console, swagger_ui};
 
 #[derive(Debug)]
 pub(super) struct Asset {
@@ -27,18 +27,19 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     let swagger_ui = swagger_ui::extracted();
     let mut assets = vec![
         fingerprinted("", "site.css", STYLE, include_bytes!("assets/site.css")),
+        fingerprinted("", "theme.js", SCRIPT, include_bytes!("assets/theme.js")),
         fingerprinted("", "page.js", SCRIPT, include_bytes!("assets/page.js")),
         fingerprinted("", "session.js", SCRIPT, include_bytes!("assets/session.js")),
         fingerprinted("", "home.js", SCRIPT, include_bytes!("assets/home.js")),
         fingerprinted("/docs", "docs.css", STYLE, include_bytes!("assets/docs.css")),
         fingerprinted("/docs", "docs-overlay.js", SCRIPT, include_bytes!("assets/docs-overlay.js")),
+        fingerprinted("/docs", "docs-history.js", SCRIPT, include_bytes!("assets/docs-history.js")),
         fingerprinted("/docs", "docs.js", SCRIPT, include_bytes!("assets/docs.js")),
         fingerprinted("/console", "mail.css", STYLE, include_bytes!("assets/mail.css")),
         fingerprinted("/docs", "swagger-ui.css", STYLE, swagger_ui.style.as_bytes()),
         fingerprinted("/docs", "swagger-ui.js", SCRIPT, swagger_ui.script.as_bytes()),
-        fingerprinted("/redoc", "redoc.css", STYLE, include_bytes!("assets/redoc.css")),
-        fingerprinted("/redoc", "redoc.js", SCRIPT, include_bytes!("assets/redoc.js")),
-        fingerprinted("/redoc", "redoc-bundle.js", SCRIPT, redoc::script().as_bytes()),
+        fingerprinted("/reference", "reference.css", STYLE, include_bytes!("assets/reference.css")),
+        fingerprinted("/reference", "reference.js", SCRIPT, include_bytes!("assets/reference.js")),
         // The icons have no fingerprint, because bookmarks refer to them.
         fixed("/favicon.svg", "image/svg+xml", include_bytes!("assets/favicon.svg")),
         fixed("/favicon.ico", "image/x-icon", include_bytes!("assets/favicon.ico")),

@@ -19,6 +19,7 @@ pub(super) fn html(info: &PageInfo<'_>, assets: &[Asset]) -> String {
             ("page.js", assets::path(assets, "page.js")),
             ("session.js", assets::path(assets, "session.js")),
             ("docs-overlay.js", assets::path(assets, "docs-overlay.js")),
+            ("docs-history.js", assets::path(assets, "docs-history.js")),
             ("docs.js", assets::path(assets, "docs.js")),
             ("swagger-ui.css", assets::path(assets, "swagger-ui.css")),
             ("swagger-ui.js", assets::path(assets, "swagger-ui.js")),

@@ -3,6 +3,7 @@
 use super::PageInfo;
 use super::assets::{self, Asset};
 use super::layout;
+use super::reference;
 use super::template::{escape_html, escape_json_for_shell, fill};
 
 pub(super) fn html(info: &PageInfo<'_>, assets: &[Asset]) -> String {
@@ -21,7 +22,7 @@ pub(super) fn html(info: &PageInfo<'_>, assets: &[Asset]) -> String {
             ("step_1_note", &step_1_note),
             ("step_1_code", &escape_html(&step_1_code)),
             ("docs", &links("/docs", info.contracts)),
-            ("redoc", &links("/redoc", info.contracts)),
+            ("reference", &references(info.contracts)),
             ("documents", &documents(info.contracts)),
         ],
     )
@@ -72,6 +73,15 @@ fn links(page: &str, contracts: &[&str]) -> String {
     };
     let others: String = contracts.iter().skip(1).map(link).collect();
     format!("<a href=\"{page}\">{page}</a>{others}")
+}
+
+/// Returns links to the reference of each API version.
+fn references(contracts: &[&str]) -> String {
+    let link = |contract: &&str| {
+        let path = escape_html(&reference::version_path(contract));
+        format!("<a href=\"{path}\">{path}</a>")
+    };
+    contracts.iter().map(link).collect::<Vec<_>>().join(" ")
 }
 
 /// Returns a list item with links to the OpenAPI documents of each API version.

@@ -5,12 +5,20 @@ use super::assets::{self, Asset};
 use super::template::{escape_html, fill};
 
 /// The links of the navigation: path and text.
-const LINKS: [(&str, &str); 4] =
-    [("/docs", "Documentation"), ("/redoc", "Reference"), ("/problems", "Error codes"), ("/console", "Console")];
+const LINKS: [(&str, &str); 5] = [
+    ("/docs", "Documentation"),
+    ("/reference", "Reference"),
+    ("/guides", "Guides"),
+    ("/problems", "Error codes"),
+    ("/console", "Console"),
+];
 
-/// Returns the beginning of `<head>`: encoding, icons and common style.
+/// Returns the beginning of `<head>`: encoding, icons, common style and colour scheme.
 pub(super) fn head(assets: &[Asset]) -> String {
-    fill(include_str!("assets/head.html").trim_end(), &[("site.css", assets::path(assets, "site.css"))])
+    fill(
+        include_str!("assets/head.html").trim_end(),
+        &[("site.css", assets::path(assets, "site.css")), ("theme.js", assets::path(assets, "theme.js"))],
+    )
 }
 
 /// Returns the header of the page at `path`. `tools` is HTML for the right side, such as the session.

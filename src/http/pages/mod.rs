@@ -1,4 +1,4 @@
-//! The HTML pages `/`, `/docs`, `/redoc`, `/console` and `/problems`, with their scripts, styles and icons, and descriptions for programs.
+//! The HTML pages `/`, `/docs`, `/reference`, `/guides`, `/console` and `/problems`, with their scripts, styles and icons, and descriptions for programs.
 //!
 //! Defines their content, paths, content security policies and cache lifetimes as data. This module does not depend on an HTTP
 //! framework, the configuration or the route table; the caller converts each [`Page`] to a response. The pages do not refer
@@ -7,13 +7,15 @@
 mod assets;
 mod console;
 mod docs;
+mod guides;
 mod home;
 mod layout;
 mod mail;
+mod markdown;
 mod not_found;
 mod problems;
 mod programs;
-mod redoc;
+mod reference;
 mod robots;
 mod swagger_ui;
 mod template;
@@ -50,7 +52,7 @@ pub struct PageInfo<'a> {
     pub environment: &'a str,
     /// Email address and password of the demo account. Ignored outside of development.
     pub demo_login: Option<(&'a str, &'a str)>,
-    /// The API versions, with a document at `/openapi/{contract}.json`. The first is the default of `/docs`, `/redoc` and the quick start.
+    /// The API versions, with a document at `/openapi/{contract}.json`. The first is the default of `/docs`, `/reference` and the quick start.
     pub contracts: &'a [&'a str],
     /// Mail with sample data. Ignored outside of development.
     pub mails: &'a [MailPreview],
@@ -89,32 +91,28 @@ const CSP_HOME: &str = "default-src 'none'; script-src 'self'; style-src 'self';
 const CSP_DOCS: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// As for `/docs`. Redoc creates two inline `<style>` elements: an empty one, which it fills through the object model, and one
-/// with the style of its scroll bars. Both are allowed by the hash of their content.
-const CSP_REDOC: &str = "default-src 'none'; script-src 'self'; \
-     style-src 'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=' \
-     'sha256-sDI9pUw6Z98NC0sorERcD03vlQ8zZwyaBSQ06jerL4M='; img-src 'self' data:; \
-     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// As for the console: the search reads its index.
+const CSP_REFERENCE: &str = CSP_CONSOLE;
 
 /// As for `/docs`, without `data:` images.
 const CSP_CONSOLE: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// For pages without scripts.
-const CSP_TEXT: &str = "default-src 'none'; style-src 'self'; img-src 'self'; \
+/// For pages without scripts other than the one for the colour scheme.
+const CSP_TEXT: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const HTML: &str = "text/html; charset=utf-8";
+const MARKDOWN: &str = "text/markdown; charset=utf-8";
 
-/// Returns every page and asset. The first call in a process extracts Swagger UI and Redoc.
+/// Returns every page and asset. The first call in a process extracts Swagger UI and renders the reference.
 pub fn pages(info: &PageInfo<'_>) -> Vec<Page> {
     let assets = assets::all();
     let mut pages = vec![
         page("/", HTML, CSP_HOME, REVALIDATE, home::html(info, assets)),
         page("/docs", HTML, CSP_DOCS, REVALIDATE, docs::html(info, assets)),
-        page("/redoc", HTML, CSP_REDOC, REVALIDATE, redoc::html(info, assets)),
         page(problem::PAGES_PATH, HTML, CSP_TEXT, REVALIDATE, problems::index(info, assets)),
-        page("/llms.txt", "text/markdown; charset=utf-8", CSP_ASSET, REVALIDATE, programs::llms_txt(info)),
+        page("/llms.txt", MARKDOWN, CSP_ASSET, REVALIDATE, programs::llms_txt(info)),
         page("/.well-known/api-catalog", programs::CATALOG_TYPE, CSP_ASSET, REVALIDATE, programs::api_catalog(info)),
         page("/robots.txt", "text/plain; charset=utf-8", CSP_ASSET, ONE_DAY, robots::txt(info)),
     ];
@@ -133,6 +131,8 @@ pub fn pages(info: &PageInfo<'_>) -> Vec<Page> {
         let html = problems::violation_html(known, info, assets);
         page(problem::violation_page_path(known), HTML, CSP_TEXT, REVALIDATE, html)
     }));
+    pages.extend(reference::pages(info, assets));
+    pages.extend(guides::files());
     pages.extend(mail::pages(info, assets));
     pages.extend(assets.iter().map(|asset| Page {
         path: Cow::Borrowed(&asset.path),

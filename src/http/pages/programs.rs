@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::PageInfo;
+use super::{PageInfo, guides, reference};
 
 /// The media type of the catalog, with the profile of RFC 9727.
 pub(super) const CATALOG_TYPE: &str = "application/linkset+json; profile=\"https://www.rfc-editor.org/info/rfc9727\"";
@@ -15,9 +15,12 @@ pub(super) fn api_catalog(info: &PageInfo<'_>) -> String {
             "service-desc": [
                 {"href": format!("/openapi/{contract}.json"), "type": "application/json", "title": "OpenAPI 3.0"},
                 {"href": format!("/openapi/{contract}-3.1.json"), "type": "application/json", "title": "OpenAPI 3.1"},
+                {"href": format!("/openapi/{contract}-samples.json"), "type": "application/json", "title": "OpenAPI 3.0 with code samples"},
+                {"href": format!("/openapi/{contract}-samples.overlay.yaml"), "type": "application/yaml", "title": "OpenAPI overlay with code samples"},
             ],
             "service-doc": [
-                {"href": format!("/redoc?contract={contract}"), "type": "text/html", "title": "Reference"},
+                {"href": reference::version_path(contract), "type": "text/html", "title": "Reference"},
+                {"href": guides::PATH, "type": "text/html", "title": "Guides"},
                 {"href": format!("/docs?contract={contract}"), "type": "text/html", "title": "Interactive documentation"},
                 {"href": "/problems", "type": "text/html", "title": "Error codes"},
             ],
@@ -55,13 +58,18 @@ pub(super) fn llms_txt(info: &PageInfo<'_>) -> String {
          - [Flows](/openapi/flows.arazzo.json): sequences of requests for common tasks (Arazzo).\n\
          - [Error codes](/problems): causes and remedies of each code.\n\
          - [API catalog](/.well-known/api-catalog): links to all documents (RFC 9727).\n\n\
+         ## Guides\n\n{guides}\n\
+         ## Operations of {newest}\n\n\
+         Each page has parameters, body, response, errors and code samples in seven languages.\n\n{operations}\n\
          ## Requests\n\n\
          - [HTTP request file](/postman/{newest}.http): an example of every operation.\n\
          - [Postman collection](/postman/collection.json): requests with tests.\n\n\
          ## Optional\n\n\
          - [Interactive documentation](/docs)\n\
-         - [Reference](/redoc)\n\
+         - [Reference](/reference)\n\
          - [Server version](/version)\n",
         version = info.version,
+        guides = guides::links(),
+        operations = reference::operation_links(newest),
     )
 }

@@ -3,7 +3,8 @@
 use super::PageInfo;
 
 pub(super) fn txt(info: &PageInfo<'_>) -> String {
-    let mut text = String::from("User-agent: *\nAllow: /$\nAllow: /docs\nAllow: /redoc\nAllow: /problems\n");
+    let mut text =
+        String::from("User-agent: *\nAllow: /$\nAllow: /docs\nAllow: /reference\nAllow: /guides\nAllow: /problems\n");
     for path in info.contracts.iter().map(|contract| format!("/{contract}/")) {
         text.push_str(&format!("Disallow: {path}\n"));
     }

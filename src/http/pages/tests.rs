@@ -44,6 +44,10 @@ fn html_has_no_inline_script_style_or_handler() {
         assert_eq!(html.matches("<script").count(), html.matches("<script src=\"/").count(), "{path}");
         assert!(html.starts_with("<!doctype html>\n<html lang=\"en\">"), "{path}");
         assert_eq!(html.matches("<h1").count(), 1, "{path}");
+        let mut ids = std::collections::BTreeSet::new();
+        for id in html.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+            assert!(ids.insert(id), "{path} has two elements with the ID {id}");
+        }
     }
 }
 
@@ -56,7 +60,7 @@ fn every_page_has_the_same_navigation_and_its_own_title() {
     };
     let mut titles = std::collections::BTreeSet::new();
     for (path, html) in html_pages() {
-        assert_eq!(navigation(&html), ["/docs", "/redoc", "/problems", "/console"], "{path}");
+        assert_eq!(navigation(&html), ["/docs", "/reference", "/guides", "/problems", "/console"], "{path}");
         let title = html.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>")).expect("a title").0;
         assert!(title.ends_with("BucketList API") && titles.insert(title.to_owned()), "{path}: {title}");
         assert!(html.contains("href=\"/favicon.ico\"") && html.contains("<meta name=\"color-scheme\""), "{path}");
@@ -66,14 +70,13 @@ fn every_page_has_the_same_navigation_and_its_own_title() {
     }
 }
 
-/// Swagger UI and Redoc are excluded: they contain URLs (XML namespaces, a disabled validator). The browser test verifies that they send
-/// no requests to other hosts.
+/// Swagger UI is excluded: it contains URLs (XML namespaces, a disabled validator), and so are the texts of the reference, whose examples
+/// contain some. The browser test verifies that they send no requests to other hosts.
 #[test]
 fn pages_refer_to_no_other_host() {
-    for page in pages(&INFO)
-        .iter()
-        .filter(|page| !["swagger-ui", "redoc-bundle"].iter().any(|library| page.path.contains(library)))
-    {
+    for page in pages(&INFO).iter().filter(|page| {
+        !page.path.contains("swagger-ui") && !page.path.starts_with("/reference/v") && page.content_type != MARKDOWN
+    }) {
         let text = String::from_utf8_lossy(&page.body)
             // An XML namespace, and the placeholder for this host in the commands.
             .replace("http://www.w3.org/2000/svg", "")
@@ -87,7 +90,13 @@ fn pages_refer_to_no_other_host() {
 fn every_local_link_has_a_target() {
     let served_by_the_app = ["/health/ready", "/health/live", "/version"];
     let documents = ["/openapi/v1.json", "/openapi/v1.yaml", "/openapi/v2.json", "/openapi/v2.yaml"];
-    let openapi_3_1 = ["/openapi/v1-3.1.json", "/openapi/v2-3.1.json"];
+    let openapi_3_1 = [
+        "/openapi/v1-3.1.json",
+        "/openapi/v2-3.1.json",
+        "/openapi/v1-samples.json",
+        "/openapi/v2-samples.json",
+        "/openapi/flows.arazzo.json",
+    ];
     let collection = [
         "/postman/collection.json",
         "/postman/environment.json",
@@ -106,7 +115,9 @@ fn every_local_link_has_a_target() {
             let page = pages.iter().find(|page| page.path == path);
             assert!(target.is_some() || page.is_some() || served_by_the_app.contains(&path), "{path} is not served");
             let target = target.or(page.and_then(|page| std::str::from_utf8(&page.body).ok())).unwrap_or_default();
-            assert!(anchor.is_empty() || target.contains(&format!(" id=\"{anchor}\"")), "{reference} has no target");
+            // Swagger UI interprets anchors that begin with a slash.
+            let is_page_anchor = !anchor.is_empty() && !anchor.starts_with('/');
+            assert!(!is_page_anchor || target.contains(&format!(" id=\"{anchor}\"")), "{reference} has no target");
         }
         assert!(!html.contains("{{"), "a placeholder was not replaced");
     }
@@ -145,16 +156,48 @@ fn swagger_ui_is_extracted_completely() {
 }
 
 #[test]
-fn redoc_is_extracted_completely() {
-    let script = redoc::script();
-    assert!(script.len() > 900_000 && script.contains("Redoc"), "the script is missing");
-    assert!(script.trim_end().ends_with("redoc.standalone.js.map"), "the script is truncated");
-    for needed in ["disableSearch", "nativeScrollbars", "scrollYOffset", "requiredPropsFirst"] {
-        assert!(script.contains(needed), "redoc.js relies on {needed}");
+fn reference_has_every_operation_with_its_samples() {
+    for version in ["v1", "v2"] {
+        let document = if version == "v1" { contract::v1::document() } else { contract::v2::document() };
+        let html: String = html_pages()
+            .into_iter()
+            .filter(|(path, _)| path.starts_with(&format!("/reference/{version}/")))
+            .map(|(_, html)| html)
+            .collect();
+        let operations: Vec<_> = openapi_model::traverse::operations(document.value()).collect();
+        for entry in &operations {
+            let section =
+                html.split_once(&format!("<section class=\"operation\" id=\"{}\"", entry.id())).expect(entry.id()).1;
+            let section = section.split_once("</section>").expect(entry.id()).0;
+            assert_eq!(section.matches("data-language=").count(), 7, "{}", entry.id());
+            assert_eq!(section.matches(" hidden>").count(), 6, "{}", entry.id());
+            for parameter in entry.parameters(document.value()) {
+                let name = parameter.value["name"].as_str().expect("a name");
+                assert!(section.contains(&format!("<li><code>{name}</code>")), "{}: {name}", entry.id());
+            }
+            let markdown = text(&INFO, &format!("/reference/{version}/{}.md", entry.id()));
+            assert!(markdown.starts_with("# ") && markdown.matches("\n### ").count() == 7, "{markdown}");
+        }
+        assert_eq!(html.matches("<section class=\"operation\"").count(), operations.len());
     }
-    assert!(
-        text(&INFO, "/redoc").contains("href=\"/redoc?contract=v2\"") && text(&INFO, "/").contains("href=\"/redoc\"")
-    );
+}
+
+#[test]
+fn search_index_has_existing_targets() {
+    let index: Vec<serde_json::Value> = serde_json::from_str(&text(&INFO, "/reference/search.json")).expect("JSON");
+    let find = |title: &str| index.iter().find(|entry| entry["title"] == title).expect(title);
+    assert_eq!(find("Create an item")["url"], "v2/items#createItem");
+    assert!(find("List items")["keywords"].as_str().expect("keywords").contains("due_before"));
+    assert_eq!(find("ITEM_NOT_FOUND")["url"], "../problems/item-not-found");
+    let pages = pages(&INFO);
+    for entry in &index {
+        let url = entry["url"].as_str().expect("a URL");
+        let path = url.strip_prefix("..").map_or_else(|| format!("/reference/{url}"), str::to_owned);
+        let (path, anchor) = path.split_once('#').unwrap_or((&path, ""));
+        let page = pages.iter().find(|page| page.path == path).expect(url);
+        let html = std::str::from_utf8(&page.body).expect("UTF-8");
+        assert!(anchor.is_empty() || html.contains(&format!(" id=\"{anchor}\"")), "{url}");
+    }
 }
 
 #[test]
@@ -289,7 +332,7 @@ fn values_are_escaped_and_not_interpreted_as_templates() {
     assert_eq!(escape_html("<a href='x'>&\"</a>"), "&lt;a href=&#39;x&#39;&gt;&amp;&quot;&lt;/a&gt;");
     assert_eq!(escape_json_for_shell("it's \"a\\b\"\n"), r#"it'\''s \"a\\b\"\u000a"#);
     let info = PageInfo { version: "<i>", environment: "a\"b", ..INFO };
-    for path in ["/", "/docs", "/redoc", "/problems", "/problems/gone"] {
+    for path in ["/", "/docs", "/reference", "/reference/v2/items", "/guides/errors", "/problems", "/problems/gone"] {
         assert!(!text(&info, path).contains("<i>") && text(&info, path).contains("&lt;i&gt;"), "{path}");
     }
 }

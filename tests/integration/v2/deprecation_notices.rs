@@ -97,7 +97,7 @@ both_engines! {
             "Your calls: 2 requests in the last 30 days, the last one at 2027-01-15 08:00 UTC\n",
             "Successor: http://test.example/v2/bucketlists\n",
             "Brownout: returns 410 from 2027-01-25 08:00 UTC to 2027-01-25 09:00 UTC\n",
-            "Migration guide: http://test.example/redoc\n",
+            "Migration guide: http://test.example/guides/migrating-to-v2\n",
         ] {
             assert!(mails[0].text.contains(text), "{text}: {}", mails[0].text);
         }

@@ -174,7 +174,7 @@ both_engines! {
     async fn unversioned_routes_have_no_version_header(engine: Engine) {
         let app = TestApp::new(engine);
         let anonymous = app.anonymous();
-        for path in ["/", "/docs", "/redoc", "/health/live", "/health/ready", "/version", "/openapi/v1.json"] {
+        for path in ["/", "/docs", "/reference", "/health/live", "/health/ready", "/version", "/openapi/v1.json"] {
             let plain = anonymous.get(path).await.expect(200);
             for version in ["1", "2", "3", "", "garbage"] {
                 let response = get(&anonymous, path, Some(version)).await.expect(200);

@@ -82,6 +82,7 @@
     const url = new URL(request.url, location.href);
     request.url = location.origin + url.pathname + url.search;
     window.BucketListDocs.addIdempotencyKey(request, url.pathname);
+    window.BucketListHistory.started(request);
     const session = stored();
     if (!usesSession(request, session)) return request;
     if (isExpiring(session)) {
@@ -102,6 +103,7 @@
 
   /** Applies operations that start or end a session to the whole page. */
   function afterResponse(response) {
+    window.BucketListHistory.ended(response);
     if (!response.ok || !response.url) return response;
     const path = new URL(response.url, location.href).pathname;
     if (/\/auth\/(login|register|refresh)$/.test(path)) {
@@ -166,7 +168,7 @@
 
   async function load() {
     const { swaggerJs, swaggerCss } = document.body.dataset;
-    const contract = selectContract("/redoc");
+    const contract = selectContract("/reference");
     const [spec] = await Promise.all([json(`/openapi/${contract}.json`), script(swaggerJs), style(swaggerCss)]);
     if (typeof SwaggerUIBundle !== "function") throw new Error("Swagger UI is missing");
     await new Promise((resolve) => {

@@ -66,7 +66,7 @@ window.BucketListPage = (() => {
     const requested = new URLSearchParams(location.search).get("contract");
     const contract = contracts.includes(requested) ? requested : contracts[0];
     document.querySelector(`[data-contract="${contract}"]`)?.setAttribute("aria-current", "page");
-    document.getElementById("other-page").href = `${otherPage}?contract=${contract}`;
+    document.getElementById("other-page").href = `${otherPage}/${contract}`;
     document.title = document.title.replace(" · ", ` of ${contract} · `);
     return contract;
   }

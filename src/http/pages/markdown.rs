@@ -1,0 +1,138 @@
+//! Markdown to HTML, for descriptions in the OpenAPI documents and for the guides.
+
+use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd, html::push_html};
+
+/// Converts a description to HTML. HTML in the text is escaped.
+pub(super) fn html(text: &str) -> String {
+    let mut html = String::new();
+    push_html(&mut html, Parser::new(text).map(without_html));
+    html
+}
+
+/// A page in Markdown.
+pub(super) struct MarkdownPage {
+    /// The first heading.
+    pub(super) title: String,
+    /// The text without the first heading.
+    pub(super) html: String,
+    /// IDs and texts of the headings of the second level.
+    pub(super) sections: Vec<(String, String)>,
+}
+
+/// Converts a page to HTML. `link` converts the target of each link; `None` removes the link. Code blocks can be focused, because they can
+/// scroll.
+pub(super) fn page(text: &str, link: &dyn Fn(&str) -> Option<String>) -> MarkdownPage {
+    let events: Vec<Event<'_>> = Parser::new_ext(text, Options::ENABLE_TABLES).map(without_html).collect();
+    let mut page = MarkdownPage { title: String::new(), html: String::new(), sections: Vec::new() };
+    let mut converted: Vec<Event<'_>> = Vec::with_capacity(events.len());
+    let mut heading: Option<(HeadingLevel, usize)> = None;
+    let mut is_removed = Vec::new();
+    let (mut blocks, mut tables) = (0, 0);
+    for event in events {
+        match event {
+            Event::Start(Tag::Heading { level, .. }) => heading = Some((level, converted.len())),
+            Event::End(TagEnd::Heading(_)) => {
+                let Some((level, start)) = heading.take() else { continue };
+                let content: Vec<Event<'_>> = converted.drain(start..).collect();
+                let words: String = content.iter().filter_map(plain_text).collect();
+                if level == HeadingLevel::H1 && page.title.is_empty() {
+                    page.title = words;
+                    continue;
+                }
+                let id = slug(&words);
+                let tag = level.to_string();
+                if level == HeadingLevel::H2 {
+                    page.sections.push((id.clone(), words));
+                }
+                converted.push(Event::Html(format!("<{tag} id=\"{id}\">").into()));
+                converted.extend(content);
+                converted.push(Event::Html(format!("</{tag}>\n").into()));
+            }
+            Event::Start(Tag::Link { link_type, dest_url, title, id }) => {
+                let target = link(&dest_url);
+                is_removed.push(target.is_none());
+                if let Some(target) = target {
+                    converted.push(Event::Start(Tag::Link { link_type, dest_url: target.into(), title, id }));
+                }
+            }
+            Event::End(TagEnd::Link) => {
+                if is_removed.pop() == Some(false) {
+                    converted.push(Event::End(TagEnd::Link));
+                }
+            }
+            Event::Start(Tag::CodeBlock(_)) => {
+                blocks += 1;
+                let label = format!("<pre tabindex=\"0\" role=\"region\" aria-label=\"Code block {blocks}\"><code>");
+                converted.push(Event::Html(label.into()));
+            }
+            Event::End(TagEnd::CodeBlock) => converted.push(Event::Html("</code></pre>\n".into())),
+            Event::Start(Tag::Table(alignment)) => {
+                tables += 1;
+                let start =
+                    format!("<div class=\"table\" tabindex=\"0\" role=\"region\" aria-label=\"Table {tables}\">");
+                converted.push(Event::Html(start.into()));
+                converted.push(Event::Start(Tag::Table(alignment)));
+            }
+            Event::End(TagEnd::Table) => {
+                converted.push(Event::End(TagEnd::Table));
+                converted.push(Event::Html("</div>\n".into()));
+            }
+            other => converted.push(other),
+        }
+    }
+    push_html(&mut page.html, converted.into_iter());
+    page
+}
+
+/// Returns HTML in the text as text.
+fn without_html(event: Event<'_>) -> Event<'_> {
+    match event {
+        Event::Html(text) | Event::InlineHtml(text) => Event::Text(text),
+        other => other,
+    }
+}
+
+fn plain_text<'e>(event: &'e Event<'_>) -> Option<&'e str> {
+    match event {
+        Event::Text(text) | Event::Code(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// Returns the ID of a heading, as forges generate it.
+fn slug(heading: &str) -> String {
+    let kept = heading.chars().filter_map(|character| match character {
+        ' ' | '-' => Some('-'),
+        character if character.is_alphanumeric() => Some(character.to_ascii_lowercase()),
+        _ => None,
+    });
+    kept.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn html_in_a_description_is_escaped() {
+        assert_eq!(
+            html("a `<b>` <script>x</script>"),
+            "<p>a <code>&lt;b&gt;</code> &lt;script&gt;x&lt;/script&gt;</p>\n"
+        );
+    }
+
+    #[test]
+    fn page_has_a_title_sections_and_converted_links() {
+        let text = "# The `first`\n\nSee [one](a.md) and [two](https://example.com).\n\n## If-Match, again\n\n```sh\necho '<'\n```\n";
+        let page = page(text, &|target| target.strip_suffix(".md").map(|stem| format!("{stem}.html")));
+        assert_eq!(page.title, "The first");
+        assert_eq!(page.sections, [("if-match-again".to_owned(), "If-Match, again".to_owned())]);
+        assert!(
+            page.html.starts_with("<p>See <a href=\"a.html\">one</a> and two.</p>\n<h2 id=\"if-match-again\">"),
+            "{}",
+            page.html
+        );
+        let code = "<pre tabindex=\"0\" role=\"region\" aria-label=\"Code block 1\"><code>echo '&lt;'\n</code></pre>";
+        assert!(page.html.contains(code), "{}", page.html);
+    }
+}
