@@ -142,6 +142,14 @@ fn commands_of_every_guide_have_the_documented_output() {
     server.stop();
 }
 
+/// The binary contains the guides, so that the image cannot be built without them.
+#[test]
+fn build_context_contains_the_guides() {
+    let ignored = fs::read_to_string(repository_root().join(".dockerignore")).unwrap();
+    let at = |line: &str| ignored.lines().position(|other| other == line);
+    assert!(at("docs/*") < at("!docs/guides") && at("!docs/guides").is_some() && at("docs").is_none(), "{ignored}");
+}
+
 #[test]
 fn guides_are_served_as_pages_and_markdown() {
     let server = Sandbox::new().serve();
