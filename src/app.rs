@@ -115,7 +115,9 @@ impl App {
         let mut metrics = config.metrics_address.map(|_| metrics::new());
         let has_groups = matches!(config.database.target, Target::Sqlite(_));
         let database_metrics = metrics.as_mut().map(|metrics| metrics.database(has_groups));
-        let db = Db::open_metered(config.database.clone(), database_metrics)?;
+        let has_replicas = !config.database.replicas.is_empty();
+        let replica_metrics = metrics.as_mut().filter(|_| has_replicas).map(Metrics::replicas);
+        let db = Db::open_metered(config.database.clone(), database_metrics, replica_metrics)?;
         let mut mailer = dependencies.mailer;
         if tracer.is_some() {
             mailer = Arc::new(TracedMailer::new(mailer));

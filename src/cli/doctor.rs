@@ -1,6 +1,7 @@
 //! `bucketlist doctor`: checks the configuration and the services it refers to.
 
 mod redis;
+mod replicas;
 mod storage;
 
 use std::{
@@ -137,6 +138,7 @@ fn check_all(config: &Config, checks: &mut Checks) {
     storage::check_backup_directory(config, checks);
     check_database(config, checks);
     redis::check_redis(config, checks);
+    replicas::check(config, checks);
     check_https(config, checks);
     check_listener(config, checks);
     check_secret(config, checks);
@@ -167,11 +169,16 @@ fn check_database(config: &Config, checks: &mut Checks) {
     }
     if let Target::Postgres(url) = target
         && config.environment.is_exposed()
-        && PostgresUrl::parse(url).is_some_and(|url| !url.is_local() && url.parameter("sslmode") != Some("verify-full"))
+        && is_unauthenticated(url)
     {
         let detail = "the server is not authenticated; add ?sslmode=verify-full to DATABASE_URL";
         checks.add("database connection", Warn, detail);
     }
+}
+
+/// Returns whether a PostgreSQL server on another machine is not authenticated.
+fn is_unauthenticated(url: &str) -> bool {
+    PostgresUrl::parse(url).is_some_and(|url| !url.is_local() && url.parameter("sslmode") != Some("verify-full"))
 }
 
 fn check_connection(config: &Config, checks: &mut Checks) {

@@ -17,6 +17,7 @@ mod postman;
 mod profile;
 mod progress;
 mod reload;
+mod replicas;
 mod seed;
 mod serve;
 mod usage;

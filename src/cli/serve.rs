@@ -18,6 +18,7 @@ use super::{
     migrate::{connect, ensure_writable},
     progress::IndexingLog,
     reload::Reloader,
+    replicas,
     seed::insert_sample_data,
 };
 use crate::{
@@ -117,6 +118,9 @@ async fn serve(
 
     let reloader = Reloader { settings, log_level, certificates, connection_limits: limits_sender, request_limits };
     tokio::spawn(shutdown.clone().run_until_cancelled_owned(reloader.run(hang_up)));
+    if let Some(monitor) = db.replica_monitor() {
+        tokio::spawn(shutdown.clone().run_until_cancelled_owned(monitor.run()));
+    }
     let tasks = TaskTracker::new();
     if config.jobs.runs_in_server {
         tasks.spawn(worker.run(shutdown.clone()));
@@ -177,6 +181,7 @@ pub(super) async fn start_app(config: Config, seed: bool) -> Result<App, CliErro
     let start = move || {
         let start = || {
             prepare_database(&config, seed)?;
+            replicas::check_before_start(&config)?;
             let secret = jwt_secret(&config)?;
             Ok(App::new(&config, &secret, Dependencies::from_config(&config)?)?)
         };

@@ -18,6 +18,23 @@ impl Reader<'_> {
         u32::try_from(cores.clamp(2, 16)).unwrap_or(2)
     }
 
+    /// Parses the URLs of replicas, separated by whitespace or commas. A URL can contain commas between its hosts.
+    pub(super) fn replicas(&mut self, name: &'static str) -> Vec<Target> {
+        let primary = self.given("DATABASE_URL");
+        let mut targets = Vec::new();
+        for url in split_urls(self.given(name).unwrap_or_default()) {
+            if Some(url) == primary {
+                self.invalid(name, "contains the URL of DATABASE_URL; list only its standbys");
+                continue;
+            }
+            match postgres(url) {
+                Ok(target) => targets.push(target),
+                Err(problem) => self.invalid(name, format!("each URL {problem}")),
+            }
+        }
+        targets
+    }
+
     pub(super) fn database(&mut self, name: &'static str, data_dir: &Path) -> Target {
         let default = Target::Sqlite(data_dir.join("bucketlist.db"));
         let Some(url) = self.given(name) else { return default };
@@ -44,6 +61,21 @@ fn postgres(url: &str) -> Result<Target, &'static str> {
              several hosts are separated by commas",
         ),
     }
+}
+
+/// Splits a list of URLs. A comma separates two URLs only if a scheme follows.
+fn split_urls(text: &str) -> Vec<&str> {
+    let is_url = |text: &str| text.starts_with("postgres://") || text.starts_with("postgresql://");
+    let mut urls = Vec::new();
+    for mut part in text.split_whitespace() {
+        while let Some((end, _)) = part.match_indices(',').find(|(at, _)| is_url(&part[at + 1..])) {
+            urls.push(&part[..end]);
+            part = &part[end + 1..];
+        }
+        urls.push(part.trim_end_matches(','));
+    }
+    urls.retain(|url| !url.is_empty());
+    urls
 }
 
 fn sqlite(path: &str) -> Result<Target, &'static str> {
@@ -76,6 +108,18 @@ mod tests {
         for url in ["postgres://db/", "postgres://db", "postgres://db:port/lists", "postgres://db1:1,db2:x/lists"] {
             assert!(postgres(url).is_err(), "{url}");
         }
+    }
+
+    #[test]
+    fn lists_of_urls_are_split_between_urls() {
+        let (one, several) = ("postgres://db1/lists", "postgresql://db2:5433,db3/lists?sslmode=require");
+        for separator in [" ", "\n", ",", ", ", " , "] {
+            let text = format!("{one}{separator}{several}");
+            assert_eq!(split_urls(&text), [one, several], "{text:?}");
+        }
+        assert_eq!(split_urls(&format!("{one},")), [one]);
+        assert_eq!(split_urls("db1,db2"), ["db1,db2"]);
+        assert!(split_urls(" , ").is_empty());
     }
 
     #[test]

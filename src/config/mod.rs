@@ -203,6 +203,8 @@ impl Config {
                 lock_timeout: read.duration("DATABASE_LOCK_TIMEOUT"),
                 transaction_timeout: read.duration("DATABASE_TRANSACTION_TIMEOUT"),
                 slow_query: read.duration_or_zero("SLOW_QUERY"),
+                replicas: read.replicas("DATABASE_REPLICA_URLS"),
+                max_replica_lag: read.duration("DATABASE_REPLICA_MAX_LAG"),
                 ..Options::new(read.database("DATABASE_URL", &data_dir), read.pool_size("DATABASE_POOL_SIZE"))
             },
             data_dir,
@@ -296,6 +298,14 @@ impl Config {
             shutdown_timeout: read.duration("SHUTDOWN_TIMEOUT"),
         };
         config.redis = read.redis(environment, &config.database.target);
+        if config.is_sole_writer() && !config.database.replicas.is_empty() {
+            let problem = if config.is_exclusive {
+                "requires DATABASE_EXCLUSIVE=false: a server that caches in memory does not read the revisions that replicas need"
+            } else {
+                "requires a postgres:// URL in DATABASE_URL"
+            };
+            read.invalid("DATABASE_REPLICA_URLS", problem);
+        }
         if !config.backups.interval.is_zero() && matches!(config.database.target, Target::Postgres(_)) {
             read.invalid("BACKUP_INTERVAL", "supports only SQLite: use pg_dump, or set it to 0s");
         }

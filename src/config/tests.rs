@@ -41,6 +41,26 @@ fn metrics_and_the_api_have_separate_ports() {
 }
 
 #[test]
+fn replicas_require_a_shared_postgresql_database() {
+    let primary = ("DATABASE_URL", "postgres://db/lists");
+    let replicas = ("DATABASE_REPLICA_URLS", "postgres://ada:pw@db1/lists, postgres://db2,db3/lists");
+    let config = config(&[primary, replicas]).unwrap();
+    let expected =
+        ["postgres://ada:pw@db1/lists", "postgres://db2,db3/lists"].map(|url| Target::Postgres(url.to_owned()));
+    assert_eq!(config.database.replicas, expected);
+    assert!(!format!("{config:?}").contains("ada:pw"));
+    for pairs in [
+        &[replicas][..],
+        &[primary, replicas, ("DATABASE_EXCLUSIVE", "true")],
+        &[primary, ("DATABASE_REPLICA_URLS", "postgres://db/lists")],
+        &[primary, ("DATABASE_REPLICA_URLS", "db1,db2")],
+        &[primary, ("DATABASE_REPLICA_URLS", "sqlite://lists.db")],
+    ] {
+        assert_eq!(invalid(pairs), ["DATABASE_REPLICA_URLS"], "{pairs:?}");
+    }
+}
+
+#[test]
 fn guide_has_an_https_url_except_on_this_machine() {
     let with = |environment: &str, url: &str| {
         let all = invalid(&[("APP_ENV", environment), ("JWT_SECRET", GOOD_SECRET), ("DEPRECATION_GUIDE", url)]);

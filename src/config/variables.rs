@@ -8,6 +8,7 @@ mod lookup;
 mod mail;
 mod observability;
 mod redis;
+mod replicas;
 mod variable;
 
 pub use all::ALL;

@@ -195,6 +195,11 @@ impl Manager {
         self.losses.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// Returns the number of connections that were lost.
+    pub(super) fn losses(&self) -> u64 {
+        self.losses.load(Ordering::SeqCst)
+    }
+
     /// Returns whether the connection may be used: no other was lost since it was opened, and not all of them must be replaced.
     pub(super) fn is_current(&self, connection: &PooledConnection) -> bool {
         let is_open = connection.registration.as_ref().is_none_or(OpenConnection::is_current);

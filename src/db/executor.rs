@@ -73,6 +73,18 @@ impl Executor {
         Ok((Self::new(&queues, Queue::Reads, for_reads), Self::new(&queues, Queue::Writes, for_writes)))
     }
 
+    /// Creates the executor of reads on a replica.
+    pub(super) fn replica(manager: &Manager, threads: usize, limits: Limits) -> std::io::Result<Self> {
+        let (reads, waiting_reads) = unbounded();
+        let crew = Arc::new(Crew::new("db-replica", manager.clone(), waiting_reads, never(), limits));
+        for _ in 0..threads {
+            crew.spawn(Role::Reads)?;
+        }
+        let queues = Arc::new(Queues { reads, writes: unbounded().0 });
+        crew.spawn_watchdog(Arc::downgrade(&queues))?;
+        Ok(Self::new(&queues, Queue::Reads, threads))
+    }
+
     /// Creates the executors of reads and writes on SQLite: `readers` threads, and one writer. Writes that wait share a transaction
     /// and its sync.
     pub(super) fn sqlite(manager: &Manager, readers: usize, limits: Limits) -> std::io::Result<(Self, Self)> {

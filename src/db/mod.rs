@@ -23,6 +23,7 @@ mod pooler;
 mod postgres;
 mod postgres_url;
 mod reopening;
+mod replicas;
 pub mod repositories;
 pub mod schema;
 mod slow_statements;
@@ -54,13 +55,15 @@ pub use pooler::PreparedStatements;
 use postgres::SessionTimeouts;
 pub use postgres::run_within;
 pub use postgres_url::PostgresUrl;
+use replicas::Replicas;
+pub use replicas::{ReadFence, ReplicaMonitor, ReplicaProblem, check_replicas};
 use statement_text::function_name;
 pub use unit::panic_message;
 use unit::{AfterCommit, Call, Kind, Timing, Work};
 use worker::Limits;
 
 use crate::{
-    metrics::DatabaseMetrics,
+    metrics::{DatabaseMetrics, ReplicaMetrics},
     traces::{self, ActiveSpan, KeyValue, SpanKind},
 };
 
@@ -87,6 +90,10 @@ pub struct Options {
     pub max_lifetime: Duration,
     /// Run time from which a statement is logged as slow; zero for never.
     pub slow_query: Duration,
+    /// The replicas of the PostgreSQL server.
+    pub replicas: Vec<Target>,
+    /// Lag from which a replica is left out.
+    pub max_replica_lag: Duration,
 }
 
 impl Options {
@@ -105,6 +112,8 @@ impl Options {
             idle_timeout: seconds(300),
             max_lifetime: seconds(1_800),
             slow_query: Duration::from_millis(500),
+            replicas: Vec::new(),
+            max_replica_lag: seconds(10),
         }
     }
 }
@@ -122,9 +131,19 @@ pub struct SqliteFileSizes {
 pub struct Db {
     reads: Executor,
     writes: Executor,
+    replicas: Replicas,
     options: Arc<Options>,
     manager: Manager,
     statements: Arc<AtomicU64>,
+}
+
+/// Where a unit of work runs.
+struct Dispatch<'a> {
+    executor: &'a Executor,
+    /// Maximum time before it starts.
+    wait: Duration,
+    /// The name of the replica; `None` for the primary.
+    replica: Option<&'a str>,
 }
 
 impl Db {
@@ -133,14 +152,18 @@ impl Db {
     /// # Errors
     /// Fails if the threads cannot be started.
     pub fn open(options: Options) -> std::io::Result<Self> {
-        Self::open_metered(options, None)
+        Self::open_metered(options, None, None)
     }
 
     /// Like [`Self::open`], but measures the units of work.
     ///
     /// # Errors
     /// Fails if the threads cannot be started.
-    pub fn open_metered(options: Options, metrics: Option<DatabaseMetrics>) -> std::io::Result<Self> {
+    pub fn open_metered(
+        options: Options,
+        metrics: Option<DatabaseMetrics>,
+        replica_metrics: Option<ReplicaMetrics>,
+    ) -> std::io::Result<Self> {
         let statements = Arc::new(AtomicU64::new(0));
         let timeouts = SessionTimeouts {
             statement: options.statement_timeout,
@@ -160,7 +183,8 @@ impl Db {
             Target::Sqlite(_) => Executor::sqlite(&manager, threads, limits)?,
             Target::Postgres(_) => Executor::postgres(&manager, threads, limits)?,
         };
-        Ok(Self { reads, writes, options: Arc::new(options), manager, statements })
+        let replicas = Replicas::start(&options, timeouts, limits, replica_metrics)?;
+        Ok(Self { reads, writes, replicas, options: Arc::new(options), manager, statements })
     }
 
     /// Returns the options with which the database was opened.
@@ -295,7 +319,7 @@ impl Db {
         self.run(&self.writes, Kind::WriteStatement, closure, work, Some(Box::new(after))).await
     }
 
-    /// Runs a unit of work. In traces, its span is named after the function that the closure belongs to.
+    /// Runs a unit of work on the primary.
     async fn run<T, E>(
         &self,
         executor: &Executor,
@@ -308,18 +332,38 @@ impl Db {
         T: Send + 'static,
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,
     {
+        let dispatch = Dispatch { executor, wait: self.options.acquire_timeout, replica: None };
+        self.dispatch(dispatch, kind, closure, work, after).await
+    }
+
+    /// Runs a unit of work. In traces, its span is named after the function that the closure belongs to.
+    async fn dispatch<T, E>(
+        &self,
+        Dispatch { executor, wait, replica }: Dispatch<'_>,
+        kind: Kind,
+        closure: &'static str,
+        work: impl FnMut(&mut DbConnection) -> Result<T, E> + Send + 'static,
+        after: Option<AfterCommit<T>>,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + From<diesel::result::Error> + Send + 'static,
+    {
         let span = traces::start(SpanKind::Internal, || {
             let function = function_name(closure);
-            let attributes = vec![
+            let mut attributes = vec![
                 KeyValue::new("db.system.name", self.options.target.system_name()),
                 KeyValue::new("code.function.name", function.clone()),
                 KeyValue::new("bucketlist.unit_of_work", kind.as_str()),
             ];
+            attributes.extend(replica.map(|name| KeyValue::new("bucketlist.db.replica", name.to_owned())));
             (function, attributes)
         });
-        let timing = Timing::new(span.as_ref().map(ActiveSpan::context), self.manager.metrics.clone());
-        let deadline = Instant::now() + self.options.acquire_timeout;
-        let permit = executor.permit(self.options.acquire_timeout).await?;
+        // The waiting times of a replica are not those of the primary.
+        let metrics = self.manager.metrics.clone().filter(|_| replica.is_none());
+        let timing = Timing::new(span.as_ref().map(ActiveSpan::context), metrics);
+        let deadline = Instant::now() + wait;
+        let permit = executor.permit(wait).await?;
         let (call, mut result) = Call::new();
         let unit = Work {
             kind,

@@ -8,6 +8,7 @@ use url::form_urlencoded;
 #[derive(Debug)]
 pub struct PostgresUrl {
     hosts: Vec<String>,
+    addresses: String,
     name: String,
     parameters: Vec<(String, String)>,
 }
@@ -32,7 +33,14 @@ impl PostgresUrl {
         if let Some((_, list)) = parameters.iter().find(|(name, _)| name == "host") {
             hosts = list.split(',').map(str::to_owned).collect();
         }
-        Some(Self { hosts, name: decode(name), parameters })
+        let addresses = if addresses.is_empty() {
+            // A socket.
+            let value = |name: &str| parameters.iter().find(|(other, _)| other == name).map_or("", |(_, value)| value);
+            [value("host"), value("port")].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(":")
+        } else {
+            decode(addresses)
+        };
+        Some(Self { hosts, addresses, name: decode(name), parameters })
     }
 
     /// Returns whether the URL names a database. Without a name, libpq uses the name of the user.
@@ -45,6 +53,12 @@ impl PostgresUrl {
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.parameter("dbname").or(Some(&self.name)).filter(|name| !name.is_empty())
+    }
+
+    /// Returns the hosts with their ports, without credentials.
+    #[must_use]
+    pub fn addresses(&self) -> &str {
+        &self.addresses
     }
 
     /// Returns the value of a parameter.
@@ -137,6 +151,18 @@ mod tests {
         assert_eq!(mask_password(url, message), "cannot parse \"postgres://ada:***@h/n\" with ***");
         for url in ["postgres://ada@h/n", "postgres:///n", "postgres://ada:@h/n"] {
             assert_eq!(mask_password(url, message), message, "{url}");
+        }
+    }
+
+    #[test]
+    fn addresses_have_no_credentials() {
+        for (url, expected) in [
+            ("postgres://ada:pw@db1.example.com:5433,db2/lists", "db1.example.com:5433,db2"),
+            ("postgres://ada:pw@/lists?host=/socket&port=5433&password=pw", "/socket:5433"),
+            ("postgres://ada:pw@%2Fsocket:5433/lists", "/socket:5433"),
+            ("postgres:///lists", ""),
+        ] {
+            assert_eq!(PostgresUrl::parse(url).unwrap().addresses(), expected, "{url}");
         }
     }
 

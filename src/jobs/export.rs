@@ -16,6 +16,7 @@ use crate::{
         repositories::{
             bucketlists, exports, items,
             jobs::{self, ExportRequest},
+            users,
         },
     },
     domain::{
@@ -155,6 +156,11 @@ impl PartWriter<'_> {
         }
         let Self { context, attempt, parts, records, .. } = self;
         let now = context.clock.now();
-        context.db.write(move |c| exports::finish(c, attempt, parts, records, now).map_err(Error::from)).await
+        let finish = move |c: &mut DbConnection| {
+            // So that a replica which has this revision also has the parts.
+            users::increment_revision(c, attempt.owner)?;
+            Ok::<_, Error>(exports::finish(c, attempt, parts, records, now)?)
+        };
+        context.db.write(finish).await
     }
 }

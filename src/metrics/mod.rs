@@ -9,6 +9,7 @@ mod jobs;
 mod mail;
 mod process;
 mod redis;
+mod replicas;
 mod requests;
 mod sampled;
 
@@ -19,6 +20,7 @@ pub use endpoint::MetricsEndpoint;
 pub use jobs::{JobMetrics, JobResult};
 pub use mail::MeteredMailer;
 pub use redis::{RedisMetrics, RedisResult, RedisUse};
+pub use replicas::ReplicaMetrics;
 pub use requests::{CompletedRequest, InFlight, RequestMetrics};
 pub use sampled::{Kind, Sample};
 
@@ -58,6 +60,11 @@ impl Metrics {
     /// Registers the metrics of Redis.
     pub fn redis(&mut self) -> RedisMetrics {
         RedisMetrics::register(&mut self.0)
+    }
+
+    /// Registers the metrics of replicas of the database.
+    pub fn replicas(&mut self) -> ReplicaMetrics {
+        ReplicaMetrics::register(&mut self.0)
     }
 
     /// Registers values that are read at each scrape.

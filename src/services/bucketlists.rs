@@ -48,7 +48,11 @@ impl Bucketlists {
         let (range, q) = (query.range(), query.text_filter());
         let is_one_statement = q.is_none();
         let work = move |c: &mut DbConnection| Ok(bucketlists::list_by_offset(c, owner, q.as_ref(), range)?);
-        if is_one_statement { self.0.db.read(work).await } else { self.0.db.snapshot(work).await }
+        if is_one_statement {
+            self.0.read_resources(owner, work).await
+        } else {
+            self.0.snapshot_resources(owner, work).await
+        }
     }
 
     /// Lists bucketlists by cursor, with the first `items` items of each.
@@ -70,7 +74,11 @@ impl Bucketlists {
             let items = items.map(|items| items::list_first_per_bucketlist(c, &ids, items)).transpose()?;
             Ok(WithItems { value: lists, items })
         };
-        if is_one_statement { self.0.db.read(work).await } else { self.0.db.snapshot(work).await }
+        if is_one_statement {
+            self.0.read_resources(owner, work).await
+        } else {
+            self.0.snapshot_resources(owner, work).await
+        }
     }
 
     /// Retrieves a bucketlist.
@@ -78,7 +86,7 @@ impl Bucketlists {
     /// # Errors
     /// `NotFound(Bucketlist)`.
     pub async fn get(&self, owner: UserId, id: BucketlistId) -> Result<Versioned<Bucketlist>, Error> {
-        let list = self.0.db.read(move |c| bucketlists::find(c, owner, id).map_err(Error::from)).await?;
+        let list = self.0.read_resources(owner, move |c| bucketlists::find(c, owner, id).map_err(Error::from)).await?;
         list.map(Versioned::new).ok_or(Error::NotFound(Resource::Bucketlist))
     }
 
@@ -93,8 +101,7 @@ impl Bucketlists {
         items: i64,
     ) -> Result<Versioned<WithItems<Bucketlist>>, Error> {
         self.0
-            .db
-            .snapshot(move |c| {
+            .snapshot_resources(owner, move |c| {
                 let list = bucketlists::find(c, owner, id)?.ok_or(Error::NotFound(Resource::Bucketlist))?;
                 let items = Some(items::list_first_per_bucketlist(c, &[id], items)?);
                 Ok(Versioned::with(WithItems { value: list, items }, |list| {

@@ -5,10 +5,11 @@ use std::{sync::Arc, time::Duration};
 use super::{Conflict, Context, Error, Idempotent, Resource, idempotency::KeyedRequest};
 use crate::{
     db::{
-        DbConnection,
+        DbConnection, ReadFence,
         repositories::{
             audit, exports,
             jobs::{self, ExportRequest},
+            users,
         },
     },
     domain::{
@@ -33,6 +34,8 @@ pub struct Exports {
 pub struct ExportFile {
     context: Arc<Context>,
     owner: UserId,
+    /// A replica with this revision has all parts.
+    fence: Option<ReadFence>,
     pub export: Export,
 }
 
@@ -108,10 +111,11 @@ impl Exports {
                 return Err(Error::Conflict(Conflict::ExportNotReady { is_final }));
             }
             audit::append(c, &origin, &NewAuditEvent::on_export(AuditAction::ExportRead, id), now)?;
-            Ok(export)
+            Ok((export, users::find_revision(c, owner)?))
         };
-        let export = self.context.db.write(work).await?;
-        Ok(ExportFile { context: Arc::clone(&self.context), owner, export })
+        let (export, revision) = self.context.db.write(work).await?;
+        let fence = revision.and_then(|revision| self.context.revisions.read_fence(owner, revision.unsigned_abs()));
+        Ok(ExportFile { context: Arc::clone(&self.context), owner, fence, export })
     }
 }
 
@@ -128,7 +132,8 @@ impl ExportFile {
     /// `NotFound(Export)` if the export was deleted in the meantime.
     pub async fn part(&self, number: i32) -> Result<Vec<ExportRecord>, Error> {
         let (owner, id) = (self.owner, self.export.id);
-        let part = self.context.db.read(move |c| exports::find_part(c, owner, id, number).map_err(Error::from)).await?;
+        let find = move |c: &mut DbConnection| exports::find_part(c, owner, id, number).map_err(Error::from);
+        let part = self.context.db.read_since(self.fence, find).await?;
         part.ok_or(Error::NotFound(Resource::Export))
     }
 }

@@ -44,7 +44,11 @@ impl Items {
         let (range, q) = (query.range(), query.text_filter());
         let is_one_statement = q.is_none();
         let work = move |c: &mut DbConnection| items::list_by_offset(c, scope, q.as_ref(), range).map_err(Error::from);
-        let page = if is_one_statement { self.0.db.read(work).await } else { self.0.db.snapshot(work).await };
+        let page = if is_one_statement {
+            self.0.read_resources(scope.owner, work).await
+        } else {
+            self.0.snapshot_resources(scope.owner, work).await
+        };
         page?.ok_or(Error::NotFound(Resource::Bucketlist))
     }
 
@@ -68,7 +72,11 @@ impl Items {
             };
             Ok(query.to_page(rows, total))
         };
-        if is_one_statement { self.0.db.read(work).await } else { self.0.db.snapshot(work).await }
+        if is_one_statement {
+            self.0.read_resources(scope.owner, work).await
+        } else {
+            self.0.snapshot_resources(scope.owner, work).await
+        }
     }
 
     /// Retrieves an item.
@@ -76,14 +84,16 @@ impl Items {
     /// # Errors
     /// `NotFound(Bucketlist)`, `NotFound(Item)`.
     pub async fn get(&self, scope: ItemScope, id: ItemId) -> Result<Versioned<Item>, Error> {
-        if let Some(item) = self.0.db.read(move |c| items::find(c, scope, id).map_err(Error::from)).await? {
+        let find = move |c: &mut DbConnection| items::find(c, scope, id).map_err(Error::from);
+        if let Some(item) = self.0.read_resources(scope.owner, find).await? {
             return Ok(Versioned::new(item));
         }
         // Only if the item is not found, a second query determines whether the bucketlist exists.
         let list = self
             .0
-            .db
-            .read(move |c| bucketlists::find(c, scope.owner, scope.bucketlist_id).map_err(Error::from))
+            .read_resources(scope.owner, move |c| {
+                bucketlists::find(c, scope.owner, scope.bucketlist_id).map_err(Error::from)
+            })
             .await?;
         Err(Error::NotFound(if list.is_some() { Resource::Item } else { Resource::Bucketlist }))
     }

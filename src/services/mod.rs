@@ -16,6 +16,7 @@ mod jobs;
 mod passwords;
 mod precondition;
 mod profiles;
+mod read_fence;
 mod replays;
 mod revisions;
 mod search;
@@ -42,6 +43,7 @@ pub use items::{ItemChanges, Items};
 pub use jobs::{Jobs, cancel_job, delete_job, retry_job};
 pub use precondition::Precondition;
 pub use profiles::Profiles;
+pub use read_fence::{current_read_fence, with_read_fence};
 pub use replays::{ReplayTarget, Replays};
 pub use revisions::Revisions;
 pub use search::{Search, SearchResult};
@@ -197,6 +199,25 @@ impl Context {
         let result = self.db.write_then_as(closure, work, after_commit).await?;
         delivery.wait().await;
         Ok(result)
+    }
+
+    /// Runs a unit of work that reads resources of `owner` with one statement, on a replica if the request allows it. All changes of such
+    /// resources must increment the revision of `owner`.
+    async fn read_resources<T: Send + 'static>(
+        &self,
+        owner: UserId,
+        work: impl FnMut(&mut DbConnection) -> Result<T, Error> + Clone + Send + 'static,
+    ) -> Result<T, Error> {
+        self.db.read_since(read_fence::read_fence_of(owner), work).await
+    }
+
+    /// Like [`Self::read_resources`], but with several statements, which read the same state.
+    async fn snapshot_resources<T: Send + 'static>(
+        &self,
+        owner: UserId,
+        work: impl FnMut(&mut DbConnection) -> Result<T, Error> + Clone + Send + 'static,
+    ) -> Result<T, Error> {
+        self.db.snapshot_since(read_fence::read_fence_of(owner), work).await
     }
 
     /// Runs a unit of work that changes resources of `owner`. Invalidates cached responses before it returns.

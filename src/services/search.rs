@@ -31,7 +31,8 @@ impl Search {
         let Some(query) = SearchQuery::parse(text) else { return Ok(Vec::new()) };
         let range = OffsetRange { offset, limit };
         let words = query.clone();
-        let hits = self.0.db.read(move |c| search::find(c, owner, &words, range).map_err(Error::from)).await?;
+        let hits =
+            self.0.read_resources(owner, move |c| search::find(c, owner, &words, range).map_err(Error::from)).await?;
         Ok(hits.into_iter().map(|hit| SearchResult { snippet: snippet_of(&hit, &query), hit }).collect())
     }
 }

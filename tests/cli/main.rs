@@ -33,6 +33,7 @@ mod readme;
 mod redis;
 mod reload;
 mod replay_targets;
+mod replicas;
 mod request_targets;
 mod samples;
 mod security;

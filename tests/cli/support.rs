@@ -28,6 +28,10 @@ mod engine;
 #[allow(dead_code, reason = "shared with the integration tests")]
 mod proxy;
 
+#[path = "../support/replication.rs"]
+#[allow(dead_code, reason = "shared with the integration tests")]
+mod replication;
+
 #[path = "../support/collector.rs"]
 #[allow(dead_code, unused_imports, reason = "shared with the integration tests")]
 mod collector;
@@ -44,6 +48,7 @@ use engine::PostgresSchema;
 pub use engine::{Engine, server_url};
 pub use proxy::{Proxy, StartupOptions};
 pub use redis::RedisServer;
+pub use replication::Replication;
 pub use smtp::{Delivery, SmtpOptions, SmtpServer};
 
 /// Time after which a test fails instead of waiting longer.

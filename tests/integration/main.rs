@@ -30,6 +30,7 @@ mod pooler;
 mod profiles;
 mod protocol;
 mod redis;
+mod replicas;
 mod repositories;
 mod response_validation;
 mod schema;

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, fs, path::Path, sync::atomic::Ordering, time::D
 
 use bucketlist::{
     config::ResponseValidation,
+    db::Target,
     traces::{TraceSampler, TraceSettings},
 };
 use poem::{Endpoint, Request, Response, http::Method};
@@ -244,6 +245,7 @@ async fn dashboard_and_alerts_use_existing_metrics() {
             config.limits.rate_limit = true;
             config.limits.search_per_minute = 1;
             config.redis = Some(RedisServer::stopped().settings());
+            config.database.replicas = vec![Target::Postgres("postgres://replica.example.com/lists".to_owned())];
         })
         .build();
     let user = app.user().await;

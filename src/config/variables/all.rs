@@ -2,10 +2,11 @@
 
 use super::{
     SERVER, Variable, incidents::INCIDENTS, jobs::JOBS, mail::MAIL, observability::OBSERVABILITY, redis::REDIS,
+    replicas::REPLICAS,
 };
 
 /// The groups of variables, in the order of `.env.example`.
-const GROUPS: &[&[Variable]] = &[SERVER, REDIS, MAIL, JOBS, OBSERVABILITY, INCIDENTS];
+const GROUPS: &[&[Variable]] = &[SERVER, REPLICAS, REDIS, MAIL, JOBS, OBSERVABILITY, INCIDENTS];
 
 /// Every environment variable of the server.
 pub const ALL: &[Variable] = &join::<{ count() }>();

@@ -212,6 +212,26 @@ pub fn increment_revision(c: &mut DbConnection, id: UserId) -> QueryResult<()> {
     Ok(())
 }
 
+/// Returns the revision of an account's resources; `None` if the account does not exist.
+pub fn find_revision(c: &mut DbConnection, id: UserId) -> QueryResult<Option<i64>> {
+    users::table.find(id.get()).select(users::revision).first(c).optional()
+}
+
+#[derive(QueryableByName)]
+struct RevisionRow {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    revision: i64,
+}
+
+/// Returns whether the server is a replica of PostgreSQL that has replayed this revision of an account, and thereby every change up to
+/// it.
+pub fn has_replayed(c: &mut DbConnection, id: UserId, revision: i64) -> QueryResult<bool> {
+    let mut statement = Statement::cached();
+    statement.sql("SELECT revision FROM users WHERE id = ").integer(id.get()).sql(" AND pg_is_in_recovery()");
+    let rows: Vec<RevisionRow> = statement.load(c)?;
+    Ok(rows.iter().any(|row| row.revision >= revision))
+}
+
 /// Deletes an account with all its resources; `false` if there is none.
 pub fn delete(c: &mut DbConnection, id: UserId) -> QueryResult<bool> {
     diesel::delete(users::table.find(id.get())).execute(c).map(|rows| rows > 0)

@@ -7,6 +7,8 @@ use futures_util::stream;
 use poem::Body;
 use tracing::{Instrument, Span};
 
+use crate::services::{current_read_fence, with_read_fence};
+
 /// Number of rows in a batch: large enough to keep the number of queries low, small enough for memory.
 pub const BATCH_SIZE: usize = 500;
 
@@ -39,7 +41,7 @@ where
     F: FnMut(C) -> Fut + Send + 'static,
     Fut: Future<Output = Result<Batch<R, C>, E>> + Send + 'static,
 {
-    let span = Span::current();
+    let (span, fence) = (Span::current(), current_read_fence());
     Body::from_bytes_stream(stream::try_unfold((Step::Begin(first), next), move |(step, mut next)| {
         let producing = async move {
             let (batch, text) = match step {
@@ -54,7 +56,7 @@ where
             let step = batch.next.filter(|_| !batch.rows.is_empty()).map_or(Step::End, Step::Continue);
             Ok::<_, io::Error>(Some((text, (step, next))))
         };
-        producing.instrument(span.clone())
+        with_read_fence(fence, producing).instrument(span.clone())
     }))
 }
 

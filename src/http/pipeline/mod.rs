@@ -56,8 +56,9 @@ use super::{UnversionedRoutes, client_address::client_address};
 use crate::{
     capture::Recorder,
     config::RequestLimits,
-    domain::{Brownout, Clock},
+    domain::{Brownout, Clock, UserId},
     metrics::RequestMetrics,
+    services::with_read_fence,
     traces::{FutureExt as _, Tracer},
     usage::UsageRecorder,
 };
@@ -224,15 +225,23 @@ impl<E: Endpoint> Pipeline<E> {
         let has_byte_order_mark = negotiation::accepts_byte_order_mark(request.headers());
         let condition = ConditionalRequest::new(&request);
         let cache = self.cache.as_ref().filter(|_| operation.declared.is_cached && !condition.is_malformed());
+        // A request that reads nothing that it has written itself.
+        let fence = match &context.identity {
+            Identity::Authenticated { caller, revision } if request.method() == Method::GET => {
+                self.authenticator.revisions.read_fence(UserId::new(caller.user_id), *revision)
+            }
+            _ => None,
+        };
+        let call = |request, deadline| with_read_fence(fence, self.call_operation(request, deadline));
         let response = match (cache, &context.identity) {
             (Some(cache), Identity::Authenticated { caller, revision }) => {
                 let key = CacheKey::new(caller.user_id, &uri, media_type);
                 match cache.get(&key, *revision) {
                     Some(response) => response,
-                    None => cache.store(key, *revision, self.call_operation(request, deadline).await?).await?,
+                    None => cache.store(key, *revision, call(request, deadline).await?).await?,
                 }
             }
-            _ => self.call_operation(request, deadline).await?,
+            _ => call(request, deadline).await?,
         };
         let response = condition.apply(response);
         Ok(if has_byte_order_mark { byte_order_mark::add(response) } else { response })

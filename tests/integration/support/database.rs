@@ -68,6 +68,13 @@ impl Database {
         Self { target, folder, _schema: schema }
     }
 
+    /// Uses a database that exists, and applies all migrations.
+    pub fn at(target: Target) -> Self {
+        let database = Self { target, folder: TempDir::new().unwrap(), _schema: None };
+        database.migrator().up().unwrap();
+        database
+    }
+
     /// Returns the same database for another app. It must be dropped before the original.
     pub fn shared(&self) -> Self {
         Self { target: self.target.clone(), folder: TempDir::new().unwrap(), _schema: None }

@@ -16,6 +16,9 @@ mod mailer;
 mod proxy;
 #[path = "../../support/redis.rs"]
 mod redis;
+#[path = "../../support/replication.rs"]
+#[allow(dead_code, reason = "shared with the tests of the command line")]
+mod replication;
 mod response;
 
 pub use actor::{Actor, RequestBuilder};
@@ -28,5 +31,6 @@ pub use log::{LogCapture, LogFormat};
 pub use mailer::MemoryMailer;
 pub use proxy::{Proxy, StartupOptions, through_address};
 pub use redis::RedisServer;
+pub use replication::Replication;
 pub use response::{TestResponse, UncheckedResponse};
 pub use serde_json::{Value, json};

@@ -1,0 +1,181 @@
+//! Checks the replicas: leaves out those that are unreachable, behind or no replicas, and uses them again when they have recovered.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+
+use super::{
+    Replica,
+    state::{ReplicaProblem, ServerState},
+};
+use crate::{
+    db::{Db, DbConnection, DbError, Dispatch, repositories::users, unit::Kind},
+    domain::UserId,
+};
+
+/// Interval between checks.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Maximum interval between checks of a replica that cannot be reached.
+const MAX_INTERVAL: Duration = Duration::from_secs(15);
+/// Maximum time of a check.
+const LIMIT: Duration = Duration::from_secs(2);
+/// Number of positions to remember: for an hour of constant writes.
+const MAX_POSITIONS: usize = 3_600;
+
+/// Checks the replicas of a database.
+pub struct ReplicaMonitor {
+    db: Db,
+    /// The state of the primary at the last check that reached it, and the number of lost connections before it.
+    primary: Option<(ServerState, u64)>,
+    history: WalHistory,
+    replicas: Vec<Checked>,
+}
+
+/// What is known about a replica.
+#[derive(Clone)]
+struct Checked {
+    problem: Option<ReplicaProblem>,
+    /// Number of checks in a row that could not reach it.
+    failures: u32,
+    due_at: Instant,
+}
+
+impl ReplicaMonitor {
+    pub(super) fn new(db: Db) -> Self {
+        // The replicas are left out until the first check.
+        let unchecked = Checked { problem: Some(ReplicaProblem::NoPrimary), failures: 0, due_at: Instant::now() };
+        let replicas = vec![unchecked; db.replicas.all.len()];
+        Self { db, primary: None, history: WalHistory::default(), replicas }
+    }
+
+    /// Checks the replicas until the future is dropped.
+    pub async fn run(mut self) {
+        loop {
+            self.check(Instant::now()).await;
+            tokio::time::sleep(INTERVAL).await;
+        }
+    }
+
+    /// Checks every replica now.
+    pub async fn check_all(&mut self) {
+        for checked in &mut self.replicas {
+            checked.due_at = Instant::now();
+        }
+        self.check(Instant::now()).await;
+    }
+
+    /// Checks the replicas that are due.
+    async fn check(&mut self, now: Instant) {
+        let losses = self.db.manager.losses();
+        // If the primary is slow or unavailable, the replicas remain as they are: they must not be left out because of its load.
+        if let Ok(Ok(state)) = tokio::time::timeout(LIMIT, self.db.read(ServerState::read)).await {
+            self.history.record(&state, Instant::now());
+            // During a failover, DATABASE_URL can be a standby as well.
+            self.primary = (!state.is_standby).then_some((state, losses));
+        }
+        let due = self.replicas.iter().map(|checked| checked.due_at <= now);
+        let (db, primary, history) = (&self.db, self.primary.as_ref(), &self.history);
+        let checks = self.db.replicas.all.iter().zip(due).map(|(replica, is_due)| async move {
+            if is_due { Some(check(db, replica, primary, history).await) } else { None }
+        });
+        let results = join_all(checks).await;
+        let losses = self.primary.as_ref().map(|(_, losses)| *losses);
+        for ((replica, checked), result) in self.db.replicas.all.iter().zip(&mut self.replicas).zip(results) {
+            let Some((result, lag)) = result else { continue };
+            let is_available = result.is_ok();
+            checked.apply(&replica.name, result.err(), now);
+            let verified = losses.filter(|_| is_available);
+            replica.verified.send_if_modified(|current| std::mem::replace(current, verified) != verified);
+            self.db.replicas.count(|metrics| metrics.record_check(&replica.name, is_available, lag));
+        }
+    }
+}
+
+/// Checks a replica. Returns its lag as well, if it is a replica.
+async fn check(
+    db: &Db,
+    replica: &Replica,
+    primary: Option<&(ServerState, u64)>,
+    history: &WalHistory,
+) -> (Result<(), ReplicaProblem>, Option<Duration>) {
+    let state = match read_state(db, replica).await {
+        Ok(state) => state,
+        Err(problem) => return (Err(problem), None),
+    };
+    let Some((primary, _)) = primary else { return (Err(ReplicaProblem::NoPrimary), None) };
+    if let Err(problem) = state.check_replicates(primary) {
+        return (Err(problem), None);
+    }
+    let lag = history.lag(state.position, Instant::now());
+    let is_late = lag > db.options().max_replica_lag;
+    let result = if is_late { Err(ReplicaProblem::Lag(lag)) } else { state.check_timeline(primary) };
+    (result, Some(lag))
+}
+
+/// Reads the state of a replica, and whether its tables can be read.
+async fn read_state(db: &Db, replica: &Replica) -> Result<ServerState, ReplicaProblem> {
+    let read = |c: &mut DbConnection| {
+        let state = ServerState::read(c)?;
+        users::has_replayed(c, UserId::new(0), 0)?;
+        Ok::<_, DbError>(state)
+    };
+    let dispatch = Dispatch { executor: &replica.executor, wait: LIMIT, replica: Some(&replica.name) };
+    let reading = db.dispatch(dispatch, Kind::Read, "check_replica", read, None);
+    match tokio::time::timeout(LIMIT, reading).await {
+        Ok(Ok(state)) => Ok(state),
+        Ok(Err(error)) => Err(ReplicaProblem::Unreachable(error.to_string())),
+        Err(_) => Err(ReplicaProblem::NoResponse(LIMIT)),
+    }
+}
+
+impl Checked {
+    /// Records the result of a check, and logs it if it is new.
+    fn apply(&mut self, name: &str, problem: Option<ReplicaProblem>, now: Instant) {
+        let kind = |problem: &Option<ReplicaProblem>| problem.as_ref().map(std::mem::discriminant);
+        if kind(&problem) != kind(&self.problem) {
+            match &problem {
+                Some(problem) => tracing::warn!(replica = name, reason = %problem, "replica left out"),
+                None => tracing::info!(replica = name, "replica available"),
+            }
+        }
+        let is_unreachable = matches!(problem, Some(ReplicaProblem::Unreachable(_) | ReplicaProblem::NoResponse(_)));
+        self.failures = if is_unreachable { self.failures.saturating_add(1) } else { 0 };
+        let delay = INTERVAL.saturating_mul(1 << self.failures.saturating_sub(1).min(10)).min(MAX_INTERVAL);
+        self.due_at = if self.failures > 1 { now + delay } else { now };
+        self.problem = problem;
+    }
+}
+
+/// Positions in the write-ahead log of the primary, and when they were read.
+#[derive(Default)]
+struct WalHistory {
+    timeline: i32,
+    positions: VecDeque<(Instant, i64)>,
+}
+
+impl WalHistory {
+    fn record(&mut self, primary: &ServerState, now: Instant) {
+        let last = self.positions.back().map(|(_, position)| *position);
+        // After a failover, positions of the previous primary mean nothing.
+        if primary.timeline != self.timeline || last.is_some_and(|last| primary.position < last) {
+            self.positions.clear();
+            self.timeline = primary.timeline;
+        } else if last == Some(primary.position) {
+            return;
+        }
+        if self.positions.len() == MAX_POSITIONS {
+            self.positions.pop_front();
+        }
+        self.positions.push_back((now, primary.position));
+    }
+
+    /// Returns the age of the oldest position that is not replayed.
+    fn lag(&self, replayed: i64, now: Instant) -> Duration {
+        // Positions increase.
+        let first = self.positions.partition_point(|(_, position)| *position <= replayed);
+        self.positions.get(first).map_or(Duration::ZERO, |(at, _)| now.saturating_duration_since(*at))
+    }
+}
