@@ -24,10 +24,11 @@ impl Conditions {
             None if self.required => Err(ErrorCode::PreconditionRequired.into()),
             // `*` requires that the resource exists, as the operation itself does.
             None | Some(ETagCondition::Any) => Ok(Precondition::None),
-            // `If-Match` uses the strong comparison, in which a weak entity tag never matches (RFC 9110, section 13.1.1).
-            Some(ETagCondition::Listed(tags)) => Ok(Precondition::OneOf(
-                tags.iter().filter(|tag| !tag.weak).map(|tag| ETag::from_opaque(&tag.opaque)).collect(),
-            )),
+            // Also weak entity tags: the server sends none, so a proxy has weakened one of the server when it encoded the response. It
+            // still identifies the state, which is what a change depends on.
+            Some(ETagCondition::Listed(tags)) => {
+                Ok(Precondition::OneOf(tags.iter().map(|tag| ETag::from_opaque(&tag.opaque)).collect()))
+            }
         }
     }
 }

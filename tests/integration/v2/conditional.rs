@@ -135,6 +135,9 @@ both_engines! {
             let compressed = read(String::new()).await.expect(200);
             assert_eq!(compressed.header("content-encoding"), encoding);
             assert_eq!(compressed.header("etag"), format!("\"{plain}-{encoding}\""));
+            assert_eq!(compressed.header("vary"), "Accept, Accept-Encoding");
+            // A cache that varies by encoding also needs it on the other representations.
+            assert_eq!(user.get(path).await.expect(200).header("vary"), "Accept, Accept-Encoding");
             let same = read(compressed.header("etag").to_owned()).await.expect(304);
             assert_eq!(same.header("etag"), compressed.header("etag"));
             // The suffixed ETag identifies the same state: If-Match accepts it.

@@ -89,7 +89,7 @@ both_engines! {
             let name = format!("{} {}", change.method, change.path);
             let (tag, body) = state(&admin, &change.path).await;
             let other = format!("{}0\"", tag.trim_end_matches('"'));
-            for stale in [&other, "\"\"", &format!("W/{tag}"), &format!("W/{tag}, {other}"), "\"*\""] {
+            for stale in [&other, "\"\"", &format!("W/{other}"), &format!("W/{other}, \"old\""), "\"*\"", "W/\"*\""] {
                 let rejected = change.send(&admin, Some(stale)).await.expect_error(412, "PRECONDITION_FAILED");
                 assert_eq!(rejected.header("content-type"), "application/problem+json", "{name}");
                 assert_eq!(state(&admin, &change.path).await, (tag.clone(), body.clone()), "{name} {stale}");
@@ -111,6 +111,23 @@ both_engines! {
             change.send(&admin, Some(response.header("etag"))).await.expect(200);
             change.send(&admin, Some("*")).await.expect(200);
             change.send(&admin, None).await.expect(200);
+        }
+    }
+
+    // nginx weakens the ETag of a response that it compresses; Apache adds a suffix.
+    async fn etag_of_a_compressing_proxy_is_accepted(engine: Engine) {
+        let app = TestApp::new(engine);
+        let admin = app.admin().await;
+        let encoded: [fn(&str) -> String; 3] =
+            [|tag| format!("W/\"{tag}\""), |tag| format!("\"{tag}-gzip\""), |tag| format!("W/\"{tag}-br\"")];
+        for (change, encoded) in changes(&app, &admin).await.iter().zip(encoded.iter().cycle()) {
+            let (tag, _) = state(&admin, &change.path).await;
+            let tag = encoded(tag.trim_matches('"'));
+            let response = change.send(&admin, Some(&tag)).await.any_status();
+            assert!(response.is_success(), "{} {} {tag}", change.method, change.path);
+            // The state has changed since.
+            let code = if change.is_deletion() { 404 } else { 412 };
+            change.send(&admin, Some(&tag)).await.expect(code);
         }
     }
 
