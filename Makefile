@@ -82,7 +82,7 @@ coverage: ## Run all tests with instrumented code; fail below 97 % of lines (INS
 	@INSTALL_TOOLS=$(INSTALL) scripts/coverage
 
 .PHONY: bench
-bench: ## Measure throughput, login floods, incident capture, metrics and traces, and a million items (FORMAT=json for JSON)
+bench: ## Measure throughput, login floods, incident capture, metrics and traces, a million items, and check docs/scaling.md (FORMAT=json for JSON)
 	@scripts/deps
 	@scripts/with-postgres cargo bench --bench calls
 	@scripts/with-postgres cargo bench --bench flood
@@ -90,6 +90,7 @@ bench: ## Measure throughput, login floods, incident capture, metrics and traces
 	@cargo bench --bench usage
 	@scripts/with-postgres cargo bench --bench observability
 	@scripts/with-postgres cargo bench --bench pages -- --format $(or $(FORMAT),table)
+	@cargo bench --bench scaling
 
 .PHONY: bench-http
 bench-http: ## Measure requests over HTTP with wrk; SERVERS="old=BINARY new=BINARY" compares builds
