@@ -64,7 +64,7 @@ struct DayCount {
     incidents: i64,
 }
 
-/// Counts the stored incidents of groups and their users. An index serves both queries, so that no record is read.
+/// Counts the stored incidents of groups and their users. Indexes serve both queries, so that no record is read.
 pub fn activity(
     c: &mut DbConnection,
     groups: &[IncidentGroupId],

@@ -116,7 +116,7 @@
     targets ??= (await json("/v2/admin/replay-targets?per_page=100")).data;
     element("replay").disabled = false;
     if (targets.length === 0) {
-      element("replay-result").replaceChildren("No server is configured for replays. Ask the operator to set ", create("code", { text: "REPLAY_TARGETS" }), ", such as ", create("code", { text: "staging=https://staging.example.com" }), ", or replay on the command line.");
+      element("replay-result").replaceChildren("No server is configured for replays. Ask the operator to set ", create("code", { text: "REPLAY_TARGETS=NAME=URL" }), ", or replay it on the command line.");
     }
   }
 
