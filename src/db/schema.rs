@@ -285,7 +285,7 @@ diesel::table! {
 
 diesel::table! {
     cache_suspensions (id) {
-        id -> Integer,
+        id -> BigInt,
         ends_at -> BigInt,
     }
 }

@@ -16,7 +16,7 @@ static GCRA: LazyLock<Script> = LazyLock::new(|| {
         local now = time[1] * 1000000 + time[2]
         local interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
         -- A counter of the future was written before the clock was set back.
-        local arrival = math.min(tonumber(redis.call('GET', KEYS[1]) or now), now + burst)
+        local arrival = math.min(tonumber(redis.call('GET', KEYS[1]) or now) or now, now + burst)
         local next = math.max(arrival, now) + interval
         if next - now > burst then
             return {0, 0, next - now - burst}

@@ -82,6 +82,13 @@ impl From<::redis::RedisError> for RedisError {
     }
 }
 
+/// Returns whether a command failed because of the value of its key, which another program has written. Other keys are not affected.
+pub(super) fn is_about_value(error: &::redis::RedisError) -> bool {
+    let is_value =
+        matches!(error.kind(), ErrorKind::UnexpectedReturnType | ErrorKind::Server(ServerErrorKind::ResponseError));
+    is_value || error.code() == Some("WRONGTYPE")
+}
+
 /// Removes the number that the standard library appends to errors of the operating system.
 fn without_error_number(text: &str) -> String {
     text.split_once(" (os error").map_or(text, |(text, _)| text).to_owned()

@@ -140,7 +140,8 @@ impl Redis {
         format!("{}:{name}", self.0.settings.prefix)
     }
 
-    /// Runs a command within the time limit. After a failure, the connection is replaced; after a timeout only if it is not the first.
+    /// Runs a command within the time limit. The connection is replaced after a failure that is not about the value of the key, and after
+    /// several timeouts.
     async fn run<T>(&self, link: &Link, command: impl Future<Output = RedisResult<T>>) -> Result<T, RedisError> {
         let started = Instant::now();
         let result = match tokio::time::timeout(self.0.settings.timeout, command).await {
@@ -149,7 +150,9 @@ impl Redis {
                 Ok(value)
             }
             Ok(Err(error)) => {
-                link.lost.cancel();
+                if !error::is_about_value(&error) {
+                    link.lost.cancel();
+                }
                 Err(RedisError::from(error))
             }
             Err(_) => {

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{Engine, RedisServer, Sandbox, TestServer};
+use crate::support::{Engine, RedisServer, Sandbox};
 
 const SECRET: &str = "topsecret";
 
@@ -144,7 +144,8 @@ fn primary_is_found_through_sentinel() {
 #[test]
 fn server_starts_without_redis() {
     let url = format!("redis://:{SECRET}@127.0.0.1:{}", free_port());
-    let server: TestServer = Sandbox::on(Engine::Postgres).env("REDIS_URL", &url).serve();
+    let sandbox = Sandbox::on(Engine::Postgres).env("REDIS_URL", &url);
+    let server = sandbox.serve();
     let token = server.register("ada@example.com");
     server.get("/v2/bucketlists", Some(&token)).expect(200);
     let health = server.get("/health/ready", None).expect(200).json();

@@ -127,6 +127,8 @@ async fn user_with_the_documented_permissions_is_sufficient() {
     let commands: Vec<String> = bucketlist::redis::COMMANDS.split(' ').map(|command| format!("+{command}")).collect();
     rules.extend(commands.iter().map(String::as_str));
     assert_eq!(redis.run(&rules), "OK");
+    let documentation = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operating.md")).unwrap();
+    assert!(commands.iter().all(|command| documentation.contains(&format!(" {command}"))), "{commands:?}");
     let url = format!("{}?user=bucketlist&pass=topsecret", redis.url());
     let fleet = Fleet::with_redis(redis, Engine::Postgres, 2, |config| {
         config.limits.rate_limit = true;

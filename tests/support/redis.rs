@@ -88,7 +88,7 @@ impl RedisServer {
         }
     }
 
-    /// Suspends the process, so that connections remain open and nothing is answered.
+    /// Suspends the process, so that connections remain open without a response.
     pub fn suspend(&self) {
         self.signal("-STOP");
     }

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The ID of the only row.
-const ID: i32 = 1;
+const ID: i64 = 1;
 
 /// Suspends caches at least until this time.
 pub fn extend(c: &mut DbConnection, ends_at: Timestamp) -> QueryResult<()> {
