@@ -217,11 +217,11 @@ pgbouncer: ## Run the integration tests on PostgreSQL through PgBouncer in trans
 	@scripts/pgbouncer-test
 
 .PHONY: cluster
-cluster: ## Start three servers behind HAProxy, PgBouncer, PostgreSQL with a standby, and Prometheus; stop with Ctrl-C
+cluster: ## Start three servers behind HAProxy, PgBouncer, PostgreSQL with two standbys, and Prometheus; stop with Ctrl-C
 	@scripts/cluster
 
 .PHONY: cluster-test
-cluster-test: ## Verify that a cluster loses no request when servers restart, and no write when PostgreSQL fails over
+cluster-test: ## Verify that a cluster loses no request when servers restart, reads no stale data, and loses no write when PostgreSQL fails over
 	@scripts/cluster test
 
 .PHONY: deploy-check

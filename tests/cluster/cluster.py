@@ -1,4 +1,4 @@
-"""A cluster on this machine: three servers behind HAProxy, PgBouncer, PostgreSQL with a synchronous standby, Redis, and Prometheus. The
+"""A cluster on this machine: three servers behind HAProxy, PgBouncer, PostgreSQL with a synchronous standby and a replica of it, Redis, and Prometheus. The
 configuration of HAProxy is that of deploy/compose/."""
 
 import os
@@ -18,6 +18,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVERS = 3
+# Ports of the PostgreSQL servers.
+PRIMARY, STANDBY, REPLICA = 5432, 5433, 5434
 
 
 def free_ports(count: int) -> list[int]:
@@ -96,7 +98,7 @@ class Cluster:
         api, haproxy_metrics, prometheus = ports[2 * SERVERS :]
         self.url, self.prometheus = f"http://127.0.0.1:{api}", f"http://127.0.0.1:{prometheus}"
         self.start_postgres()
-        self.start_pgbouncer(5432)
+        self.start_pgbouncer(PRIMARY)
         self.start_redis()
         host = str(self.folder).replace("/", "%2F")
         self.environment = {
@@ -104,6 +106,7 @@ class Cluster:
             "APP_ENV": "production",
             "AUTO_MIGRATE": "false",
             "DATABASE_URL": f"postgres://postgres@{host}:6432/postgres",
+            "DATABASE_REPLICA_URLS": f"postgres://postgres@{host}:{STANDBY}/postgres,postgres://postgres@{host}:{REPLICA}/postgres",
             "JWT_SECRET": secrets.token_hex(32),
             "LOG_LEVEL": "warn",
             "PUBLIC_URL": self.url,
@@ -128,20 +131,55 @@ class Cluster:
         wait_until(lambda: status(f"{self.url}/health/ready") == 200, "HAProxy forwards requests")
 
     def start_postgres(self) -> None:
-        primary, standby = self.folder / "primary", self.folder / "standby"
+        primary = self.folder / "primary"
         self.postgres("initdb", "-D", str(primary), "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
         with open(primary / "postgresql.conf", "a") as settings:
-            settings.write(f"listen_addresses = ''\nunix_socket_directories = '{self.folder}'\nport = 5432\nfsync = off\n")
+            settings.write(f"listen_addresses = ''\nunix_socket_directories = '{self.folder}'\nport = {PRIMARY}\nfsync = off\n")
         self.databases.append(primary)
         self.postgres("pg_ctl", "start", "-D", str(primary), "-l", str(self.folder / "primary.log"), "-w", "-s")
-        self.postgres("pg_basebackup", "-h", str(self.folder), "-p", "5432", "-U", "postgres", "-D", str(standby), "-R", "-c", "fast")
-        with open(standby / "postgresql.conf", "a") as settings:
-            settings.write("port = 5433\n")
-        self.databases.append(standby)
-        self.postgres("pg_ctl", "start", "-D", str(standby), "-l", str(self.folder / "standby.log"), "-w", "-s")
+        self.start_standby("standby", STANDBY, PRIMARY)
+        # Replicates the standby, so that it never has more than a standby that is promoted.
+        self.start_standby("replica", REPLICA, STANDBY)
         # A write is acknowledged when the standby has it. Set after the backup, so that the standby does not wait for another one.
-        for sql in ("ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()"):
-            self.query(sql, 5432)
+        for sql in ("ALTER SYSTEM SET synchronous_standby_names = 'standby'", "SELECT pg_reload_conf()"):
+            self.query(sql, PRIMARY)
+
+    def start_standby(self, name: str, port: int, upstream: int) -> None:
+        data = self.folder / name
+        self.postgres("pg_basebackup", "-h", str(self.folder), "-p", str(PRIMARY), "-U", "postgres", "-D", str(data), "-R", "-c", "fast")
+        with open(data / "postgresql.conf", "a") as settings:
+            settings.write(f"port = {port}\ncluster_name = '{name}'\n")
+        with open(data / "postgresql.auto.conf", "a") as settings:
+            settings.write(f"primary_conninfo = 'host={self.folder} port={upstream} user=postgres'\n")
+        self.databases.append(data)
+        self.control_replica("start", name)
+
+    def control_replica(self, action: str, name: str = "replica") -> None:
+        """Starts or stops a standby."""
+        arguments = ["-m", "immediate"] if action == "stop" else ["-l", str(self.folder / f"{name}.log")]
+        self.postgres("pg_ctl", action, "-D", str(self.folder / name), *arguments, "-w", "-s")
+
+    def delay_replica(self, seconds: int) -> None:
+        """Makes the replica apply each change this long after its commit."""
+        for sql in (f"ALTER SYSTEM SET recovery_min_apply_delay = '{seconds}s'", "SELECT pg_reload_conf()"):
+            self.query(sql, REPLICA)
+
+    def metric(self, pattern: str) -> list[float]:
+        """Returns the values of the series that match a regular expression, of all servers that respond."""
+        values = []
+        for port in self.metrics:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=2) as response:
+                    lines = response.read().decode().splitlines()
+            except OSError:
+                continue
+            values += [float(line.split()[-1]) for line in lines if re.match(pattern, line)]
+        return values
+
+    def wait_for_replicas(self, count: int, sql: str = "SELECT 1") -> None:
+        """Waits until each server uses this number of replicas, and meanwhile runs a statement on the replica."""
+        is_used = lambda: self.query(sql, REPLICA) is not None and sum(self.metric("db_replica_available")) == count * SERVERS
+        wait_until(is_used, f"{count} replicas are used")
 
     def query(self, sql: str, port: int) -> str:
         command = ["psql", "-h", str(self.folder), "-p", str(port), "-U", "postgres", "-Atqc", sql, "postgres"]
@@ -209,7 +247,7 @@ class Cluster:
 
     def promote_standby(self) -> None:
         self.postgres("pg_ctl", "promote", "-D", str(self.folder / "standby"), "-w", "-s")
-        self.start_pgbouncer(5433)
+        self.start_pgbouncer(STANDBY)
 
 
 def is_listening(path: Path) -> bool:

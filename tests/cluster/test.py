@@ -1,5 +1,5 @@
-"""Proves that a cluster loses no request while its servers are replaced, and no acknowledged write when a server or PostgreSQL fails
-(`make cluster-test`). Prints one line per check."""
+"""Proves that a cluster loses no request while its servers are replaced, that no client reads data older than its own last write from a
+replica, and that no acknowledged write is lost when a server or PostgreSQL fails (`make cluster-test`). Prints one line per check."""
 
 import collections
 import http.client
@@ -11,7 +11,7 @@ import time
 import urllib.parse
 import uuid
 
-from cluster import SERVERS, Cluster, wait_until
+from cluster import REPLICA, SERVERS, STANDBY, Cluster, wait_until
 
 CLIENTS = 6
 PASSWORD = "harbour-lantern-42"
@@ -55,6 +55,9 @@ class Load:
         # Keys of writes, by whether they were acknowledged.
         self.acknowledged: set[str] = set()
         self.unresolved: set[str] = set()
+        # Reads that did not contain an acknowledged write of the same client, and the number of reads that were checked.
+        self.stale: list[str] = []
+        self.checked = 0
         self.threads = [threading.Thread(target=self.run, args=(number,)) for number in range(CLIENTS)]
 
     def run(self, number: int) -> None:
@@ -62,18 +65,35 @@ class Load:
         login = {"email": f"client-{number}@example.com", "password": PASSWORD}
         client.token = client.send("POST", "/v1/auth/register", login | {"name": "Client"})[2]["access_token"]
         bucketlist = client.send("POST", "/v2/bucketlists", {"name": "List"})[2]["id"]
-        turn = 0
+        turn, written, last = 0, 0, None
         while self.running:
             turn += 1
             if turn % 20 == 0:
                 self.record("login", client.send("POST", "/v1/auth/login", login))
-            elif turn % 2:
-                self.record("read", client.send("GET", f"/v2/bucketlists/{bucketlist}"))
+            elif turn % 4 == 0:
+                last = self.create(client, f"/v2/bucketlists/{bucketlist}/items") or last
+                written += last is not None
+            elif turn % 4 == 1 and last:
+                response = client.send("GET", f"/v2/bucketlists/{bucketlist}/items/{last['id']}")
+                self.record("read", response)
+                self.check_read(response, lambda body: body["name"] == last["name"], f"item {last['id']}")
             else:
-                self.create(client, f"/v2/bucketlists/{bucketlist}/items")
+                response = client.send("GET", f"/v2/bucketlists/{bucketlist}")
+                self.record("read", response)
+                self.check_read(response, lambda body: body["items_total"] >= written, f"{written} items")
 
-    def create(self, client: Client, path: str) -> None:
-        """Repeats a write that failed, with the same idempotency key, until it is acknowledged."""
+    def check_read(self, response: tuple[int, dict, dict], is_current, expected: str) -> None:
+        """Records a read that does not contain what was acknowledged before."""
+        code, _, body = response
+        if code not in (200, 404):
+            return
+        with self.lock:
+            self.checked += 1
+            if code == 404 or not is_current(body):
+                self.stale.append(f"{code}, expected {expected}")
+
+    def create(self, client: Client, path: str) -> dict | None:
+        """Repeats a write that failed, with the same idempotency key, until it is acknowledged. Returns the item."""
         key = str(uuid.uuid4())
         with self.lock:
             self.unresolved.add(key)
@@ -84,9 +104,9 @@ class Load:
                 with self.lock:
                     self.unresolved.discard(key)
                     self.acknowledged.add(key)
-                return
+                return response[2]
             if not self.running:
-                return
+                return None
             time.sleep(0.2)
 
     def record(self, kind: str, response: tuple[int, dict, dict]) -> None:
@@ -179,6 +199,41 @@ def test_redis(cluster: Cluster, load: Load) -> None:
     wait_until(lambda: servers[0].send("GET", "/health/ready")[2]["status"] == "pass", "ready with Redis")
 
 
+def reads_on_replicas(cluster: Cluster) -> int:
+    return int(sum(cluster.metric(r'db_reads_total\{target="/')))
+
+
+def check_replicas(cluster: Cluster, load: Load) -> None:
+    """Stops and delays a replica under load."""
+    load.take()
+
+    def check_step(title: str, seconds: float) -> None:
+        stale, checked = len(load.stale), load.checked
+        time.sleep(seconds)
+        results, stale, checked = load.take(), len(load.stale) - stale, load.checked - checked
+        check(title, not failed(results) and not stale and checked > 20, f"{summary(results)}; {checked} reads checked, {stale} stale")
+
+    before = reads_on_replicas(cluster)
+    check_step("reads run on replicas", 2)
+    reads = reads_on_replicas(cluster) - before
+    check("replicas run most reads", reads > 20, f"{reads} reads")
+    cluster.control_replica("stop")
+    check_step("a stopped replica fails no request", 3)
+    cluster.control_replica("start")
+    cluster.wait_for_replicas(2)
+    check_step("a started replica is used again", 2)
+    cluster.delay_replica(3)
+    behind = sum(cluster.metric(r'db_replica_fallbacks_total\{reason="behind"'))
+    check_step("a delayed replica returns no stale data", 5)
+    behind = sum(cluster.metric(r'db_replica_fallbacks_total\{reason="behind"')) - behind
+    check("reads that the delayed replica cannot serve run on the primary", behind > 0, f"{behind:.0f} reads")
+    cluster.delay_replica(60)
+    cluster.wait_for_replicas(1)
+    check_step("a replica that is too late is left out", 1)
+    cluster.delay_replica(0)
+    cluster.wait_for_replicas(2)
+
+
 def main() -> None:
     with Cluster() as cluster:
         load = Load(cluster.url)
@@ -187,6 +242,9 @@ def main() -> None:
         time.sleep(3)
         results = load.take()
         check("steady load", not failed(results) and len(results) > 20, summary(results))
+
+        cluster.wait_for_replicas(2)
+        check_replicas(cluster, load)
 
         for number in range(SERVERS):
             cluster.stop_server(number, signal.SIGTERM)
@@ -226,16 +284,25 @@ def main() -> None:
         results = load.take()
         check("no request fails after the failover", not failed(results) and len(results) > 20, summary(results))
 
+        # The promoted standby is a primary, and the replica follows it.
+        cluster.query("CHECKPOINT", STANDBY)
+        cluster.wait_for_replicas(1, "CHECKPOINT")
+        before = reads_on_replicas(cluster)
+        time.sleep(2)
+        results, reads = load.take(), reads_on_replicas(cluster) - before
+        check("a replica that follows the new primary is used", not failed(results) and reads > 0, f"{reads} reads; {summary(results)}")
+
         load.running = False
         for thread in load.threads:
             thread.join(60)
         if failures:
             for line in cluster.errors():
                 print(f"        | {line}")
-        names = collections.Counter(cluster.query("SELECT name FROM items", 5433).split())
+        names = collections.Counter(cluster.query("SELECT name FROM items", STANDBY).split())
         lost = [key for key in load.acknowledged if not names[key]]
         repeated = [name for name, count in names.items() if count > 1]
         check("no acknowledged write is lost", not lost, f"{len(load.acknowledged)} acknowledged, {len(lost)} lost")
+        check("no read is older than a write of its client", not load.stale, f"{load.checked} reads checked, {len(load.stale)} stale {load.stale[:3]}")
         check("no write is repeated", not repeated, f"{len(names)} items, {len(repeated)} repeated")
     print(f"\n{'FAILED' if failures else 'all checks passed'}")
     sys.exit(bool(failures))
