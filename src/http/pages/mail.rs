@@ -11,7 +11,7 @@ use super::{
 pub(super) const PATH: &str = "/console/mail";
 
 /// For the page, which displays the HTML parts in frames.
-const CSP_PREVIEWS: &str = "default-src 'none'; style-src 'self'; img-src 'self'; frame-src 'self'; \
+const CSP_PREVIEWS: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; frame-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// For an HTML part. Its style sheet is allowed by the hash of its content; nothing else is.

@@ -52,6 +52,20 @@ fn html_has_no_inline_script_style_or_handler() {
 }
 
 #[test]
+fn every_page_with_a_script_may_run_it() {
+    let mails =
+        [MailPreview { name: "welcome", subject: "Welcome".into(), text: "Hello".into(), html: "<p>Hello</p>".into() }];
+    let info = PageInfo { mails: &mails, ..INFO };
+    let html = pages(&info).into_iter().chain([not_found(&info)]).filter(|page| page.content_type == HTML);
+    let mut count = 0;
+    for page in html.filter(|page| String::from_utf8_lossy(&page.body).contains("<script src")) {
+        assert!(page.csp.contains("script-src 'self'"), "{}", page.path);
+        count += 1;
+    }
+    assert!(count > 100, "{count}");
+}
+
+#[test]
 fn every_page_has_the_same_navigation_and_its_own_title() {
     let navigation = |html: &str| -> Vec<String> {
         let (_, links) = html.split_once("<nav class=\"site-nav\"").expect("a navigation");
