@@ -198,6 +198,10 @@ browser-test: ## Test the pages in Chromium
 	@scripts/deps
 	@scripts/browser-test
 
+.PHONY: proxy-test
+proxy-test: ## Test servers behind HAProxy: below a path, with the PROXY protocol, and with compression
+	@scripts/proxy-test
+
 .PHONY: deny
 deny: ## Check licences, advisories and sources of dependencies (INSTALL=yes installs cargo-deny)
 	@INSTALL_TOOLS=$(INSTALL) scripts/deny

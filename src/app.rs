@@ -5,7 +5,7 @@ mod metrics;
 use std::{sync::Arc, time::Duration};
 
 use ::incidents::replay::{Credentials, ReplayAccounts};
-use contract::{v1, v2};
+use contract::{BasePath, v1, v2};
 use poem::{Endpoint, Response, Route, endpoint::BoxEndpoint};
 use secrecy::SecretString;
 
@@ -227,6 +227,7 @@ impl App {
             limits: limits.subscribe(),
             metrics: metrics.as_mut().map(Metrics::requests),
             tracer: tracer.clone(),
+            base_path: BasePath::new(config.base_path()),
             trusted_proxies: config.trusted_proxies.clone(),
             is_https: config.is_https(),
             has_faults: config.environment == Environment::Testing,

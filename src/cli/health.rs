@@ -7,6 +7,7 @@ use std::{
 };
 
 use ::incidents::replay::Client;
+use proxy_header::ProxyHeader;
 
 use super::CliError;
 use crate::config::Config;
@@ -28,7 +29,8 @@ pub(super) fn run(config: &Config, url: Option<&str>, out: &mut dyn Write) -> Re
         None => local_url(config.host, config.port),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let request = async { Client::new(&url)?.send("GET", PATH, &[], b"").await };
+    let preface = preface(config, &url);
+    let request = async { Client::new(&url)?.with_preface(preface).send("GET", PATH, &[], b"").await };
     let response = match runtime.block_on(async { tokio::time::timeout(TIMEOUT, request).await }) {
         Ok(response) => response.map_err(|error| CliError::Message(error.to_string()))?,
         Err(_) => {
@@ -40,6 +42,23 @@ pub(super) fn run(config: &Config, url: Option<&str>, out: &mut dyn Write) -> Re
         return Ok(());
     }
     Err(CliError::Message(format!("{url} is not ready: {PATH} returned {}", response.status)))
+}
+
+/// Returns the header that the server expects from this machine: none, or a PROXY protocol header without a client.
+fn preface(config: &Config, url: &str) -> Vec<u8> {
+    let host = url::Url::parse(url).ok().and_then(|url| url.host().map(|host| host.to_owned()));
+    let address: IpAddr = match host {
+        Some(url::Host::Ipv4(address)) => address.into(),
+        Some(url::Host::Ipv6(address)) => address.into(),
+        _ => Ipv4Addr::LOCALHOST.into(),
+    };
+    let is_trusted = config.trusted_proxies.iter().any(|network| network.contains(&address.to_canonical()));
+    let mut header = Vec::new();
+    if config.connections.proxy_protocol && is_trusted {
+        // Writing to a vector cannot fail.
+        let _ = ProxyHeader::with_local().encode_v2(&mut header);
+    }
+    header
 }
 
 /// Returns the URL of a server that listens on this address.
@@ -55,6 +74,24 @@ fn local_url(host: IpAddr, port: u16) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn proxy_protocol_header_is_sent_from_trusted_addresses() {
+        let config = |proxy_protocol: &str, trusted: &str| {
+            let variables = [("PROXY_PROTOCOL", proxy_protocol), ("TRUSTED_PROXIES", trusted)];
+            Config::from_variables(&variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into()).unwrap()
+        };
+        for (proxy_protocol, trusted, url, expected) in [
+            ("off", "127.0.0.1", "http://127.0.0.1:8000", 0),
+            ("on", "10.0.0.0/8", "http://127.0.0.1:8000", 0),
+            ("on", "127.0.0.0/8", "http://127.0.0.1:8000", 16),
+            ("on", "127.0.0.0/8", "https://localhost:8000", 16),
+            ("on", "::1", "http://[::1]:8000", 16),
+            ("on", "::1", "http://127.0.0.1:8000", 0),
+        ] {
+            assert_eq!(preface(&config(proxy_protocol, trusted), url).len(), expected, "{trusted} {url}");
+        }
+    }
 
     #[test]
     fn server_on_all_addresses_is_checked_on_the_loopback_address() {

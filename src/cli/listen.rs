@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use contract::BasePath;
 use listenfd::ListenFd;
 use poem::{Endpoint, Response};
 use tokio::sync::watch;
@@ -115,19 +116,23 @@ impl Listeners {
             tracing::warn!(connections, "MAX_CONNECTIONS exceeds the limit of open files");
         }
         let acceptor = self.certificates.as_ref().map(Certificates::acceptor).transpose()?;
-        let api =
-            Server::new(self.api, acceptor, endpoint, connection_error_responses(config.is_https()), limits.clone())?;
+        let base_path = BasePath::new(config.base_path());
+        let responses = connection_error_responses(config.is_https(), &base_path);
+        // Without proxies, no connection begins with a header.
+        let proxies = if config.connections.proxy_protocol { config.trusted_proxies.clone() } else { Vec::new() };
+        let api = Server::new(self.api, acceptor, endpoint, responses, limits.clone())?
+            .expecting_proxy_headers_from(proxies.clone());
         let redirect = self.redirect.map(|listener| {
-            let responses = connection_error_responses(false);
+            let responses = connection_error_responses(false, &base_path);
             Server::new(
                 listener,
                 None,
-                HttpsRedirect::new(&config.public_url, Arc::clone(&responses)),
+                HttpsRedirect::new(&config.public_url, base_path, Arc::clone(&responses)),
                 responses,
                 limits,
             )
         });
-        let redirect = redirect.transpose()?;
+        let redirect = redirect.transpose()?.map(|redirect| redirect.expecting_proxy_headers_from(proxies));
         let watching = self
             .certificates
             .map(|certificates| tokio::spawn(certificates.watch(config.connections.certificate_interval)));
@@ -162,7 +167,7 @@ pub(super) async fn serve_metrics(
     shutdown: CancellationToken,
 ) {
     let limits = watch::channel(ConnectionLimits { connections: METRICS_CONNECTIONS, ..limits }).1;
-    match Server::new(listener, None, endpoint, connection_error_responses(false), limits) {
+    match Server::new(listener, None, endpoint, connection_error_responses(false, &BasePath::default()), limits) {
         Ok(server) => server.run(shutdown).await,
         Err(error) => tracing::error!(%error, "cannot serve metrics"),
     }

@@ -80,7 +80,7 @@ async fn serve(
 ) -> Result<(), CliError> {
     // Clients that connected to the previous process wait for this one.
     let wait = if listeners.is_api_passed() { ACTIVATION_WAIT } else { Duration::ZERO };
-    let gate = Arc::new(StartupGate::new(config.is_https(), wait));
+    let gate = Arc::new(StartupGate::new(config.is_https(), contract::BasePath::new(config.base_path()), wait));
     // Install the signal handlers before the first connection is accepted.
     let stop = stop_signal(Arc::clone(&gate), config.shutdown_delay)?;
     let hang_up = signal(SignalKind::hangup())?;

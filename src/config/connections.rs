@@ -8,10 +8,18 @@ impl Reader<'_> {
     pub(super) fn connections(&mut self, port: u16) -> ConnectionSettings {
         let certificate = self.certificate();
         let redirect_port = self.redirect_port("HTTP_REDIRECT_PORT", port);
+        let proxy_protocol = self.switch("PROXY_PROTOCOL");
+        if proxy_protocol && self.given("TRUSTED_PROXIES").is_none() {
+            self.invalid(
+                "PROXY_PROTOCOL",
+                "requires TRUSTED_PROXIES, the addresses of the proxies that send the header",
+            );
+        }
         ConnectionSettings {
             certificate,
             certificate_interval: self.duration("TLS_CHECK_INTERVAL"),
             redirect_port,
+            proxy_protocol,
             max: self.bounded("MAX_CONNECTIONS", 1, 1_000_000),
             header_timeout: self.duration("HEADER_TIMEOUT"),
             idle_timeout: self.duration("IDLE_TIMEOUT"),

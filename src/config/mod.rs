@@ -8,6 +8,7 @@ mod deprecations;
 pub mod env_file;
 mod keys;
 mod parse;
+mod public_url;
 mod redis;
 mod replay_targets;
 mod settings;
@@ -36,6 +37,7 @@ use crate::{
 use parse::Reader;
 
 pub use deprecations::DeprecationSettings;
+pub use public_url::RESERVED_SEGMENTS;
 pub use settings::{
     BackupSettings, ConnectionSettings, IncidentSettings, JobSettings, PasswordSettings, ReplayAdmin, ReplayTarget,
     RequestLimits, ResponseSettings, ResponseValidation, SecurityContact, TokenSettings,

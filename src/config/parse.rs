@@ -170,25 +170,6 @@ impl<'a> Reader<'a> {
         origins
     }
 
-    pub(super) fn public_url(&mut self, name: &'static str, port: u16) -> String {
-        let has_tls = self.given("TLS_CERT").is_some();
-        let Some(text) = self.given(name) else {
-            return format!("{}://localhost:{port}", if has_tls { "https" } else { "http" });
-        };
-        if has_tls && text.starts_with("http://") {
-            self.invalid(name, "must start with https:// if TLS_CERT is set");
-        }
-        match url::Url::parse(text) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none() => {
-                text.trim_end_matches('/').to_owned()
-            }
-            _ => {
-                self.invalid(name, format!("`{text}` is not a URL such as https://api.example.com"));
-                String::new()
-            }
-        }
-    }
-
     pub(super) fn uri(&mut self, name: &'static str, schemes: &[&str]) -> Option<String> {
         let text = self.given(name)?;
         if url::Url::parse(text).is_ok_and(|url| schemes.contains(&url.scheme())) && text.is_ascii() {

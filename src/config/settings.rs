@@ -16,6 +16,8 @@ pub struct ConnectionSettings {
     pub certificate_interval: Duration,
     /// The port that redirects to HTTPS.
     pub redirect_port: Option<u16>,
+    /// Whether trusted proxies send a PROXY protocol header.
+    pub proxy_protocol: bool,
     /// Maximum number of open connections.
     pub max: u32,
     /// Maximum time for a TLS handshake, and for the head of a request to arrive.

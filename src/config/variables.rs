@@ -7,6 +7,7 @@ mod jobs;
 mod lookup;
 mod mail;
 mod observability;
+mod proxies;
 mod redis;
 mod replicas;
 mod variable;
@@ -38,8 +39,8 @@ const SERVER: &[Variable] = &[
         "PUBLIC_URL",
         "",
         "Base URL that clients use. If empty, http://localhost:PORT, or https:// with TLS_CERT.",
-        "a URL without a path",
-        "https://api.example.com",
+        "a URL, with a path if a proxy serves the API below it",
+        "https://example.com/api",
     ),
     variable(
         "TLS_CERT",
@@ -79,7 +80,7 @@ const SERVER: &[Variable] = &[
     variable(
         "HEADER_TIMEOUT",
         "10s",
-        "Maximum time for a TLS handshake, and for receiving the headers of a request.",
+        "Maximum time for a PROXY protocol header, for a TLS handshake, and for receiving the headers of a request.",
         DURATION,
         "5s",
     ).reloaded(),
@@ -198,13 +199,6 @@ const SERVER: &[Variable] = &[
         "Lifetime of a mailed password reset token. Increase it if mail is slow.",
         DURATION,
         "1h",
-    ),
-    variable(
-        "TRUSTED_PROXIES",
-        "",
-        "Proxies whose X-Forwarded-For or Forwarded header is accepted. If empty, none.",
-        "IP addresses or networks, separated by commas",
-        "10.0.0.0/8,::1",
     ),
     variable(
         "CORS_ALLOWED_ORIGINS",

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use contract::{ApiError, ErrorCode};
+use contract::{ApiError, BasePath, ErrorCode};
 use tracing::info_span;
 use uuid::Uuid;
 
@@ -11,14 +11,16 @@ use crate::server::{ErrorResponder, RejectReason};
 
 /// Returns the function that creates these responses.
 #[must_use]
-pub fn connection_error_responses(is_https: bool) -> Arc<ErrorResponder> {
+pub fn connection_error_responses(is_https: bool, base_path: &BasePath) -> Arc<ErrorResponder> {
+    let base_path = base_path.clone();
     Arc::new(move |reason, path| {
+        let path = base_path.strip(path).unwrap_or(path);
         let request_id = Uuid::now_v7().to_string();
         let _entered = info_span!("request", id = request_id).entered();
         let error = api_error(reason);
         pipeline::log(&error);
         let has_envelope = versions::of_path(path).is_some_and(|version| version.has_error_envelopes);
-        let mut response = pipeline::error_response(&error, has_envelope, path, &request_id);
+        let mut response = base_path.sync_scope(|| pipeline::error_response(&error, has_envelope, path, &request_id));
         pipeline::complete(&mut response, &request_id, Duration::ZERO, is_https);
         response
     })

@@ -1,5 +1,6 @@
 //! HTTP: the request pipeline, the API versions, the unversioned routes and the pages.
 
+mod base_path;
 mod client_address;
 mod connection_errors;
 pub mod pages;

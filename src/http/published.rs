@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::LazyLock};
 
-use contract::{v1, v2};
+use contract::{BasePath, v1, v2};
 use openapi_model::Document;
 use serde_json::{Value, json};
 
@@ -33,12 +33,12 @@ fn with_samples(document: &Document) -> String {
 
 /// Returns the OpenAPI documents. With a `public_url`, their `servers` are absolute, because a tool that has only the document
 /// does not know where it comes from. JSON is minified.
-pub(super) fn openapi_documents(public_url: Option<&str>) -> Vec<PublishedFile> {
+pub(super) fn openapi_documents(public_url: Option<&str>, base_path: &BasePath) -> Vec<PublishedFile> {
     let versions = [("v1", v1::document::BASE, v1::document()), ("v2", v2::document::BASE, v2::document())];
     let mut files = Vec::new();
     for (version, base, original) in versions {
         let document = match public_url {
-            Some(public_url) => with_server(original, &format!("{public_url}{base}")),
+            Some(public_url) => with_server(original, &format!("{public_url}{base}"), &base_path.join(base)),
             None => original.clone(),
         };
         let openapi_3_1 = document.to_openapi_3_1();
@@ -68,10 +68,12 @@ pub(super) fn openapi_documents(public_url: Option<&str>) -> Vec<PublishedFile> 
     files
 }
 
-/// Returns the document with an absolute server before its relative one, which remains for pages of this server.
-fn with_server(document: &Document, url: &str) -> Document {
+/// Returns the document with an absolute server before its relative one, which remains for pages of this server. `path` is the path
+/// of both.
+fn with_server(document: &Document, url: &str, path: &str) -> Document {
     let mut value = document.value().clone();
     if let Some(Value::Array(servers)) = value.get_mut("servers") {
+        servers.iter_mut().for_each(|server| server["url"] = path.into());
         servers.insert(0, json!({"url": url, "description": "Public URL"}));
     }
     Document::from_value(value).unwrap_or_else(|_| document.clone())
@@ -91,24 +93,28 @@ mod tests {
 
     #[test]
     fn documents_name_the_public_url_if_it_is_set() {
-        let servers = |public_url| -> Vec<Value> {
-            let files = openapi_documents(public_url);
+        let servers = |public_url, base_path| -> Vec<Value> {
+            let base_path = BasePath::new(base_path);
+            let files = openapi_documents(public_url, &base_path);
             let json = files.iter().filter(|file| file.content_type == JSON && !file.path.contains("flows"));
             json.map(|file| serde_json::from_str::<Value>(&file.text).unwrap()["servers"].clone()).collect()
         };
         let relative = |base: &str| json!({"url": base, "description": "This server"});
-        assert_eq!(servers(None)[3], json!([relative("/v2")]));
-        let public = servers(Some("https://api.example.com"));
+        assert_eq!(servers(None, "")[3], json!([relative("/v2")]));
+        let public = servers(Some("https://api.example.com"), "");
         assert_eq!(public.len(), 6);
         for (servers, base) in public.iter().zip(["/v1", "/v1", "/v1", "/v2", "/v2", "/v2"]) {
             let absolute = json!({"url": format!("https://api.example.com{base}"), "description": "Public URL"});
             assert_eq!(*servers, json!([absolute, relative(base)]));
         }
+        let nested = &servers(Some("https://example.com/api"), "/api")[2];
+        let absolute = json!({"url": "https://example.com/api/v2", "description": "Public URL"});
+        assert_eq!(*nested, json!([absolute, relative("/api/v2")]));
     }
 
     #[test]
     fn json_is_minified_and_equals_the_document() {
-        let files = openapi_documents(None);
+        let files = openapi_documents(None, &BasePath::default());
         let file = files.iter().find(|file| file.path == "/openapi/v2.json").unwrap();
         assert!(!file.text.contains('\n'));
         assert_eq!(serde_json::from_str::<Value>(&file.text).unwrap(), *v2::document().value());

@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use contract::BasePath;
 use poem::{
     Endpoint, Request, Response,
     http::{
@@ -13,6 +14,7 @@ use poem::{
 };
 
 use super::{
+    base_path,
     pipeline::{self, MAX_URL_BYTES},
     versions,
 };
@@ -22,15 +24,16 @@ use crate::server::{ErrorResponder, RejectReason};
 pub struct HttpsRedirect {
     public_url: String,
     host: String,
+    base_path: BasePath,
     error_response: Arc<ErrorResponder>,
 }
 
 impl HttpsRedirect {
     /// Creates the endpoint, which redirects requests for the host of `public_url`.
     #[must_use]
-    pub fn new(public_url: &str, error_response: Arc<ErrorResponder>) -> Self {
+    pub fn new(public_url: &str, base_path: BasePath, error_response: Arc<ErrorResponder>) -> Self {
         let host = url::Url::parse(public_url).ok().and_then(|url| url.host_str().map(str::to_owned));
-        Self { public_url: public_url.to_owned(), host: host.unwrap_or_default(), error_response }
+        Self { public_url: public_url.to_owned(), host: host.unwrap_or_default(), base_path, error_response }
     }
 
     fn redirect(&self, request: &Request) -> Result<Response, RejectReason> {
@@ -40,13 +43,16 @@ impl HttpsRedirect {
         if !host.is_some_and(|host| host.host().eq_ignore_ascii_case(&self.host)) {
             return Err(RejectReason::UnknownHost);
         }
-        let target = request.uri().path_and_query().map(|target| target.as_str());
+        // The public URL contains the base path.
+        let stripped = base_path::stripped(&self.base_path, request.uri());
+        let uri = stripped.as_ref().unwrap_or(request.uri());
+        let target = uri.path_and_query().map(|target| target.as_str());
         let target = target.filter(|target| target.starts_with('/')).ok_or(RejectReason::Malformed)?;
         if target.len() > MAX_URL_BYTES {
             return Err(RejectReason::UriTooLong);
         }
         let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
-        let is_versioned = versions::of_path(request.uri().path()).is_some();
+        let is_versioned = versions::of_path(uri.path()).is_some();
         if !is_safe || is_versioned || request.headers().contains_key(AUTHORIZATION) {
             return Err(RejectReason::HttpsRequired);
         }
@@ -76,8 +82,14 @@ mod tests {
     use super::*;
     use crate::http::connection_error_responses;
 
+    fn https_redirect(public_url: &str, base_path: &str) -> HttpsRedirect {
+        let base_path = BasePath::new(base_path);
+        let responses = connection_error_responses(false, &base_path);
+        HttpsRedirect::new(public_url, base_path, responses)
+    }
+
     async fn get(uri: &str, host: Option<&str>) -> Response {
-        let redirect = HttpsRedirect::new("https://api.example.com:8443", connection_error_responses(false));
+        let redirect = https_redirect("https://api.example.com:8443", "");
         let request = Request::builder().uri_str(uri);
         let request = host.into_iter().fold(request, |request, host| request.header(HOST, host));
         redirect.call(request.finish()).await.unwrap()
@@ -110,7 +122,7 @@ mod tests {
 
     #[tokio::test]
     async fn api_requests_are_rejected() {
-        let redirect = HttpsRedirect::new("https://api.example.com", connection_error_responses(false));
+        let redirect = https_redirect("https://api.example.com", "");
         for (method, uri, token) in [
             (Method::GET, "/v1/users/me", None),
             (Method::HEAD, "/v2/bucketlists", None),
@@ -125,6 +137,27 @@ mod tests {
             assert!(!response.headers().contains_key(LOCATION));
             let body = response.into_body().into_string().await.unwrap();
             assert!(body.contains("require HTTPS") && body.contains("MALFORMED_REQUEST"), "{body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn base_path_is_not_repeated() {
+        let redirect = https_redirect("https://example.com/api", "/api");
+        for (uri, location) in [
+            ("/", Some("https://example.com/api/")),
+            ("/docs?x=1", Some("https://example.com/api/docs?x=1")),
+            ("/api", Some("https://example.com/api/")),
+            ("/api?x=1", Some("https://example.com/api/?x=1")),
+            ("/api/docs", Some("https://example.com/api/docs")),
+            ("/apix/docs", Some("https://example.com/api/apix/docs")),
+            ("/api//evil.example/", Some("https://example.com/api//evil.example/")),
+            ("/v2/bucketlists", None),
+            ("/api/v2/bucketlists", None),
+        ] {
+            let request = Request::builder().uri_str(uri).header(HOST, "example.com").finish();
+            let response = redirect.call(request).await.unwrap();
+            let found = response.headers().get(LOCATION).map(|location| location.to_str().unwrap());
+            assert_eq!(found, location, "{uri}");
         }
     }
 }

@@ -15,7 +15,8 @@ const VALID_FOR: Duration = Duration::days(180);
 pub(super) struct SecurityTxt {
     contact: String,
     policy: Option<String>,
-    canonical: String,
+    /// URLs of the file.
+    canonical: Vec<String>,
     clock: Arc<dyn Clock>,
 }
 
@@ -25,7 +26,7 @@ impl SecurityTxt {
         Some(Self {
             contact: config.security.contact.clone()?,
             policy: config.security.policy.clone(),
-            canonical: format!("{}{PATH}", config.public_url),
+            canonical: canonical_urls(config),
             clock,
         })
     }
@@ -39,7 +40,19 @@ impl SecurityTxt {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "Policy: {policy}");
         }
-        let _ = write!(text, "Preferred-Languages: en\nCanonical: {}\n", self.canonical);
+        text.push_str("Preferred-Languages: en\n");
+        for url in &self.canonical {
+            let _ = writeln!(text, "Canonical: {url}");
+        }
         text
     }
+}
+
+/// Returns the URLs of the file: below the base path, and at the root of the host, where RFC 9116 expects it.
+fn canonical_urls(config: &Config) -> Vec<String> {
+    let mut urls = vec![format!("{}{PATH}", config.public_url)];
+    if let Some(host) = config.public_url.strip_suffix(config.base_path()).filter(|host| *host != config.public_url) {
+        urls.push(format!("{host}{PATH}"));
+    }
+    urls
 }

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use contract::BasePath;
 use poem::{Endpoint, Request, Response, endpoint::BoxEndpoint, http::Method};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -21,14 +22,15 @@ pub struct StartupGate {
     wait: Duration,
     error_responder: Arc<ErrorResponder>,
     is_https: bool,
+    base_path: BasePath,
 }
 
 impl StartupGate {
     /// Creates a gate. Requests other than health checks wait for the application for at most `wait`.
     #[must_use]
-    pub fn new(is_https: bool, wait: Duration) -> Self {
-        let error_responder = connection_error_responses(is_https);
-        Self { app: OnceLock::new(), started: CancellationToken::new(), wait, error_responder, is_https }
+    pub fn new(is_https: bool, base_path: BasePath, wait: Duration) -> Self {
+        let error_responder = connection_error_responses(is_https, &base_path);
+        Self { app: OnceLock::new(), started: CancellationToken::new(), wait, error_responder, is_https, base_path }
     }
 
     /// Forwards requests to the application from now on.
@@ -52,7 +54,7 @@ impl Endpoint for StartupGate {
         if let Some((app, _)) = self.app.get() {
             return app.call(request).await;
         }
-        let path = request.uri().path();
+        let path = self.base_path.strip(request.uri().path()).unwrap_or(request.uri().path());
         if path == "/health/live" && matches!(*request.method(), Method::GET | Method::HEAD) {
             let mut response = unversioned::live();
             pipeline::complete(&mut response, &Uuid::now_v7().to_string(), Duration::ZERO, self.is_https);

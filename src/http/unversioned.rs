@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use contract::{ApiError, ErrorCode, negotiation, problem};
+use contract::{ApiError, BasePath, ErrorCode, negotiation, problem};
 use poem::{
     IntoResponse, Request, Response,
     http::{
@@ -111,7 +111,9 @@ impl UnversionedRoutes {
         let mut files = HashMap::new();
         // The current version first.
         let contracts: Vec<&str> = build_info::CONTRACTS.iter().rev().copied().collect();
+        let base_path = BasePath::new(config.base_path());
         let info = PageInfo {
+            base_path: base_path.as_str(),
             version: build_info::VERSION,
             commit: build_info::COMMIT,
             environment: config.environment.as_str(),
@@ -119,10 +121,11 @@ impl UnversionedRoutes {
             contracts: &contracts,
             mails: &published_files.mails,
         };
-        for page in pages::pages(&info) {
+        // The examples of errors on the pages contain paths.
+        for page in base_path.sync_scope(|| pages::pages(&info)) {
             files.insert(page.path.clone(), StaticFile::from(page));
         }
-        for file in published::openapi_documents(config.is_public_url_set.then_some(&config.public_url)) {
+        for file in published::openapi_documents(config.is_public_url_set.then_some(&config.public_url), &base_path) {
             let body = match file.text {
                 Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
                 Cow::Owned(text) => Bytes::from(text),

@@ -110,7 +110,7 @@ const DOCUMENTED_HEADERS: &[(&str, &str)] = &[
     ("Cache-Control", "^(no-store|private, no-cache)$"),
     ("Vary", r"(^|, )Accept(,|$)"),
     ("ETag", "^\"[!#-~]+\"$"),
-    ("Location", "^/v[12]/"),
+    ("Location", "^/([^/?#]+/)*v[12]/"),
     ("Deprecation", "^@[0-9]+$"),
     ("Sunset", " GMT$"),
     ("Link", "^<[^>]+>; rel=\"[a-z-]+\""),

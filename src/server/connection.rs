@@ -22,6 +22,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
+use ipnet::IpNet;
 use poem::{
     Endpoint,
     http::{
@@ -44,6 +45,7 @@ use super::{
     ConnectionLimits, ErrorResponder, IDLE_EVICTION, RejectReason,
     activity::{Activity, Decision, InFlight},
     ambiguity,
+    proxy_header::{self, ProxyHeaderError},
     request_body::RequestBody,
     stream::GuardedStream,
 };
@@ -62,6 +64,8 @@ pub(super) struct Connections<E> {
     error_responder: Arc<ErrorResponder>,
     limits: watch::Receiver<ConnectionLimits>,
     local: LocalAddr,
+    /// The proxies that send a PROXY protocol header.
+    proxies: Vec<IpNet>,
 }
 
 impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
@@ -71,7 +75,11 @@ impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
         limits: watch::Receiver<ConnectionLimits>,
         local: SocketAddr,
     ) -> Self {
-        Self { endpoint, error_responder, limits, local: LocalAddr(local.into()) }
+        Self { endpoint, error_responder, limits, local: LocalAddr(local.into()), proxies: Vec::new() }
+    }
+
+    pub(super) fn expect_proxy_headers_from(&mut self, proxies: Vec<IpNet>) {
+        self.proxies = proxies;
     }
 
     fn limits(&self) -> ConnectionLimits {
@@ -103,7 +111,7 @@ impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
     /// Serves a connection until it closes. After `shutdown`, or if it is idle when slots are needed, it closes gracefully.
     pub(super) async fn run(
         self: Arc<Self>,
-        socket: TcpStream,
+        mut socket: TcpStream,
         peer: SocketAddr,
         tls: Option<TlsAcceptor>,
         shutdown: CancellationToken,
@@ -111,6 +119,8 @@ impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
     ) {
         // Responses are written in one piece: Nagle's algorithm would only delay them.
         let _ = socket.set_nodelay(true);
+        let Some(client) = shutdown.run_until_cancelled(self.client_address(&mut socket, peer)).await else { return };
+        let Some(peer) = client else { return };
         let Some(tls) = tls else {
             return self.serve(socket, peer, Scheme::HTTP, false, shutdown, full).await;
         };
@@ -124,6 +134,26 @@ impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
             Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
             Err(_) => tracing::debug!(%peer, "TLS handshake timed out"),
         }
+    }
+
+    /// Returns the address of the client: `peer`, or what it names in a PROXY protocol header if it is one of the proxies. A header
+    /// of any other peer is part of its request, which is malformed. `None` if a proxy sends no valid header.
+    async fn client_address(&self, socket: &mut TcpStream, peer: SocketAddr) -> Option<SocketAddr> {
+        if !self.proxies.iter().any(|network| network.contains(&peer.ip().to_canonical())) {
+            return Some(peer);
+        }
+        match timeout(self.limits().header_timeout, proxy_header::read(socket)).await {
+            Ok(Ok(client)) => return Some(client.unwrap_or(peer)),
+            // A health check that only connects.
+            Ok(Err(ProxyHeaderError::Closed)) => {
+                tracing::debug!(%peer, "connection closed without a PROXY protocol header")
+            }
+            Ok(Err(error)) => tracing::warn!(%peer, %error, "invalid PROXY protocol header; connection closed"),
+            Err(_) => {
+                tracing::warn!(%peer, error = "header did not arrive", "invalid PROXY protocol header; connection closed")
+            }
+        }
+        None
     }
 
     async fn serve<S>(

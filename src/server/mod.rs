@@ -7,6 +7,7 @@ mod activity;
 mod ambiguity;
 mod connection;
 mod error_response;
+mod proxy_header;
 mod request_body;
 mod request_scanner;
 mod stream;
@@ -19,6 +20,7 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
 use poem::{Endpoint, Response};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -35,7 +37,7 @@ use connection::Connections;
 pub struct ConnectionLimits {
     /// Maximum number of open connections.
     pub connections: usize,
-    /// Maximum time for a TLS handshake, and for the head of an HTTP/1 request to arrive.
+    /// Maximum time for a PROXY protocol header, for a TLS handshake, and for the head of an HTTP/1 request to arrive.
     pub header_timeout: Duration,
     /// Maximum time without a request.
     pub idle_timeout: Duration,
@@ -110,6 +112,13 @@ impl<E: Endpoint<Output = Response> + 'static> Server<E> {
         let listener = TcpListener::from_std(listener)?;
         let connections = Connections::new(endpoint, error_responder, limits.clone(), listener.local_addr()?);
         Ok(Self { listener, tls, limits, connections })
+    }
+
+    /// Expects a PROXY protocol header at the start of each connection from one of these proxies. Other clients send none.
+    #[must_use]
+    pub fn expecting_proxy_headers_from(mut self, proxies: Vec<IpNet>) -> Self {
+        self.connections.expect_proxy_headers_from(proxies);
+        self
     }
 
     /// Serves until `shutdown` is cancelled. Then it stops accepting connections, closes those without a request, and

@@ -62,8 +62,11 @@ fn config(trusted: &str, versions: &[&'static SupportedProtocolVersion], alpn: &
 
 /// Performs a TLS handshake; fails if the certificate is not trusted.
 fn handshake(address: SocketAddr, config: &Arc<ClientConfig>) -> std::io::Result<Stream> {
+    handshake_on(connect(address)?, config)
+}
+
+fn handshake_on(mut tcp: TcpStream, config: &Arc<ClientConfig>) -> std::io::Result<Stream> {
     let name = ServerName::try_from("localhost").unwrap();
-    let mut tcp = connect(address)?;
     let mut tls = ClientConnection::new(Arc::clone(config), name).unwrap();
     while tls.is_handshaking() {
         tls.complete_io(&mut tcp)?;
@@ -114,6 +117,30 @@ fn tls_1_2_and_1_3_are_supported_and_http_2_is_preferred() {
     stream.write_all(b"GET / HTTP/1.1\nHost: localhost\n\n").unwrap();
     let response = TestResponse::read(stream).unwrap().expect(400);
     assert!(response.head.contains("strict-transport-security: "), "{response:?}");
+    server.stop();
+}
+
+#[test]
+fn proxy_protocol_header_precedes_the_handshake() {
+    let (sandbox, trusted) = sandbox();
+    let sandbox = sandbox.env("PROXY_PROTOCOL", "on").env("TRUSTED_PROXIES", "127.0.0.1");
+    let server = sandbox.serve();
+    let config = config(&trusted, &[&TLS13], &["http/1.1"]);
+    for header in [
+        b"PROXY TCP4 203.0.113.1 10.0.0.1 43121 443\r\n".as_slice(),
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c\xcb\x00\x71\x01\x0a\x00\x00\x01\xa8\x71\x01\xbb",
+        b"\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x00",
+    ] {
+        let mut tcp = connect(server.address).unwrap();
+        tcp.write_all(header).unwrap();
+        let mut stream = handshake_on(tcp, &config).unwrap();
+        assert_eq!(request_status(&mut stream, "/health/live"), 200, "{header:?}");
+    }
+    let is_logged = (0..MAX_ATTEMPTS).any(|_| {
+        assert!(handshake(server.address, &config).is_err(), "a handshake without a header");
+        server.log().contains("header is missing")
+    });
+    assert!(is_logged, "{}", server.log());
     server.stop();
 }
 

@@ -28,6 +28,7 @@ mod postgres;
 mod postman;
 mod profiles;
 mod prose;
+mod proxy_protocol;
 mod read_only_storage;
 mod readme;
 mod redis;

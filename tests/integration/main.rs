@@ -9,6 +9,7 @@ mod support;
 mod accounts;
 mod adding_an_endpoint;
 mod architecture;
+mod base_path;
 mod bucketlists;
 mod connections;
 mod contract;

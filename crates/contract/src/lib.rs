@@ -6,6 +6,7 @@
 //! * [`v1`]: offset pagination and `error` objects
 //! * [`v2`]: cursor pagination, problem details, links, conditional requests and idempotency
 //! * [`operation`]: declarations of operations
+//! * [`base_path`]: the path of the public URL
 //! * [`caller`]: arguments that require an authenticated caller
 //! * [`conditional`]: entity tags in conditional requests
 //! * [`error`]: error codes, and the error type of handlers
@@ -30,6 +31,7 @@ macro_rules! example {
 }
 
 mod api;
+pub mod base_path;
 pub mod caller;
 pub mod conditional;
 pub mod error;
@@ -51,6 +53,7 @@ pub mod v2;
 pub mod values;
 
 pub use api::DocumentError;
+pub use base_path::BasePath;
 pub use caller::{Admin, AdminSession, Caller, User, UserSession};
 pub use error::{ApiError, Detail, ErrorCode, ViolationInfo};
 pub use operation::Operation;

@@ -12,7 +12,7 @@ use poem_openapi::{
 use serde::Serialize;
 
 use crate::{
-    ApiError, Detail, ErrorCode, ViolationInfo,
+    ApiError, Detail, ErrorCode, ViolationInfo, base_path,
     error::MAX_DETAILS,
     rules::EXAMPLE_REQUEST_ID,
     values::{Nullable, truncate},
@@ -34,7 +34,7 @@ const MAX_INSTANCE: usize = 8192;
 pub struct Problem {
     /// Path of a page on this server that explains the error.
     #[oai(rename = "type", validator(max_length = 200))]
-    #[serde(rename = "type")]
+    #[serde(rename = "type", serialize_with = "base_path::serialize")]
     pub kind: String,
     /// Summary of the error, the same for every occurrence of a code.
     #[oai(validator(max_length = 200))]
@@ -47,6 +47,7 @@ pub struct Problem {
     pub detail: String,
     /// Path of the request.
     #[oai(validator(max_length = 8192))]
+    #[serde(serialize_with = "base_path::serialize")]
     pub instance: String,
     /// Machine-readable error code. Codes do not change and are the same in all versions.
     pub code: ErrorCode,
@@ -167,12 +168,13 @@ impl ApiResponse for ProblemResponse {
     }
 }
 
-/// Truncates a path to the length that the schema allows, without splitting a percent-encoded byte.
+/// Truncates a path to the length that the schema allows after the base path, without splitting a percent-encoded byte.
 fn truncate_path(path: &str) -> String {
-    if path.chars().nth(MAX_INSTANCE).is_none() {
+    let max = MAX_INSTANCE.saturating_sub(base_path::current_length());
+    if path.chars().nth(max).is_none() {
         return path.to_owned();
     }
-    let mut truncated: String = path.chars().take(MAX_INSTANCE).collect();
+    let mut truncated: String = path.chars().take(max).collect();
     if let Some(at) = truncated.rfind('%').filter(|at| at + 3 > truncated.len()) {
         truncated.truncate(at);
     }

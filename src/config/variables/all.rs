@@ -1,12 +1,12 @@
 //! The variables of all groups.
 
 use super::{
-    SERVER, Variable, incidents::INCIDENTS, jobs::JOBS, mail::MAIL, observability::OBSERVABILITY, redis::REDIS,
-    replicas::REPLICAS,
+    SERVER, Variable, incidents::INCIDENTS, jobs::JOBS, mail::MAIL, observability::OBSERVABILITY, proxies::PROXIES,
+    redis::REDIS, replicas::REPLICAS,
 };
 
 /// The groups of variables, in the order of `.env.example`.
-const GROUPS: &[&[Variable]] = &[SERVER, REPLICAS, REDIS, MAIL, JOBS, OBSERVABILITY, INCIDENTS];
+const GROUPS: &[&[Variable]] = &[SERVER, PROXIES, REPLICAS, REDIS, MAIL, JOBS, OBSERVABILITY, INCIDENTS];
 
 /// Every environment variable of the server.
 pub const ALL: &[Variable] = &join::<{ count() }>();

@@ -36,7 +36,7 @@ fn current<'a>(info: &PageInfo<'a>) -> &'a str {
 /// Returns title, note and commands of the first step: log in with the demo account in development, register elsewhere.
 fn first_step(info: &PageInfo<'_>) -> (&'static str, String, String) {
     const TOKEN: &str = r#"  | sed 's/.*"access_token": *"\([^"]*\)".*/\1/')"#;
-    let contract = current(info);
+    let (base, contract) = (info.base_path, current(info));
     match info.demo() {
         Some((email, password)) => (
             "Log in",
@@ -55,7 +55,7 @@ fn first_step(info: &PageInfo<'_>) -> (&'static str, String, String) {
             "Register",
             format!(
                 "Use your email address and a password of at least 8 characters. If you have an account, send the same \
-                 request to <code>/{contract}/auth/login</code> without the name."
+                 request to <code>{base}/{contract}/auth/login</code> without the name."
             ),
             format!(
                 "TOKEN=$(curl -s $API/{contract}/auth/register \\\n  --json '{{\"name\":\"Your name\",\"email\":\"you@example.com\",\

@@ -10,6 +10,7 @@ mod docs;
 mod guides;
 mod home;
 mod layout;
+mod links;
 mod mail;
 mod markdown;
 mod not_found;
@@ -47,6 +48,8 @@ pub struct Page {
 /// Information about the server that the pages display.
 #[derive(Debug, Clone, Copy)]
 pub struct PageInfo<'a> {
+    /// The path of the public URL, without a slash at its end. Paths of pages do not contain it, but links to them do.
+    pub base_path: &'a str,
     pub version: &'a str,
     pub commit: &'a str,
     pub environment: &'a str,
@@ -107,6 +110,13 @@ const MARKDOWN: &str = "text/markdown; charset=utf-8";
 
 /// Returns every page and asset. The first call in a process extracts Swagger UI and renders the reference.
 pub fn pages(info: &PageInfo<'_>) -> Vec<Page> {
+    let mut pages = pages_at_root(info);
+    pages.iter_mut().for_each(|page| links::add_base_path(page, info.base_path));
+    pages
+}
+
+/// Returns the pages with links for a server at the root of its host.
+fn pages_at_root(info: &PageInfo<'_>) -> Vec<Page> {
     let assets = assets::all();
     let mut pages = vec![
         page("/", HTML, CSP_HOME, REVALIDATE, home::html(info, assets)),
@@ -147,7 +157,9 @@ pub fn pages(info: &PageInfo<'_>) -> Vec<Page> {
 
 /// Returns the page for unknown paths. Its path is not served.
 pub fn not_found(info: &PageInfo<'_>) -> Page {
-    page("/404", HTML, CSP_TEXT, REVALIDATE, not_found::html(info, assets::all()))
+    let mut page = page("/404", HTML, CSP_TEXT, REVALIDATE, not_found::html(info, assets::all()));
+    links::add_base_path(&mut page, info.base_path);
+    page
 }
 
 fn page(
@@ -157,6 +169,10 @@ fn page(
     cache_control: &'static str,
     text: String,
 ) -> Page {
-    let etag = format!("\"{}\"", assets::fingerprint(text.as_bytes()));
+    let etag = etag_of(&text);
     Page { path: path.into(), content_type, csp, cache_control, etag, body: Cow::Owned(text.into_bytes()) }
+}
+
+fn etag_of(text: &str) -> String {
+    format!("\"{}\"", assets::fingerprint(text.as_bytes()))
 }

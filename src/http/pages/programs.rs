@@ -9,25 +9,26 @@ pub(super) const CATALOG_TYPE: &str = "application/linkset+json; profile=\"https
 
 /// Returns the catalog: a set of links per API version. The addresses are relative to that of the catalog.
 pub(super) fn api_catalog(info: &PageInfo<'_>) -> String {
+    let base = info.base_path;
     let links = |contract: &&str| -> Value {
         json!({
-            "anchor": format!("/{contract}"),
+            "anchor": format!("{base}/{contract}"),
             "service-desc": [
-                {"href": format!("/openapi/{contract}.json"), "type": "application/json", "title": "OpenAPI 3.0"},
-                {"href": format!("/openapi/{contract}-3.1.json"), "type": "application/json", "title": "OpenAPI 3.1"},
-                {"href": format!("/openapi/{contract}-samples.json"), "type": "application/json", "title": "OpenAPI 3.0 with code samples"},
-                {"href": format!("/openapi/{contract}-samples.overlay.yaml"), "type": "application/yaml", "title": "OpenAPI overlay with code samples"},
+                {"href": format!("{base}/openapi/{contract}.json"), "type": "application/json", "title": "OpenAPI 3.0"},
+                {"href": format!("{base}/openapi/{contract}-3.1.json"), "type": "application/json", "title": "OpenAPI 3.1"},
+                {"href": format!("{base}/openapi/{contract}-samples.json"), "type": "application/json", "title": "OpenAPI 3.0 with code samples"},
+                {"href": format!("{base}/openapi/{contract}-samples.overlay.yaml"), "type": "application/yaml", "title": "OpenAPI overlay with code samples"},
             ],
             "service-doc": [
-                {"href": reference::version_path(contract), "type": "text/html", "title": "Reference"},
-                {"href": guides::PATH, "type": "text/html", "title": "Guides"},
-                {"href": format!("/docs?contract={contract}"), "type": "text/html", "title": "Interactive documentation"},
-                {"href": "/problems", "type": "text/html", "title": "Error codes"},
+                {"href": format!("{base}{}", reference::version_path(contract)), "type": "text/html", "title": "Reference"},
+                {"href": format!("{base}{}", guides::PATH), "type": "text/html", "title": "Guides"},
+                {"href": format!("{base}/docs?contract={contract}"), "type": "text/html", "title": "Interactive documentation"},
+                {"href": format!("{base}/problems"), "type": "text/html", "title": "Error codes"},
             ],
             "service-meta": [
-                {"href": "/openapi/flows.arazzo.json", "type": "application/json", "title": "Sequences of requests for common tasks (Arazzo)"},
+                {"href": format!("{base}/openapi/flows.arazzo.json"), "type": "application/json", "title": "Sequences of requests for common tasks (Arazzo)"},
             ],
-            "status": [{"href": "/health/ready", "type": "application/health+json"}],
+            "status": [{"href": format!("{base}/health/ready"), "type": "application/health+json"}],
         })
     };
     json!({"linkset": info.contracts.iter().map(links).collect::<Vec<_>>()}).to_string()
@@ -35,6 +36,7 @@ pub(super) fn api_catalog(info: &PageInfo<'_>) -> String {
 
 /// Returns a summary in Markdown with links, in the form of llmstxt.org.
 pub(super) fn llms_txt(info: &PageInfo<'_>) -> String {
+    let base = info.base_path;
     let newest = info.contracts.first().copied().unwrap_or("v2");
     let documents: String = info
         .contracts
@@ -50,7 +52,7 @@ pub(super) fn llms_txt(info: &PageInfo<'_>) -> String {
         "# BucketList API\n\n\
          > A REST API for bucketlists: named lists of things that a user wants to do. Requests and responses are JSON. \
          Version {version}; the newest version of the API is {newest}.\n\n\
-         Log in with `POST /{newest}/auth/login` (`email`, `password`), and send the `access_token` of the response as \
+         Log in with `POST {base}/{newest}/auth/login` (`email`, `password`), and send the `access_token` of the response as \
          `Authorization: Bearer <access_token>`. A program can send the key of an API client as `X-API-Key` instead. \
          Lists are paginated: follow `links.next` until it is null. An error response has a stable `code`, and `type` is \
          the path of a page that explains it. Send an `Idempotency-Key` to repeat a creation safely.\n\n\

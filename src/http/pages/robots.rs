@@ -3,11 +3,14 @@
 use super::PageInfo;
 
 pub(super) fn txt(info: &PageInfo<'_>) -> String {
-    let mut text =
-        String::from("User-agent: *\nAllow: /$\nAllow: /docs\nAllow: /reference\nAllow: /guides\nAllow: /problems\n");
-    for path in info.contracts.iter().map(|contract| format!("/{contract}/")) {
+    let base = info.base_path;
+    let mut text = String::from("User-agent: *\n");
+    for path in ["/$", "/docs", "/reference", "/guides", "/problems"] {
+        text.push_str(&format!("Allow: {base}{path}\n"));
+    }
+    for path in info.contracts.iter().map(|contract| format!("{base}/{contract}/")) {
         text.push_str(&format!("Disallow: {path}\n"));
     }
-    text.push_str("Disallow: /health/\nDisallow: /metrics\n");
+    text.push_str(&format!("Disallow: {base}/health/\nDisallow: {base}/metrics\n"));
     text
 }

@@ -6,6 +6,7 @@ use super::template::{escape_html, escape_json_for_shell, fill};
 use super::*;
 
 const INFO: PageInfo<'_> = PageInfo {
+    base_path: "",
     version: "1.2.3",
     commit: "0123456789abcdef",
     environment: "development",

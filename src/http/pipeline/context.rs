@@ -19,7 +19,7 @@ pub(super) struct RequestContext {
     pub(super) request_id: String,
     pub(super) trace: RequestTrace,
     pub(super) method: Method,
-    /// The URI as the client sent it.
+    /// The URI as the client sent it, without the base path.
     pub(super) uri: Uri,
     pub(super) user_agent: Option<HeaderValue>,
     /// Size of the request body, once it was read.

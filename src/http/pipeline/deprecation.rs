@@ -1,6 +1,6 @@
 //! Deprecated operations: the headers `Deprecation`, `Sunset` and `Link`, and 410 in a brownout and after the sunset date.
 
-use contract::{ApiError, ErrorCode, operation::Deprecation};
+use contract::{ApiError, ErrorCode, base_path::PublicPath, operation::Deprecation};
 use poem::http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{InvalidHeaderValue, LINK},
@@ -26,7 +26,8 @@ impl DeprecationHeaders {
     /// Rejects the request if the sunset date has passed.
     pub(super) fn check_sunset(&self, now: i64) -> Result<(), ApiError> {
         if self.deprecation.is_past_sunset(now) {
-            return Err(ApiError::new(ErrorCode::Gone).with_message(format!("Use {} instead.", self.successor)));
+            let message = format!("Use {} instead.", PublicPath(&self.successor));
+            return Err(ApiError::new(ErrorCode::Gone).with_message(message));
         }
         Ok(())
     }
@@ -46,7 +47,7 @@ impl DeprecationHeaders {
              instead.",
             self.deprecation.sunset,
             contract::values::Timestamp::from_micros(end.micros()),
-            self.successor
+            PublicPath(&self.successor)
         );
         Err(ApiError {
             retry_after: u32::try_from(microseconds.unsigned_abs().div_ceil(1_000_000)).ok(),

@@ -34,6 +34,7 @@ mod version;
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use contract::{
+    BasePath,
     caller::RequestOrigin,
     listing::{Format, NegotiatedFormat},
     payload::{BodyContext, BodyRules},
@@ -52,7 +53,7 @@ use self::{
     deadline::Deadline, errors::RequestError, fault::Fault, identity::Identity, rate_limit::NO_ADDRESS, route::Route,
     trace::RequestTrace,
 };
-use super::{UnversionedRoutes, client_address::client_address};
+use super::{UnversionedRoutes, base_path, client_address::client_address};
 use crate::{
     capture::Recorder,
     config::RequestLimits,
@@ -103,6 +104,8 @@ pub struct Pipeline<E> {
     pub(crate) metrics: Option<RequestMetrics>,
     /// `None` if traces are not exported.
     pub(crate) tracer: Option<Tracer>,
+    /// Path of the public URL, which precedes the paths in requests and responses.
+    pub(crate) base_path: BasePath,
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// Whether clients reach the server over HTTPS, directly or through a proxy.
     pub(crate) is_https: bool,
@@ -113,12 +116,14 @@ pub struct Pipeline<E> {
 impl<E: Endpoint> Endpoint for Pipeline<E> {
     type Output = Response;
 
-    async fn call(&self, request: Request) -> poem::Result<Response> {
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        base_path::strip(&self.base_path, &mut request);
         let mut context = RequestContext::new(&request, self.clock.now().micros());
         context.trace = RequestTrace::start(self.tracer.as_ref(), &request);
         let span = info_span!("request", id = context.request_id);
         let trace = context.trace.context();
-        Ok(self.process(request, context).instrument(span).with_context(trace).await)
+        let response = self.base_path.scope(self.process(request, context));
+        Ok(response.instrument(span).with_context(trace).await)
     }
 }
 
@@ -262,6 +267,7 @@ impl<E: Endpoint> Pipeline<E> {
         let is_head = context.method == Method::HEAD;
         let mut response = result.unwrap_or_else(|error| errors::into_response(error, &mut context));
         headers::write_context(&context, response.headers_mut());
+        base_path::write_headers(&self.base_path, &mut response);
         if is_head {
             response = headers::without_body(response);
         }

@@ -164,6 +164,9 @@ impl RequestBuilder<'_> {
             request.set_body(Body::from(body));
         }
         let response = self.app.call(request).await;
-        UncheckedResponse(TestResponse::read(self.method, self.path, response).await)
+        // The documents contain no base path.
+        let base_path = contract::BasePath::new(self.app.config.base_path());
+        let path = base_path.strip(&self.path).unwrap_or(&self.path).to_owned();
+        UncheckedResponse(TestResponse::read(self.method, path, response).await)
     }
 }

@@ -85,13 +85,16 @@ impl CreatedResources {
     }
 }
 
-/// Returns the path of a resource in v2. Both versions have the same resources, and the IDs are the same.
+/// Returns the path of a resource in v2, without the path of the server's URL. Both versions have the same resources, and the IDs are
+/// the same.
 fn path_in_v2(location: &str) -> String {
     let path = match Url::parse(location) {
         Ok(url) => url.path().to_owned(),
         Err(_) => location.to_owned(),
     };
-    let path = ["/v1/", "/v2/"].iter().find_map(|base| path.strip_prefix(base)).unwrap_or(path.trim_start_matches('/'));
+    let version =
+        ["/v1/", "/v2/"].iter().filter_map(|base| path.split_once(base)).min_by_key(|(before, _)| before.len());
+    let path = version.map_or(path.trim_start_matches('/'), |(_, path)| path);
     format!("/v2/{path}")
 }
 
@@ -101,9 +104,14 @@ mod tests {
 
     #[test]
     fn location_becomes_a_path_in_v2() {
-        for location in
-            ["/v1/bucketlists/7", "/v2/bucketlists/7", "/bucketlists/7", "https://api.example.com/v1/bucketlists/7"]
-        {
+        for location in [
+            "/v1/bucketlists/7",
+            "/v2/bucketlists/7",
+            "/bucketlists/7",
+            "/api/v2/bucketlists/7",
+            "https://api.example.com/v1/bucketlists/7",
+            "https://example.com/api/v1/bucketlists/7",
+        ] {
             assert_eq!(path_in_v2(location), "/v2/bucketlists/7", "{location}");
         }
     }

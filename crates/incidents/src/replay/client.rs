@@ -61,6 +61,8 @@ pub struct Client {
     host: String,
     port: u16,
     tls: Option<TlsConnector>,
+    /// Bytes at the start of each connection.
+    preface: Vec<u8>,
 }
 
 impl Client {
@@ -87,7 +89,14 @@ impl Client {
             host,
             port,
             tls: is_secure.then(tls).transpose().map_err(|reason| unreachable(url, reason))?,
+            preface: Vec::new(),
         })
+    }
+
+    /// Sends bytes at the start of each connection, before TLS: a PROXY protocol header.
+    #[must_use]
+    pub fn with_preface(self, preface: Vec<u8>) -> Self {
+        Self { preface, ..self }
     }
 
     /// Returns the origin of the server.
@@ -125,7 +134,8 @@ impl Client {
         request.extend_from_slice(b"Connection: close\r\n\r\n");
         request.extend_from_slice(body);
         let exchange = async {
-            let stream = TcpStream::connect((self.host.trim_matches(['[', ']']), self.port)).await?;
+            let mut stream = TcpStream::connect((self.host.trim_matches(['[', ']']), self.port)).await?;
+            stream.write_all(&self.preface).await?;
             match &self.tls {
                 None => transfer(stream, &request).await,
                 Some(tls) => {

@@ -63,7 +63,7 @@ window.BucketListDocs = (() => {
     return [...codes];
   }
 
-  const pageOf = (code) => `/problems/${code.toLowerCase().replaceAll("_", "-")}`;
+  const pageOf = (code) => window.BucketListPage.url(`/problems/${code.toLowerCase().replaceAll("_", "-")}`);
 
   /** Shows the responses of success as before, and all error responses as one list with links to their pages. */
   const groupErrors = (Original, { React }) => function Responses(props) {

@@ -7,7 +7,7 @@
 (() => {
   const { bearer, clear, isExpiring, logIn, logOut, messageOf, onChange, refresh, start, stored, user } = window.BucketList;
   const { prepare, plugin } = window.BucketListDocs;
-  const { failed, json, loaded, script, selectContract, style } = window.BucketListPage;
+  const { failed, json, loaded, script, selectContract, style, url } = window.BucketListPage;
   const SWAGGER_KEY = "authorized"; // the key under which Swagger UI stores the token of the dialog
   const SCHEME = "bearerAuth";
   const USING_SESSION = "All operations below use this session.";
@@ -136,7 +136,7 @@
 
   /** Checks whether the deleted session is the one of this page. */
   async function checkSession() {
-    const response = await fetch("/v2/users/me", { headers: { Authorization: bearer(stored()) } });
+    const response = await fetch(url("/v2/users/me"), { headers: { Authorization: bearer(stored()) } });
     if (response.status !== 401) return;
     clear();
     showMessage("Logged out.");

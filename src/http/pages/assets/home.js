@@ -1,7 +1,7 @@
 // Inserts the address of this server into the commands and adds copy buttons. The page works without this script.
 "use strict";
 
-for (const origin of document.querySelectorAll("[data-origin]")) origin.textContent = location.origin;
+for (const origin of document.querySelectorAll("[data-origin]")) origin.textContent = location.origin + (document.documentElement.dataset.basePath ?? "");
 
 // The clipboard is available only in a secure context (HTTPS or localhost).
 if (navigator.clipboard) {

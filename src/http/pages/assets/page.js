@@ -11,6 +11,11 @@ document.querySelector(".skip")?.addEventListener("click", (event) => {
 });
 
 window.BucketListPage = (() => {
+  const base = document.documentElement.dataset.basePath ?? "";
+
+  /** Returns a path of this server as the browser must request it. The links in responses already have the base path. */
+  const url = (path) => (path.startsWith("/") && !path.startsWith(`${base}/`) ? base + path : path);
+
   const SLOW_MS = 8_000;
   const loading = document.getElementById("loading");
   const text = loading?.querySelector("p");
@@ -35,7 +40,7 @@ window.BucketListPage = (() => {
   });
 
   async function json(source) {
-    const response = await fetch(source, { headers: { Accept: "application/json" } });
+    const response = await fetch(url(source), { headers: { Accept: "application/json" } });
     if (!response.ok) throw new Error(`${source} returned ${response.status}`);
     return response.json();
   }
@@ -66,10 +71,10 @@ window.BucketListPage = (() => {
     const requested = new URLSearchParams(location.search).get("contract");
     const contract = contracts.includes(requested) ? requested : contracts[0];
     document.querySelector(`[data-contract="${contract}"]`)?.setAttribute("aria-current", "page");
-    document.getElementById("other-page").href = `${otherPage}/${contract}`;
+    document.getElementById("other-page").href = url(`${otherPage}/${contract}`);
     document.title = document.title.replace(" · ", ` of ${contract} · `);
     return contract;
   }
 
-  return { script, style, json, loaded, failed, selectContract };
+  return { base, url, script, style, json, loaded, failed, selectContract };
 })();

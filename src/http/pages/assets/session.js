@@ -5,7 +5,9 @@
 "use strict";
 
 window.BucketList = (() => {
-  const STORAGE_KEY = "bucketlist-session";
+  const { base, url } = window.BucketListPage;
+  // Servers below other paths have the same storage.
+  const STORAGE_KEY = `bucketlist-session${base}`;
   const AUTH = "/v2/auth";
   const REFRESH_BEFORE_MS = 30_000;
   const UNREACHABLE = "The server is unreachable. Check the connection and try again.";
@@ -67,7 +69,7 @@ window.BucketList = (() => {
 
   const bearer = (session) => `Bearer ${session.access_token}`;
 
-  const post = (path, body, token) => fetch(AUTH + path, {
+  const post = (path, body, token) => fetch(url(AUTH + path), {
     method: "POST",
     headers: {
       Accept: "application/json",
@@ -132,7 +134,7 @@ window.BucketList = (() => {
     const send = () => {
       const all = { Accept: accept, Authorization: bearer(session), ...headers };
       if (body) all["Content-Type"] = "application/json";
-      return fetch(path, { method, headers: all, body: body && JSON.stringify(body) });
+      return fetch(url(path), { method, headers: all, body: body && JSON.stringify(body) });
     };
     const ended = () => new ApiError(ENDED, 401, null);
     if (!session) throw ended();

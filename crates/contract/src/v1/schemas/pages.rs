@@ -4,7 +4,7 @@ use poem_openapi::{Object, types::Example};
 use serde::Serialize;
 
 use super::{Bucketlist, Item, User};
-use crate::values::Nullable;
+use crate::{base_path, values::Nullable};
 
 /// Position of a page in its list.
 #[derive(Clone, Debug, Object, Serialize)]
@@ -32,19 +32,23 @@ example! { PageMeta { page: 1, per_page: 20, total: 1, pages: 1 } }
 pub struct PageLinks {
     /// Path of this page.
     #[oai(rename = "self", validator(max_length = 8192))]
-    #[serde(rename = "self")]
+    #[serde(rename = "self", serialize_with = "base_path::serialize")]
     pub this: String,
     /// Path of the first page.
     #[oai(validator(max_length = 8192))]
+    #[serde(serialize_with = "base_path::serialize")]
     pub first: String,
     /// Path of the previous page; null on the first page.
     #[oai(validator(max_length = 8192))]
+    #[serde(serialize_with = "base_path::serialize_nullable")]
     pub prev: Nullable<String>,
     /// Path of the next page; null on the last page.
     #[oai(validator(max_length = 8192))]
+    #[serde(serialize_with = "base_path::serialize_nullable")]
     pub next: Nullable<String>,
     /// Path of the last page.
     #[oai(validator(max_length = 8192))]
+    #[serde(serialize_with = "base_path::serialize")]
     pub last: String,
 }
 

@@ -10,6 +10,8 @@ use poem_openapi::{
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
 
+use crate::base_path::PublicPath;
+
 /// A link to a resource or an operation.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
@@ -174,22 +176,14 @@ impl Links {
 /// A [`Link`] with borrowed values.
 #[derive(Serialize)]
 struct BorrowedLink<'a> {
-    href: Formatted<'a>,
+    href: PublicPath<fmt::Arguments<'a>>,
     method: &'a str,
-}
-
-struct Formatted<'a>(fmt::Arguments<'a>);
-
-impl Serialize for Formatted<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
 }
 
 impl Serialize for Links {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        self.each(|name, method, href| map.serialize_entry(name, &BorrowedLink { href: Formatted(href), method }))?;
+        self.each(|name, method, href| map.serialize_entry(name, &BorrowedLink { href: PublicPath(href), method }))?;
         map.end()
     }
 }

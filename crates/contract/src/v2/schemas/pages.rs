@@ -7,7 +7,7 @@ use super::{
     ApiClient, AuditEvent, Bucketlist, Deprecation, ExportContent, ExportRecord, IncidentGroup, IncidentSummary, Item,
     Job, JobSchedule, ReplayTarget, SearchHit, Session, UsageRow, User, UserExport,
 };
-use crate::{listing::Page, values::Nullable};
+use crate::{base_path, listing::Page, values::Nullable};
 
 /// Size of a page and, on request, of the list.
 #[derive(Clone, Debug, Object, Serialize)]
@@ -31,10 +31,11 @@ example! { CursorMeta { per_page: 20, has_more: false, total: Nullable(None) } }
 pub struct CursorLinks {
     /// Path of this page.
     #[oai(rename = "self", validator(max_length = 8192))]
-    #[serde(rename = "self")]
+    #[serde(rename = "self", serialize_with = "base_path::serialize")]
     pub this: String,
     /// Path of the next page; null on the last page.
     #[oai(validator(max_length = 8192))]
+    #[serde(serialize_with = "base_path::serialize_nullable")]
     pub next: Nullable<String>,
 }
 

@@ -3,9 +3,7 @@
 
 window.BucketListConsole = (() => {
   const { ApiError, call: send, clear, logIn, logOut, messageOf, onChange, stored, user: requestUser } = window.BucketList;
-
-  /** Returns a path of this server as the browser must request it: behind a proxy, the server can be below a path. */
-  const url = window.BucketListPage.url ?? ((path) => path);
+  const { url } = window.BucketListPage;
 
   const element = (id) => document.getElementById(id);
   const notice = element("notice");

@@ -1,0 +1,20 @@
+//! The variables of proxies in front of the server.
+
+use super::{Variable, variable::variable};
+
+pub(super) const PROXIES: &[Variable] = &[
+    variable(
+        "TRUSTED_PROXIES",
+        "",
+        "Proxies whose X-Forwarded-For or Forwarded header is accepted. If empty, none.",
+        "IP addresses or networks, separated by commas",
+        "10.0.0.0/8,::1",
+    ),
+    variable(
+        "PROXY_PROTOCOL",
+        "off",
+        "Whether TRUSTED_PROXIES begin each connection with a PROXY protocol header (version 1 or 2), also before TLS.",
+        "on or off",
+        "",
+    ),
+];
