@@ -105,7 +105,8 @@ fn assert_head(location: &str, documented: &str, output: &str) {
 
 #[test]
 fn commands_of_every_guide_have_the_documented_output() {
-    let server = Sandbox::new().serve();
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve();
     let mut count = 0;
     let mut guides: Vec<_> =
         fs::read_dir(repository_root().join("docs/guides")).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -152,7 +153,8 @@ fn build_context_contains_the_guides() {
 
 #[test]
 fn guides_are_served_as_pages_and_markdown() {
-    let server = Sandbox::new().serve();
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve();
     let summary = server.get("/llms.txt", None).expect(200).body;
     for entry in fs::read_dir(repository_root().join("docs/guides")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();

@@ -282,7 +282,8 @@ fn rust_samples_are_written() {
     for name in ["Cargo.toml", "Cargo.lock"] {
         fs::copy(project.join(name), folder.join(name)).unwrap();
     }
-    let server = Sandbox::new().serve();
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve();
     for version in ["v1", "v2"] {
         for operation in operations(&server, version) {
             let (_, source) = operation.samples.iter().find(|(label, _)| label == "Rust").unwrap();
