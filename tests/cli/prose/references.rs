@@ -138,9 +138,10 @@ fn is_path(word: &str) -> bool {
         .any(|extension| word.strip_suffix(extension).is_some_and(|stem| stem.ends_with('.') && stem.len() > 1));
     let (first, _) = word.split_once('/').unwrap_or((word, ""));
     // Routes start with a slash; files created at run time are in the data directory; media types and key labels are not paths.
-    let is_something_else = ["", "bucketlist", "data", "target", "application", "image", "text", "~", "..", "DATA_DIR"]
-        .contains(&first)
-        || word.contains("//");
+    let is_something_else =
+        ["", "bucketlist", "data", "target", "HTTP", "application", "image", "text", "~", "..", "DATA_DIR"]
+            .contains(&first)
+            || word.contains("//");
     let is_hidden_file = word.starts_with('.') && word.len() > 4 && word != ".env";
     has_path_characters && !is_something_else && (word.contains('/') || has_file_extension || is_hidden_file)
 }
