@@ -8,6 +8,7 @@ mod refresh;
 mod signer;
 mod token_status;
 mod tokens;
+mod verified_tokens;
 
 pub use api_key_verifier::{ApiKeyVerifier, KnownApiClient};
 pub use api_keys::ApiKey;

@@ -1,6 +1,8 @@
 //! Access tokens: short-lived JWTs (RFC 9068). As RFC 8725 requires, each key has one algorithm, and type, issuer and
 //! audience are verified.
 
+use std::sync::Arc;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ed25519_dalek::pkcs8::EncodePrivateKey;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -9,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::verified_tokens::VerifiedTokens;
 use crate::domain::Random;
 
 const TYPE: &str = "at+jwt";
@@ -45,6 +48,7 @@ pub struct AccessTokens {
     /// The current key first, then the previous ones.
     verifying: Vec<VerifyingKey>,
     ttl: i64,
+    verified: VerifiedTokens,
 }
 
 /// A verification key and its only algorithm. A token that combines the key with another algorithm is rejected, so that a
@@ -95,7 +99,8 @@ impl AccessTokens {
         let signing = EncodingKey::from_secret(secret.expose_secret().as_bytes());
         let verifying: Vec<VerifyingKey> =
             std::iter::once(secret).chain(previous).map(VerifyingKey::of_secret).collect();
-        Self { signing, header: header(Algorithm::HS256, key_id(secret)), verifying, ttl }
+        let header = header(Algorithm::HS256, key_id(secret));
+        Self { signing, header, verifying, ttl, verified: VerifiedTokens::default() }
     }
 
     /// Creates keys that sign with an Ed25519 key. Other services can verify tokens with its public key.
@@ -106,7 +111,8 @@ impl AccessTokens {
         let der = key.to_pkcs8_der().map_err(|_| jsonwebtoken::errors::ErrorKind::InvalidEddsaKey)?;
         let verifying = VerifyingKey::of_public(&key.verifying_key())?;
         let header = header(Algorithm::EdDSA, verifying.id.clone());
-        Ok(Self { signing: EncodingKey::from_ed_der(der.as_bytes()), header, verifying: vec![verifying], ttl })
+        let signing = EncodingKey::from_ed_der(der.as_bytes());
+        Ok(Self { signing, header, verifying: vec![verifying], ttl, verified: VerifiedTokens::default() })
     }
 
     /// Also accepts tokens signed with other keys.
@@ -168,7 +174,24 @@ impl AccessTokens {
     ///
     /// # Errors
     /// [`InvalidToken`].
-    pub fn verify(&self, token: &str, now: i64) -> Result<Claims, InvalidToken> {
+    pub fn verify(&self, token: &str, now: i64) -> Result<Arc<Claims>, InvalidToken> {
+        let is_valid = |claims: &Claims| {
+            let has_started = |time: i64| now >= time.saturating_sub(CLOCK_SKEW);
+            now < claims.exp && has_started(claims.nbf) && has_started(claims.iat)
+        };
+        if let Some(claims) = self.verified.get(token) {
+            return is_valid(&claims).then_some(claims).ok_or(InvalidToken);
+        }
+        let claims = Arc::new(self.verify_signature(token)?);
+        if !is_valid(&claims) {
+            return Err(InvalidToken);
+        }
+        self.verified.insert(token, &claims);
+        Ok(claims)
+    }
+
+    /// Verifies everything but the times of a token.
+    fn verify_signature(&self, token: &str) -> Result<Claims, InvalidToken> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| InvalidToken)?;
         let key_id = header.kid.as_deref().ok_or(InvalidToken)?;
         let key = self.verifying.iter().find(|key| key.id == key_id).ok_or(InvalidToken)?;
@@ -176,10 +199,7 @@ impl AccessTokens {
         if header.typ.as_deref() != Some(TYPE) || Some(header.alg) != key.algorithm() || header.crit.is_some() {
             return Err(InvalidToken);
         }
-        let claims: Claims = jsonwebtoken::decode(token, &key.key, &key.validation).map_err(|_| InvalidToken)?.claims;
-        let has_started = |time: i64| now >= time.saturating_sub(CLOCK_SKEW);
-        let is_valid = now < claims.exp && has_started(claims.nbf) && has_started(claims.iat);
-        is_valid.then_some(claims).ok_or(InvalidToken)
+        jsonwebtoken::decode(token, &key.key, &key.validation).map(|token| token.claims).map_err(|_| InvalidToken)
     }
 }
 
@@ -217,6 +237,24 @@ mod tests {
     }
 
     #[test]
+    fn verified_token_is_accepted_only_in_its_lifetime_and_unchanged() {
+        let tokens = tokens("one", &[]);
+        let token = tokens.issue(7, 9, NOW, &SystemRandom).unwrap();
+        assert!(tokens.verify(&token, NOW + 900).is_err(), "an expired token is not cached as valid");
+        let first = tokens.verify(&token, NOW).unwrap();
+        let second = tokens.verify(&token, NOW + 1).unwrap();
+        assert!(Arc::ptr_eq(&first, &second), "verified once");
+        for now in [NOW - 6, NOW + 900] {
+            assert!(tokens.verify(&token, now).is_err(), "{}", now - NOW);
+        }
+        for changed in [format!("{token}="), token[..token.len() - 1].to_owned(), token.to_uppercase()] {
+            assert!(tokens.verify(&changed, NOW).is_err(), "{changed}");
+        }
+        let other = self::tokens("two", &[]);
+        assert!(other.verify(&token, NOW).is_err(), "other keys have another cache");
+    }
+
+    #[test]
     fn previous_secret_is_accepted_and_unknown_secret_is_rejected() {
         let token = tokens("old", &[]).issue(7, 9, NOW, &SystemRandom).unwrap();
         assert!(tokens("new", &["old"]).verify(&token, NOW).is_ok());
@@ -246,11 +284,11 @@ mod tests {
             sign(&Header { kid: None, ..header.clone() }, &claims),
             sign(&Header { kid: Some("../../etc/passwd".into()), ..header.clone() }, &claims),
             sign(&Header { alg: Algorithm::HS512, ..header.clone() }, &claims),
-            sign(&header, &Claims { aud: "another-api".into(), ..claims.clone() }),
-            sign(&header, &Claims { iss: "another-issuer".into(), ..claims.clone() }),
-            sign(&header, &Claims { nbf: NOW + 3600, ..claims.clone() }),
-            sign(&header, &Claims { iat: NOW + 3600, ..claims.clone() }),
-            sign(&header, &Claims { exp: NOW - 1, ..claims.clone() }),
+            sign(&header, &Claims { aud: "another-api".into(), ..Claims::clone(&claims) }),
+            sign(&header, &Claims { iss: "another-issuer".into(), ..Claims::clone(&claims) }),
+            sign(&header, &Claims { nbf: NOW + 3600, ..Claims::clone(&claims) }),
+            sign(&header, &Claims { iat: NOW + 3600, ..Claims::clone(&claims) }),
+            sign(&header, &Claims { exp: NOW - 1, ..Claims::clone(&claims) }),
         ];
         for token in forged {
             assert_eq!(tokens.verify(&token, NOW), Err(InvalidToken), "{token}");
@@ -294,7 +332,7 @@ mod tests {
         let published = server.public_keys()["keys"][0].clone();
         let (kid, x) = (published["kid"].as_str().unwrap().to_owned(), published["x"].as_str().unwrap().to_owned());
         let sign = |algorithm, kid: &str, key: &EncodingKey| {
-            jsonwebtoken::encode(&header(algorithm, kid.to_owned()), &claims, key).unwrap()
+            jsonwebtoken::encode(&header(algorithm, kid.to_owned()), &*claims, key).unwrap()
         };
         let secret_id = key_id(&"one".into());
         let raw = key.verifying_key().to_bytes();

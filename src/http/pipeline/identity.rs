@@ -27,7 +27,7 @@ pub(super) enum Identity {
     /// Credentials that are neither a valid access token nor an API key.
     InvalidToken,
     /// A token with a valid signature; its session may have ended.
-    Verified { user_id: UserId, claims: Claims },
+    Verified { user_id: UserId, claims: Arc<Claims> },
     /// A key in the correct format, which may be unknown. `known` is the client of a key that was valid within the last seconds.
     ApiKey { key: ApiKey, known: Option<KnownApiClient> },
     /// A token or key that is active, as is its account. `revision` is the number of changes to the data of the account.
@@ -169,11 +169,7 @@ impl Authenticator {
         if status.session_ended || status.token_revoked {
             return Err(ErrorCode::InvalidToken.into());
         }
-        let token = SessionToken {
-            session_id: claims.sid,
-            token_id: std::mem::take(&mut claims.jti),
-            token_expires_at: claims.exp,
-        };
+        let token = SessionToken { session_id: claims.sid, token_id: claims.jti.clone(), token_expires_at: claims.exp };
         let credential = Credential::Session(token);
         let caller = Caller { user_id: user_id.get(), is_admin: status.role == Role::Admin, credential };
         let revision = self.revisions.of(user_id, status.revision);
