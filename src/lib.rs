@@ -15,6 +15,7 @@ pub mod endpoints;
 pub mod http;
 pub mod jobs;
 pub mod limits;
+pub mod log_format;
 pub mod mail;
 pub mod metrics;
 pub mod postman;

@@ -17,12 +17,14 @@ use bucketlist::{
     auth::AccessTokens,
     db::Target,
     domain::{Clock, SystemClock, SystemRandom},
+    log_format::JsonFormat,
     seed,
 };
 use poem::{Endpoint, Request, Response, http::Method};
 use secrecy::SecretString;
 use support::SECRET;
 use tokio::runtime::Builder;
+use tracing_subscriber::fmt::format::JsonFields;
 
 /// Requests in a section.
 const REQUESTS: usize = 100;
@@ -79,10 +81,8 @@ fn main() -> ExitCode {
     // As in a server, but without output.
     tracing_subscriber::fmt()
         .with_env_filter("info")
-        .json()
-        .flatten_event(true)
-        .with_current_span(true)
-        .with_span_list(false)
+        .event_format(JsonFormat::default())
+        .fmt_fields(JsonFields::new())
         .with_writer(std::io::sink)
         .init();
     println!("requests {REQUESTS}");

@@ -4,9 +4,12 @@
 use std::io::IsTerminal;
 
 use tracing_appender::non_blocking::WorkerGuard;
-use tracing_subscriber::{EnvFilter, reload};
+use tracing_subscriber::{EnvFilter, fmt::format::JsonFields, reload};
 
-use crate::config::{Config, LogFormat};
+use crate::{
+    config::{Config, LogFormat},
+    log_format::JsonFormat,
+};
 
 /// Changes the log level.
 pub(super) struct LogLevel(Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send>);
@@ -41,7 +44,7 @@ pub(super) fn start(config: &Config) -> (WorkerGuard, LogLevel) {
             level
         }
         LogFormat::Json => {
-            let builder = builder.json().flatten_event(true).with_current_span(true).with_span_list(false);
+            let builder = builder.event_format(JsonFormat::default()).fmt_fields(JsonFields::new());
             let builder = builder.with_filter_reloading();
             let level = LogLevel::new(builder.reload_handle());
             let _ = builder.try_init();

@@ -19,6 +19,7 @@ const LAYERS: [&str; 7] = ["cli", "app", "http", "endpoints", "services", "db", 
 /// no cycles.
 const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("build_info", &[]),
+    ("log_format", &[]),
     ("domain", &[]),
     ("traces", &[]),
     ("profiles", &[]),
@@ -92,6 +93,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "endpoints",
             "http",
             "limits",
+            "log_format",
             "capture",
             "mail",
             "metrics",
