@@ -1,13 +1,19 @@
 //! `_links`: related resources and operations that the caller may use.
 
-use std::{borrow::Cow, fmt};
+use std::{
+    borrow::Cow,
+    fmt::{self, Write},
+};
 
 use poem_openapi::{
     Object,
     registry::{MetaSchema, MetaSchemaRef, Registry},
     types::{ParseError, ParseFromJSON, ParseResult, ToJSON, Type},
 };
-use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde::{
+    Serialize, Serializer,
+    ser::{Error as _, SerializeMap},
+};
 use serde_json::{Value, json};
 
 use crate::base_path::PublicPath;
@@ -27,7 +33,7 @@ pub struct Link {
 example! { Link { href: "/v2/bucketlists/1".into(), method: "GET".into() } }
 
 /// The links of a resource by relation, such as `self`, `collection` or `update`. Only operations that the caller may use are
-/// included. The paths are written during serialisation, without intermediate strings.
+/// included. The paths are written during serialisation.
 #[derive(Clone, Copy, Debug)]
 pub enum Links {
     /// Links of a bucketlist.
@@ -176,17 +182,26 @@ impl Links {
 /// A [`Link`] with borrowed values.
 #[derive(Serialize)]
 struct BorrowedLink<'a> {
-    href: PublicPath<fmt::Arguments<'a>>,
+    href: &'a str,
     method: &'a str,
 }
 
 impl Serialize for Links {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        self.each(|name, method, href| map.serialize_entry(name, &BorrowedLink { href: PublicPath(href), method }))?;
+        // Reused, and serialised as a whole: `collect_str` would escape each part of the path separately.
+        let mut path = String::with_capacity(MAX_USUAL_PATH);
+        self.each(|name, method, href| {
+            path.clear();
+            write!(path, "{}", PublicPath(href)).map_err(S::Error::custom)?;
+            map.serialize_entry(name, &BorrowedLink { href: &path, method })
+        })?;
         map.end()
     }
 }
+
+/// Longer than almost all paths.
+const MAX_USUAL_PATH: usize = 64;
 
 impl Type for Links {
     const IS_REQUIRED: bool = true;
