@@ -79,8 +79,8 @@ impl<'a> NewBucketlistRow<'a> {
 /// Inserts a bucketlist without items.
 pub fn insert(c: &mut DbConnection, list: &NewBucketlist) -> QueryResult<Bucketlist> {
     let new = NewBucketlistRow::new(list, 0, 0);
-    let row: BucketlistRow =
-        diesel::insert_into(bucketlists::table).values(&new).returning(columns::<BucketlistRow>()).get_result(c)?;
+    let insert = diesel::insert_into(bucketlists::table).values(&new);
+    let row: BucketlistRow = on_engine!(c => insert.returning(BucketlistRow::as_returning()).get_result(c)?);
     Ok(row.into())
 }
 
@@ -120,7 +120,7 @@ pub fn taken_names(c: &mut DbConnection, owner: UserId, names: &[String]) -> Que
 /// Finds a bucketlist of an owner.
 pub fn find(c: &mut DbConnection, owner: UserId, id: BucketlistId) -> QueryResult<Option<Bucketlist>> {
     let list = bucketlists::table.find(id.get()).filter(bucketlists::user_id.eq(owner.get()));
-    let row: Option<BucketlistRow> = list.select(BucketlistRow::as_select()).first(c).optional()?;
+    let row: Option<BucketlistRow> = on_engine!(c => list.select(BucketlistRow::as_select()).first(c).optional()?);
     Ok(row.map(Bucketlist::from))
 }
 
@@ -214,7 +214,8 @@ pub fn list_by_offset(
         None => {
             let (summary, page) = (owned.select(count_star()), page.select(columns::<BucketlistRow>()));
             let page = SummarizedPage { summary, page, table: "bucketlists", order: bucketlists::id.asc() };
-            let (total, rows) = summarized_page::split(page.load(c)?).unwrap_or_default();
+            let rows = on_engine!(c => page.load(c)?);
+            let (total, rows) = summarized_page::split(rows).unwrap_or_default();
             (rows, total)
         }
         Some(pattern) => {

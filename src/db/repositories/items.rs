@@ -93,10 +93,8 @@ impl<'a> From<&'a NewItem> for NewItemRow<'a> {
 
 /// Inserts an item. The caller must have checked, in the same transaction, that the bucketlist belongs to the owner.
 pub fn insert(c: &mut DbConnection, item: &NewItem) -> QueryResult<Item> {
-    let row: ItemRow = diesel::insert_into(items::table)
-        .values(NewItemRow::from(item))
-        .returning(columns::<ItemRow>())
-        .get_result(c)?;
+    let insert = diesel::insert_into(items::table).values(NewItemRow::from(item));
+    let row: ItemRow = on_engine!(c => insert.returning(ItemRow::as_returning()).get_result(c)?);
     Ok(row.into())
 }
 
@@ -126,14 +124,12 @@ pub fn insert_all(c: &mut DbConnection, items: &[NewItem]) -> QueryResult<Vec<It
 
 /// Finds an item in its bucketlist.
 pub fn find(c: &mut DbConnection, scope: ItemScope, id: ItemId) -> QueryResult<Option<Item>> {
-    let row: Option<ItemRow> = items::table
+    let item = items::table
         .inner_join(bucketlists::table)
         .filter(items::id.eq(id.get()))
         .filter(items::bucketlist_id.eq(scope.bucketlist_id.get()))
-        .filter(bucketlists::user_id.eq(scope.owner.get()))
-        .select(ItemRow::as_select())
-        .first(c)
-        .optional()?;
+        .filter(bucketlists::user_id.eq(scope.owner.get()));
+    let row: Option<ItemRow> = on_engine!(c => item.select(ItemRow::as_select()).first(c).optional()?);
     Ok(row.map(Item::from))
 }
 
@@ -205,7 +201,8 @@ pub fn list_by_offset(
         None => {
             let page = in_list.order(items::id).offset(range.offset).limit(range.limit).select(columns::<ItemRow>());
             let page = SummarizedPage { summary, page, table: "items", order: items::id.asc() };
-            let Some((items_total, rows)) = summarized_page::split(page.load(c)?) else { return Ok(None) };
+            let rows = on_engine!(c => page.load(c)?);
+            let Some((items_total, rows)) = summarized_page::split(rows) else { return Ok(None) };
             (rows, items_total)
         }
         Some(pattern) => {

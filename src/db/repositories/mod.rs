@@ -3,6 +3,17 @@
 //!
 //! Ownership is part of each query: rows of another user are not found.
 
+/// Runs a query on the connection of the engine. On a [`DbConnection`](super::DbConnection), Diesel would convert the query to the dialect of the
+/// engine for each execution, and find its prepared statement by the text; here, it finds the statement by the type of the query.
+macro_rules! on_engine {
+    ($connection:ident => $run:expr) => {
+        match $connection {
+            DbConnection::Sqlite($connection) => $run,
+            DbConnection::Postgres($connection) => $run,
+        }
+    };
+}
+
 pub mod api_clients;
 pub mod audit;
 pub mod bucketlists;

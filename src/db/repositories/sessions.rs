@@ -80,17 +80,13 @@ pub fn token_status(
     token_id: &str,
     now: Timestamp,
 ) -> QueryResult<Option<TokenStatus>> {
-    let row: Option<(AccountStatusRow, bool, bool, bool)> = sessions::table
-        .inner_join(users::table)
-        .filter(sessions::id.eq(session_id.get()))
-        .select((
-            AccountStatusRow::as_select(),
-            sessions::revoked_at.is_not_null(),
-            exists(revoked_tokens::table.filter(revoked_tokens::token_id.eq(token_id))),
-            not(exists(cache_suspensions::table.filter(cache_suspensions::ends_at.gt(now.micros())))),
-        ))
-        .first(c)
-        .optional()?;
+    let session = sessions::table.inner_join(users::table).filter(sessions::id.eq(session_id.get()));
+    let is_ended = sessions::revoked_at.is_not_null();
+    let is_revoked = exists(revoked_tokens::table.filter(revoked_tokens::token_id.eq(token_id)));
+    let is_cacheable = not(exists(cache_suspensions::table.filter(cache_suspensions::ends_at.gt(now.micros()))));
+    let columns = (AccountStatusRow::as_select(), is_ended, is_revoked, is_cacheable);
+    let row: Option<(AccountStatusRow, bool, bool, bool)> =
+        on_engine!(c => session.select(columns).first(c).optional()?);
     Ok(row.map(|(account, session_ended, token_revoked, is_cacheable)| TokenStatus {
         user_id: UserId::new(account.id),
         role: account.role,

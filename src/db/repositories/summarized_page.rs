@@ -20,9 +20,10 @@ impl<S: Query, P: Query, O> Query for SummarizedPage<S, P, O> {
     type SqlType = (S::SqlType, Nullable<P::SqlType>);
 }
 
-impl<S, P, O> QueryId for SummarizedPage<S, P, O> {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
+// The types of the queries determine the name of the table.
+impl<S: QueryId, P: QueryId, O: QueryId> QueryId for SummarizedPage<S, P, O> {
+    type QueryId = SummarizedPage<S::QueryId, P::QueryId, O::QueryId>;
+    const HAS_STATIC_QUERY_ID: bool = S::HAS_STATIC_QUERY_ID && P::HAS_STATIC_QUERY_ID && O::HAS_STATIC_QUERY_ID;
 }
 
 impl<S, P, O, C> RunQueryDsl<C> for SummarizedPage<S, P, O> {}
