@@ -109,7 +109,10 @@ fn expect_index_seek(c: &DbConnection, plan: &str, table: &str, scope: &str, key
 #[track_caller]
 fn expect_seek(c: &DbConnection, plan: &str, table: &str, scope: &str, keyset: &Keyset) {
     let column = column(keyset.sort);
-    let index = format!("{table}_{scope}{column}_id");
+    // On SQLite, this is the index of the unique constraint.
+    let is_unique = matches!(c, DbConnection::Sqlite(_)) && (table, column) == ("bucketlists", "name");
+    let index =
+        if is_unique { "sqlite_autoindex_bucketlists_1".to_owned() } else { format!("{table}_{scope}{column}_id") };
     let seek = match (c, keyset.after.is_some(), keyset.descending) {
         (_, false, _) => String::new(),
         (DbConnection::Sqlite(_), true, false) => format!("({column},rowid)>(?,?)"),

@@ -15,6 +15,9 @@ const INTRODUCED: &str = "20261130130000";
 const BREAKING: [&str; 7] =
     ["DROP TABLE", "DROP COLUMN", "RENAME", "ALTER COLUMN", "ADD CONSTRAINT", "CREATE UNIQUE INDEX", "DROP INDEX"];
 
+/// Statements that an older release does not notice: another index has the same columns.
+const HARMLESS: [&str; 1] = ["DROP INDEX BUCKETLISTS_USER_ID_NAME_ID"];
+
 /// Returns the statements of a file, without comments.
 fn statements(engine: Engine, name: &str, file: &str) -> String {
     let text = fs::read_to_string(tree(engine).join(name).join(file)).unwrap();
@@ -29,7 +32,10 @@ fn is_breaking(migration: &str) -> bool {
         let requires_value =
             statement.contains("ADD COLUMN") && statement.contains("NOT NULL") && !statement.contains("DEFAULT");
         let is_on_created = statement.split([' ', '(']).any(|word| created.contains(&word));
-        !is_on_created && (requires_value || BREAKING.iter().any(|breaking| statement.contains(breaking)))
+        let is_harmless = HARMLESS.iter().any(|harmless| statement.contains(harmless));
+        !is_on_created
+            && !is_harmless
+            && (requires_value || BREAKING.iter().any(|breaking| statement.contains(breaking)))
     })
 }
 
