@@ -44,7 +44,7 @@ impl Reader<'_> {
             self.invalid(name, "must start with https:// if TLS_CERT is set");
         }
         let text = text.trim_end_matches('/');
-        match url::Url::parse(text).ok().filter(|url| is_base_url(url)) {
+        match url::Url::parse(text).ok().filter(is_base_url) {
             Some(url) => {
                 // A path that is not in its normal form, such as `/a/../b`, is another one after parsing.
                 let path = url.path().trim_end_matches('/');
