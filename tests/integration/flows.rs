@@ -45,7 +45,7 @@ impl Flow<'_> {
             return body.pointer(pointer).unwrap_or_else(|| panic!("{expression}: {body}")).clone();
         }
         if let Some(name) = expression.strip_prefix("$response.header.") {
-            return response().header(name).into();
+            return response().header(&name.to_ascii_lowercase()).into();
         }
         if let Some(name) = expression.strip_prefix("$inputs.") {
             return self.inputs[name].clone();
