@@ -84,9 +84,10 @@ pub fn token_status(
     let is_ended = sessions::revoked_at.is_not_null();
     let is_revoked = exists(revoked_tokens::table.filter(revoked_tokens::token_id.eq(token_id)));
     let is_cacheable = not(exists(cache_suspensions::table.filter(cache_suspensions::ends_at.gt(now.micros()))));
-    let columns = (AccountStatusRow::as_select(), is_ended, is_revoked, is_cacheable);
-    let row: Option<(AccountStatusRow, bool, bool, bool)> =
-        on_engine!(c => session.select(columns).first(c).optional()?);
+    let row: Option<(AccountStatusRow, bool, bool, bool)> = on_engine!(c => session
+        .select((AccountStatusRow::as_select(), is_ended, is_revoked, is_cacheable))
+        .first(c)
+        .optional()?);
     Ok(row.map(|(account, session_ended, token_revoked, is_cacheable)| TokenStatus {
         user_id: UserId::new(account.id),
         role: account.role,
