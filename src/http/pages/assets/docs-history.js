@@ -52,16 +52,20 @@ window.BucketListHistory = (() => {
       const button = document.createElement("button");
       button.type = "button";
       button.className = "button";
-      button.textContent = "Copy as curl";
-      button.setAttribute("aria-label", `Copy as curl: ${code.textContent}`);
+      // The name of the button contains its text, which changes.
+      const show = (text) => {
+        button.textContent = text;
+        button.setAttribute("aria-label", `${text}: ${code.textContent}`);
+      };
+      show("Copy as curl");
       button.addEventListener("click", async () => {
         try {
           await navigator.clipboard.writeText(curl(request));
-          button.textContent = "Copied";
+          show("Copied");
         } catch {
-          button.textContent = "Copy failed";
+          show("Copy failed");
         }
-        setTimeout(() => { button.textContent = "Copy as curl"; }, 2000);
+        setTimeout(() => show("Copy as curl"), 2000);
       });
       item.append(button);
     }

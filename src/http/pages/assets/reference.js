@@ -80,16 +80,20 @@ if (navigator.clipboard) {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "copy";
-    button.textContent = "Copy";
-    button.setAttribute("aria-label", `Copy: ${label}`);
+    // The name of the button contains its text, which changes.
+    const show = (text) => {
+      button.textContent = text;
+      button.setAttribute("aria-label", `${text}: ${label}`);
+    };
+    show("Copy");
     button.addEventListener("click", async () => {
       try {
         await navigator.clipboard.writeText(source().textContent);
-        button.textContent = "Copied";
+        show("Copied");
       } catch {
-        button.textContent = "Copy failed";
+        show("Copy failed");
       }
-      setTimeout(() => { button.textContent = "Copy"; }, 2000);
+      setTimeout(() => show("Copy"), 2000);
     });
     return button;
   };
