@@ -181,9 +181,10 @@ fn reference_has_every_operation_with_its_samples() {
             .collect();
         let operations: Vec<_> = openapi_model::traverse::operations(document.value()).collect();
         for entry in &operations {
-            let section =
-                html.split_once(&format!("<section class=\"operation\" id=\"{}\"", entry.id())).expect(entry.id()).1;
-            let section = section.split_once("</section>").expect(entry.id()).0;
+            let id = entry.id();
+            let start = format!("<section class=\"operation\" id=\"{id}\"");
+            let section = html.split_once(&start).expect(id).1;
+            let section = section.split_once("</section>").expect(id).0;
             assert_eq!(section.matches("data-language=").count(), 7, "{}", entry.id());
             assert_eq!(section.matches(" hidden>").count(), 6, "{}", entry.id());
             for parameter in entry.parameters(document.value()) {

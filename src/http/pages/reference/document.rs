@@ -201,7 +201,7 @@ fn spaced(name: &str) -> String {
         words.push(character);
     }
     match words.split_once(' ') {
-        Some((first, rest)) if first == "Api" => format!("API {}", rest.to_lowercase()),
+        Some(("Api", rest)) => format!("API {}", rest.to_lowercase()),
         Some((first, rest)) => format!("{first} {}", rest.to_lowercase()),
         None => words,
     }
