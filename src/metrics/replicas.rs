@@ -62,6 +62,13 @@ impl ReplicaMetrics {
         self.fallbacks.get_or_create(&ReasonLabels { reason }).inc();
     }
 
+    /// Removes the series of a replica, because it is the primary now.
+    pub fn remove(&self, replica: &str) {
+        let labels = ReplicaLabels { replica: replica.to_owned() };
+        self.is_available.remove(&labels);
+        self.lag.remove(&labels);
+    }
+
     /// Records the result of a check. `lag` is `None` if it is not known.
     pub fn record_check(&self, replica: &str, is_available: bool, lag: Option<Duration>) {
         let labels = ReplicaLabels { replica: replica.to_owned() };

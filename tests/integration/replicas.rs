@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     faults::{expect_ready, select_number},
-    support::{Actor, Database, Proxy, Replication, TestApp, json},
+    support::{Actor, Database, Proxy, Replication, StartupOptions, TestApp, json},
 };
 
 /// More than every limit of these tests, and less than the limits of the server's connections.
@@ -28,11 +28,12 @@ struct Replicated {
 
 impl Replicated {
     fn start() -> Self {
-        Self::with_replica(Replication::start(), |servers| servers.standby())
+        let servers = Replication::start();
+        let replica = servers.standby();
+        Self::with_replica(servers, replica)
     }
 
-    fn with_replica(servers: Replication, replica: impl FnOnce(&Replication) -> Target) -> Self {
-        let replica = replica(&servers);
+    fn with_replica(servers: Replication, replica: Target) -> Self {
         let app = TestApp::builder()
             .database(Database::at(servers.primary()))
             .config(|config| {
@@ -69,10 +70,14 @@ impl Replicated {
         (text, db.statements() - primary, db.replica_statements() - replica)
     }
 
-    async fn metric(&self, series: &str) -> f64 {
+    async fn metrics(&self) -> String {
         let request = Request::builder().method(Method::GET).uri_str("/metrics").finish();
         let response = self.app.app.metrics.as_ref().unwrap().call(request).await.unwrap();
-        let text = response.into_body().into_string().await.unwrap();
+        response.into_body().into_string().await.unwrap()
+    }
+
+    async fn metric(&self, series: &str) -> f64 {
+        let text = self.metrics().await;
         let line =
             text.lines().find_map(|line| line.strip_prefix(series)).unwrap_or_else(|| panic!("{series}: {text}"));
         line.split_whitespace().last().unwrap().parse().unwrap()
@@ -115,6 +120,25 @@ async fn reads_of_the_own_data_run_on_the_replica() {
     let before = replicated.app.app.db.statements();
     user.get("/v2/bucketlists/999999").await.expect(404);
     assert_eq!(replicated.app.app.db.statements() - before, 1);
+}
+
+#[tokio::test]
+async fn replica_is_checked_after_a_lost_connection_to_the_primary() {
+    let replicated = Replicated::start();
+    let user = replicated.app.user().await;
+    let path = format!("/v2/bucketlists/{}", user.create_bucketlist("Mine").await);
+    replicated.check().await;
+    assert_eq!(replicated.get(&user, &path).await.2, 2);
+    // As at a failover, after which the replica may have other transactions than the new primary.
+    replicated.servers.on_primary(
+        "SELECT count(pg_terminate_backend(pid))::text AS value FROM pg_stat_activity \
+         WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
+    );
+    assert_eq!(replicated.get(&user, &path).await.2, 0);
+    for _ in 0..2 {
+        replicated.check().await;
+    }
+    assert_eq!(replicated.get(&user, &path).await.2, 2);
 }
 
 #[tokio::test]
@@ -240,14 +264,10 @@ async fn failed_reads_are_repeated_on_the_primary() {
 
 #[tokio::test]
 async fn silent_replica_delays_a_read_only_until_the_next_check() {
-    let mut proxy = None;
-    let replicated = Replicated::with_replica(Replication::start(), |servers| {
-        let started = Proxy::to(&servers.standby());
-        let target = started.target(&servers.standby());
-        proxy = Some(started);
-        target
-    });
-    let proxy = proxy.unwrap();
+    let servers = Replication::start();
+    let proxy = Proxy::to(&servers.standby());
+    let replica = proxy.target(&servers.standby());
+    let replicated = Replicated::with_replica(servers, replica);
     let user = replicated.app.user().await;
     let path = format!("/v2/bucketlists/{}", user.create_bucketlist("Mine").await);
     replicated.check().await;
@@ -260,6 +280,24 @@ async fn silent_replica_delays_a_read_only_until_the_next_check() {
     response.expect(200);
     user.get(&path).await.expect(200);
     assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn replica_is_read_through_a_pooler() {
+    for pooler in [StartupOptions::Ignore, StartupOptions::Reject] {
+        let servers = Replication::start();
+        let proxy = Proxy::pooler(&servers.standby(), pooler);
+        let replica = proxy.target(&servers.standby());
+        let replicated = Replicated::with_replica(servers, replica);
+        let user = replicated.app.user().await;
+        let path = format!("/v2/bucketlists/{}", user.create_bucketlist("Mine").await);
+        replicated.check().await;
+        // BEGIN, the fence, the query and COMMIT.
+        assert_eq!(replicated.get(&user, &path).await.2, 4, "{pooler:?}");
+        replicated.servers.pause_replay();
+        user.put(&path.replace("v2", "v1"), &json!({"name": "Renamed"})).await.expect(200);
+        assert!(replicated.get(&user, &path).await.0.contains("Renamed"));
+    }
 }
 
 #[tokio::test]
@@ -277,7 +315,8 @@ async fn promoted_replica_is_not_used() {
         assert_eq!(primary, 2);
         replicated.check_now().await;
     }
-    assert_eq!(replicated.metric("db_replica_available").await, 0.0);
+    // It has not failed, but is not a replica any more.
+    assert!(!replicated.metrics().await.contains("db_replica_available{"));
 }
 
 #[tokio::test]

@@ -72,7 +72,7 @@ impl ReplicaMonitor {
         let losses = self.db.manager.losses();
         // If the primary is slow or unavailable, the replicas remain as they are: they must not be left out because of its load.
         if let Ok(Ok(state)) = tokio::time::timeout(LIMIT, self.db.read(ServerState::read)).await {
-            self.history.record(&state, Instant::now());
+            self.history.record(state.timeline, state.position, Instant::now());
             // During a failover, DATABASE_URL can be a standby as well.
             self.primary = (!state.is_standby).then_some((state, losses));
         }
@@ -86,10 +86,14 @@ impl ReplicaMonitor {
         for ((replica, checked), result) in self.db.replicas.all.iter().zip(&mut self.replicas).zip(results) {
             let Some((result, lag)) = result else { continue };
             let is_available = result.is_ok();
-            checked.apply(&replica.name, result.err(), now);
             let verified = losses.filter(|_| is_available);
             replica.verified.send_if_modified(|current| std::mem::replace(current, verified) != verified);
-            self.db.replicas.count(|metrics| metrics.record_check(&replica.name, is_available, lag));
+            self.db.replicas.count(|metrics| match result {
+                // Not a problem after a failover, if the setting contains all servers.
+                Err(ReplicaProblem::Primary) => metrics.remove(&replica.name),
+                _ => metrics.record_check(&replica.name, is_available, lag),
+            });
+            checked.apply(&replica.name, result.err(), now);
         }
     }
 }
@@ -157,19 +161,19 @@ struct WalHistory {
 }
 
 impl WalHistory {
-    fn record(&mut self, primary: &ServerState, now: Instant) {
+    fn record(&mut self, timeline: i32, position: i64, now: Instant) {
         let last = self.positions.back().map(|(_, position)| *position);
         // After a failover, positions of the previous primary mean nothing.
-        if primary.timeline != self.timeline || last.is_some_and(|last| primary.position < last) {
+        if timeline != self.timeline || last.is_some_and(|last| position < last) {
             self.positions.clear();
-            self.timeline = primary.timeline;
-        } else if last == Some(primary.position) {
+            self.timeline = timeline;
+        } else if last == Some(position) {
             return;
         }
         if self.positions.len() == MAX_POSITIONS {
             self.positions.pop_front();
         }
-        self.positions.push_back((now, primary.position));
+        self.positions.push_back((now, position));
     }
 
     /// Returns the age of the oldest position that is not replayed.
@@ -177,5 +181,54 @@ impl WalHistory {
         // Positions increase.
         let first = self.positions.partition_point(|(_, position)| *position <= replayed);
         self.positions.get(first).map_or(Duration::ZERO, |(at, _)| now.saturating_duration_since(*at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn lag_is_the_age_of_the_oldest_position_that_is_not_replayed() {
+        let (start, mut history) = (Instant::now(), WalHistory::default());
+        assert_eq!(history.lag(0, start), Duration::ZERO);
+        for (second, position) in [(0, 100), (1, 200), (2, 200), (3, 300)] {
+            history.record(1, position, start + SECOND * second);
+        }
+        let now = start + SECOND * 10;
+        for (replayed, seconds) in [(99, 10), (100, 9), (199, 9), (200, 7), (299, 7), (300, 0), (400, 0)] {
+            assert_eq!(history.lag(replayed, now), SECOND * seconds, "{replayed}");
+        }
+    }
+
+    #[test]
+    fn failover_starts_a_new_history() {
+        let (start, mut history) = (Instant::now(), WalHistory::default());
+        history.record(1, 100, start);
+        history.record(2, 150, start + SECOND);
+        assert_eq!(history.lag(0, start + SECOND), Duration::ZERO);
+        // The new primary has less than the previous one.
+        history.record(2, 120, start + SECOND * 2);
+        assert_eq!(history.lag(119, start + SECOND * 5), SECOND * 3);
+        assert_eq!(history.lag(120, start + SECOND * 5), Duration::ZERO);
+    }
+
+    #[test]
+    fn unreachable_replica_is_checked_less_often() {
+        let start = Instant::now();
+        let mut checked = Checked { problem: None, failures: 0, due_at: start };
+        let mut delays = Vec::new();
+        for _ in 0..7 {
+            checked.apply("db2", Some(ReplicaProblem::NoResponse(SECOND)), start);
+            delays.push(checked.due_at.duration_since(start).as_secs());
+        }
+        assert_eq!(delays, [0, 2, 4, 8, 15, 15, 15]);
+        // At every interval, so that it is used as soon as it has caught up.
+        checked.apply("db2", Some(ReplicaProblem::Lag(SECOND)), start);
+        assert_eq!((checked.due_at, checked.failures), (start, 0));
+        checked.apply("db2", None, start);
+        assert_eq!((checked.due_at, checked.problem), (start, None));
     }
 }
