@@ -206,7 +206,7 @@ fn run_all(runtime: Runtime) {
         return;
     }
     for version in ["v1", "v2"] {
-        let sandbox = Sandbox::new().env("RATE_LIMIT", "off");
+        let sandbox = Sandbox::new().env("RATE_LIMIT", "off").env("REPLAY_TARGETS", "staging=http://127.0.0.1:1");
         let server = sandbox.serve();
         let setting = Setting::new(&server, version);
         let operations = operations(&server, version);
@@ -231,7 +231,7 @@ fn assert_keys_are_fresh(runtime: Runtime) {
     if !is_installed(runtime.program) {
         return;
     }
-    let sandbox = Sandbox::new().env("RATE_LIMIT", "off");
+    let sandbox = Sandbox::new().env("RATE_LIMIT", "off").env("REPLAY_TARGETS", "staging=http://127.0.0.1:1");
     let server = sandbox.serve();
     let setting = Setting::new(&server, "v2");
     let operations = operations(&server, "v2");
