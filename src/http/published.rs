@@ -107,7 +107,7 @@ mod tests {
             let absolute = json!({"url": format!("https://api.example.com{base}"), "description": "Public URL"});
             assert_eq!(*servers, json!([absolute, relative(base)]));
         }
-        let nested = &servers(Some("https://example.com/api"), "/api")[2];
+        let nested = &servers(Some("https://example.com/api"), "/api")[3];
         let absolute = json!({"url": "https://example.com/api/v2", "description": "Public URL"});
         assert_eq!(*nested, json!([absolute, relative("/api/v2")]));
     }
