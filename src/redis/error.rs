@@ -84,8 +84,11 @@ impl From<::redis::RedisError> for RedisError {
 
 /// Returns whether a command failed because of the value of its key, which another program has written. Other keys are not affected.
 pub(super) fn is_about_value(error: &::redis::RedisError) -> bool {
-    let is_value =
-        matches!(error.kind(), ErrorKind::UnexpectedReturnType | ErrorKind::Server(ServerErrorKind::ResponseError));
+    // A response that violates the protocol is also `Parse`; it closes the connection, so that the next command fails.
+    let is_value = matches!(
+        error.kind(),
+        ErrorKind::Parse | ErrorKind::UnexpectedReturnType | ErrorKind::Server(ServerErrorKind::ResponseError)
+    );
     is_value || error.code() == Some("WRONGTYPE")
 }
 

@@ -144,7 +144,7 @@ fn primary_is_found_through_sentinel() {
 #[test]
 fn server_starts_without_redis() {
     let url = format!("redis://:{SECRET}@127.0.0.1:{}", free_port());
-    let sandbox = Sandbox::on(Engine::Postgres).env("REDIS_URL", &url);
+    let sandbox = Sandbox::on(Engine::Postgres).env("REDIS_URL", &url).env("LOG_LEVEL", "warn");
     let server = sandbox.serve();
     let token = server.register("ada@example.com");
     server.get("/v2/bucketlists", Some(&token)).expect(200);

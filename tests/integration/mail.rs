@@ -218,7 +218,7 @@ async fn previews_exist_in_development_only() {
     let frames: Vec<&str> = text.split("<iframe src=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
     assert_eq!(frames.len(), 7);
     assert!(text.contains("<h2 id=\"welcome\">Welcome to BucketList</h2>"), "{text}");
-    assert!(!text.contains("<style") && !text.contains("<script"), "{text}");
+    assert!(!text.contains("<style") && !text.contains("<script>"), "{text}");
     assert!(page.header("content-security-policy").contains("frame-src 'self';"), "{page:?}");
     for frame in &frames {
         let part = app.anonymous().get(frame).await.expect(200);
