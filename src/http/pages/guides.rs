@@ -53,6 +53,8 @@ impl Guide {
     fn new(name: &'static str, text: String) -> Self {
         let mut page = markdown::page(&text, &served_link);
         page.html = page.html.replace(ORIGIN, "<span data-origin>https://the-host-of-this-page</span>");
+        let text =
+            markdown::with_links(&text, &|target| target.starts_with("https://") || served_link(target).is_some());
         Self { name, text, page }
     }
 

@@ -27,17 +27,21 @@ fn markdown_with_base_path(markdown: &str, base_path: &str) -> String {
     markdown.replace("](/", &format!("]({base_path}/")).replace(&format!("]({base_path}//"), "](//")
 }
 
-/// Values are escaped, so that a quotation mark occurs only around attributes.
+/// Values are escaped, so that `<` and `>` occur only around tags.
 fn with_base_path(html: &str, base_path: &str) -> String {
     let mut text = String::with_capacity(html.len() + html.len() / 8);
     let mut parts = html.split("=\"/");
     text.push_str(parts.next().unwrap_or_default());
     for part in parts {
         text.push_str("=\"");
-        // `//` begins another host.
-        if !part.starts_with('/') {
-            text.push_str(base_path);
+        // `//` begins another host. In the text of a page, such as a command, the path is not a link.
+        let is_attribute = text.rfind('<') > text.rfind('>');
+        if !is_attribute || part.starts_with('/') {
+            text.push('/');
+            text.push_str(part);
+            continue;
         }
+        text.push_str(base_path);
         text.push('/');
         let path = part.split('"').next().unwrap_or_default();
         match part.split_once(&format!("\">/{path}<")) {
@@ -81,6 +85,7 @@ mod tests {
                 r##"<script src="/a.js" data-x="/b.js"></script><a href="#top">"##,
                 r##"<script src="/api/a.js" data-x="/api/b.js"></script><a href="#top">"##,
             ),
+            (r#"<pre>PAGE="/v2"</pre><a href="/docs">x</a>"#, r#"<pre>PAGE="/v2"</pre><a href="/api/docs">x</a>"#),
             (r#"<a href="//other.example/">x</a>"#, r#"<a href="//other.example/">x</a>"#),
             (
                 r#"<code>&quot;type&quot;: &quot;/problems&quot;</code>"#,

@@ -19,6 +19,24 @@ pub(super) struct MarkdownPage {
     pub(super) sections: Vec<(String, String)>,
 }
 
+/// Returns the text with only those links whose target is accepted; of the others, the words remain.
+pub(super) fn with_links(text: &str, is_accepted: &dyn Fn(&str) -> bool) -> String {
+    let mut result = String::with_capacity(text.len());
+    let mut position = 0;
+    for (event, range) in Parser::new_ext(text, Options::ENABLE_TABLES).into_offset_iter() {
+        let Event::Start(Tag::Link { dest_url, .. }) = event else { continue };
+        let link = text.get(range.clone()).unwrap_or_default();
+        let Some(words) = link.rfind("](").and_then(|end| link.get(1..end)) else { continue };
+        if !is_accepted(&dest_url) {
+            result.push_str(text.get(position..range.start).unwrap_or_default());
+            result.push_str(words);
+            position = range.end;
+        }
+    }
+    result.push_str(text.get(position..).unwrap_or_default());
+    result
+}
+
 /// Converts a page to HTML. `link` converts the target of each link; `None` removes the link. Code blocks can be focused, because they can
 /// scroll.
 pub(super) fn page(text: &str, link: &dyn Fn(&str) -> Option<String>) -> MarkdownPage {
@@ -112,6 +130,13 @@ fn slug(heading: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rejected_links_become_text() {
+        let text = "See [`a`](a.md), [b](docs/b.md#x) and [c](https://c.example/).\n\n```sh\n[d](docs/d.md)\n```\n";
+        let expected = "See [`a`](a.md), b and [c](https://c.example/).\n\n```sh\n[d](docs/d.md)\n```\n";
+        assert_eq!(with_links(text, &|target| !target.starts_with("docs/")), expected);
+    }
 
     #[test]
     fn html_in_a_description_is_escaped() {
