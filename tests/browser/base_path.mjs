@@ -49,7 +49,7 @@ await run(async () => {
     await shot(page, 'home', { fullPage: true });
   });
   await check('links between the pages work', async () => {
-    for (const [text, expected] of [['Documentation', '/docs'], ['Reference', '/redoc'], ['Error codes', '/problems'], ['Console', '/console']]) {
+    for (const [text, expected] of [['Documentation', '/docs'], ['Reference', '/reference'], ['Guides', '/guides'], ['Error codes', '/problems'], ['Console', '/console']]) {
       await page.locator('.site-nav a', { hasText: text }).click();
       await page.waitForURL(`${origin}${path}${expected}`);
       await assertLinks(expected);
@@ -87,11 +87,19 @@ await run(async () => {
     assert.ok(url.startsWith(`${origin}${path}/v2/bucketlists`), url);
     await shot(operation, 'docs');
   });
-  await check('the reference is shown, and names the public URL', async () => {
+  await check('the reference and its search work', async () => {
     await page.goto(`${origin}${path}/redoc`);
-    await page.locator('#redoc h1, #redoc h2').first().waitFor();
+    await page.waitForURL(`${origin}${path}/reference`);
+    await page.goto(`${origin}${path}/reference/v2/bucketlists`);
+    assert.equal(await page.locator('[data-origin]').first().innerText(), `${origin}${path}`);
     await assertLinks('the reference');
-    await shot(page, 'redoc');
+    await shot(page, 'reference');
+    await page.keyboard.press('Control+k');
+    await page.locator('#search-text').fill('bucketlist_name_taken');
+    await page.locator('#search-results li').first().waitFor();
+    await page.keyboard.press('Enter');
+    await page.waitForURL(`${origin}${path}/problems/bucketlist-name-taken`);
+    await assertLinks('the page of an error code');
   });
   assert.deepEqual(outside, [], 'requests outside of the path');
   assert.deepEqual(failed, [], 'failed requests');
