@@ -116,7 +116,8 @@ instructions-update: ## Write the baseline of `make instructions`
 
 .PHONY: torture
 torture: ## Verify that 10,000 redacted requests fail like the originals
-	@TORTURE=10000 cargo test --workspace --test integration a_redacted_request_ends_as_the_original_did -- --nocapture
+	@scripts/deps
+	@TORTURE=10000 scripts/test --workspace --test integration redacted_request_fails_like_the_original -- --nocapture
 
 .PHONY: contract
 contract: ## Run all contract checks: linters, breaking changes, clients, Schemathesis, browser tests
