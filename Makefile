@@ -222,7 +222,7 @@ pgbouncer: ## Run the integration tests on PostgreSQL through PgBouncer in trans
 	@scripts/pgbouncer-test
 
 .PHONY: cluster
-cluster: ## Start three servers behind HAProxy, PgBouncer, PostgreSQL with two standbys, and Prometheus; stop with Ctrl-C
+cluster: ## Start three servers behind HAProxy, PgBouncer, PostgreSQL with two standbys, Redis, and Prometheus; stop with Ctrl-C
 	@scripts/cluster
 
 .PHONY: cluster-test
