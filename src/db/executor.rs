@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     DbError,
+    account_queues::AccountQueues,
     checkpointer::Checkpointer,
     connection::Manager,
     group::{self, MAX_GROUP_SIZE},
@@ -33,6 +34,8 @@ pub(super) enum Queue {
 pub(super) struct Queues {
     reads: Sender<Box<dyn Unit>>,
     writes: Sender<Box<dyn Unit>>,
+    /// Only on PostgreSQL: SQLite has one writer.
+    accounts: Option<Arc<AccountQueues>>,
 }
 
 impl Queues {
@@ -41,6 +44,11 @@ impl Queues {
             Queue::Reads => &self.reads,
             Queue::Writes => &self.writes,
         };
+        let unit = match &self.accounts {
+            Some(accounts) => accounts.add(unit),
+            None => Some(unit),
+        };
+        let Some(unit) = unit else { return Ok(()) };
         queue.send(unit).map_err(|_| DbError::Unavailable("the database threads have stopped".to_owned()))
     }
 }
@@ -67,7 +75,7 @@ impl Executor {
                 crew.spawn(role)?;
             }
         }
-        let queues = Arc::new(Queues { reads, writes });
+        let queues = Arc::new(Queues { reads, writes, accounts: Some(Arc::clone(&crew.accounts)) });
         crew.spawn_watchdog(Arc::downgrade(&queues))?;
         let (for_reads, for_writes) = (threads - writers, threads - readers);
         Ok((Self::new(&queues, Queue::Reads, for_reads), Self::new(&queues, Queue::Writes, for_writes)))
@@ -80,7 +88,7 @@ impl Executor {
         for _ in 0..threads {
             crew.spawn(Role::Reads)?;
         }
-        let queues = Arc::new(Queues { reads, writes: unbounded().0 });
+        let queues = Arc::new(Queues { reads, writes: unbounded().0, accounts: None });
         crew.spawn_watchdog(Arc::downgrade(&queues))?;
         Ok(Self::new(&queues, Queue::Reads, threads))
     }
@@ -97,7 +105,7 @@ impl Executor {
         thread::Builder::new()
             .name("db-writer".to_owned())
             .spawn(move || group::run_groups(&manager, &waiting_writes, &checkpointer))?;
-        let queues = Arc::new(Queues { reads, writes });
+        let queues = Arc::new(Queues { reads, writes, accounts: None });
         let writer_permits = MAX_GROUP_SIZE * 4 / QUEUE_PER_THREAD;
         Ok((Self::new(&queues, Queue::Reads, readers), Self::new(&queues, Queue::Writes, writer_permits)))
     }

@@ -99,7 +99,7 @@ fn run_group(
 }
 
 /// Starts a unit, or finishes it if its deadline has passed.
-fn start(mut unit: Box<dyn Unit>) -> Option<Box<dyn Unit>> {
+pub(super) fn start(mut unit: Box<dyn Unit>) -> Option<Box<dyn Unit>> {
     if unit.is_overdue() || !unit.start() {
         unit.finish(Err(DbError::DeadlineExceeded));
         return None;

@@ -4,6 +4,7 @@
 //! wait ([`DbError::AcquireTimeout`]), a deadline and one transaction, runs on a database thread, and keeps the tracing span.
 //! Repositories take `&mut DbConnection`, never acquire one and never commit, so that they can be combined.
 
+mod account_queues;
 pub mod backup;
 mod checkpointer;
 mod connection;
@@ -63,6 +64,7 @@ use unit::{AfterCommit, Call, Kind, Timing, Work};
 use worker::Limits;
 
 use crate::{
+    domain::UserId,
     metrics::{DatabaseMetrics, ReplicaMetrics},
     traces::{self, ActiveSpan, KeyValue, SpanKind},
 };
@@ -263,27 +265,11 @@ impl Db {
         T: Send + 'static,
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,
     {
-        self.run(&self.writes, Kind::Write, type_name_of_val(&work), work, None).await
+        self.run(&self.writes, Kind::Write { account: None }, type_name_of_val(&work), work, None).await
     }
 
     /// Like [`Self::write`], but calls `after` with the result after the commit and before it returns, even if the caller no longer
-    /// waits.
-    ///
-    /// # Errors
-    /// The errors of the unit of work; [`DbError`] if it did not run or was not committed.
-    pub async fn write_then<T, E>(
-        &self,
-        work: impl FnMut(&mut DbConnection) -> Result<T, E> + Send + 'static,
-        after: impl FnOnce(&T) + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<DbError> + From<diesel::result::Error> + Send + 'static,
-    {
-        self.write_then_as(type_name_of_val(&work), work, after).await
-    }
-
-    /// Like [`Self::write_then`], but the traced unit has the name of another closure, which `work` only wraps.
+    /// waits. The traced unit has the name of another closure, which `work` only wraps.
     ///
     /// # Errors
     /// The errors of the unit of work; [`DbError`] if it did not run or was not committed.
@@ -297,17 +283,39 @@ impl Db {
         T: Send + 'static,
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,
     {
-        self.run(&self.writes, Kind::Write, closure, work, Some(Box::new(after))).await
+        self.run(&self.writes, Kind::Write { account: None }, closure, work, Some(Box::new(after))).await
     }
 
-    /// Like [`Self::write_then`], for work that is a single statement on PostgreSQL: the statement is committed when it ends, which
-    /// saves the round trips of a transaction. If the connection is lost during the statement, the result is an error although the
-    /// statement may have taken effect, as for a connection that is lost during a commit.
+    /// Like [`Self::write_then_as`], for work that locks the row of `account` first. On PostgreSQL, one thread at a time runs such units of
+    /// an account, so that they do not occupy the others while they wait for the row.
+    ///
+    /// # Errors
+    /// The errors of the unit of work; [`DbError`] if it did not run or was not committed.
+    pub async fn write_account_then_as<T, E>(
+        &self,
+        account: UserId,
+        closure: &'static str,
+        work: impl FnMut(&mut DbConnection) -> Result<T, E> + Send + 'static,
+        after: impl FnOnce(&T) + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + From<diesel::result::Error> + Send + 'static,
+    {
+        let kind = Kind::Write { account: Some(account) };
+        self.run(&self.writes, kind, closure, work, Some(Box::new(after))).await
+    }
+
+    /// Like [`Self::write_account_then_as`], for work that is a single statement on PostgreSQL: the statement is committed when it ends,
+    /// which saves the round trips of a transaction, or with other statements of the account that wait. If the connection is lost during
+    /// the statement, the result is an error although the statement may have taken effect, as for a connection that is lost during a
+    /// commit.
     ///
     /// # Errors
     /// The errors of the unit of work; [`DbError`] if it did not run or was not committed.
     pub async fn write_statement_then<T, E>(
         &self,
+        account: UserId,
         work: impl FnMut(&mut DbConnection) -> Result<T, E> + Send + 'static,
         after: impl FnOnce(&T) + Send + 'static,
     ) -> Result<T, E>
@@ -316,7 +324,7 @@ impl Db {
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,
     {
         let closure = type_name_of_val(&work);
-        self.run(&self.writes, Kind::WriteStatement, closure, work, Some(Box::new(after))).await
+        self.run(&self.writes, Kind::WriteStatement { account }, closure, work, Some(Box::new(after))).await
     }
 
     /// Runs a unit of work on the primary.

@@ -10,8 +10,9 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tracing::Span;
 
-use super::{DbConnection, DbError, connection::PooledConnection};
+use super::{DbConnection, DbError, connection::PooledConnection, failure::Statements};
 use crate::{
+    domain::UserId,
     metrics::DatabaseMetrics,
     traces::{self, Context},
 };
@@ -38,6 +39,16 @@ pub(super) trait Unit: Send {
     fn is_autocommit(&self) -> bool {
         false
     }
+
+    /// Returns the account whose resources the unit changes.
+    fn account(&self) -> Option<i64> {
+        None
+    }
+
+    /// Like [`Self::run`], for a unit that is a single statement, within a transaction that it shares with others.
+    fn run_shared(&mut self, connection: &mut PooledConnection) -> bool {
+        self.run(connection)
+    }
 }
 
 /// A call whose time can be up while its unit runs.
@@ -53,10 +64,11 @@ pub(super) enum Kind {
     Read,
     /// Several statements that read the same state.
     Snapshot,
-    /// Changes that are committed together or not at all. Within the transaction of a group, a savepoint.
-    Write,
+    /// Changes that are committed together or not at all. Within the transaction of a group, a savepoint. `account` is the one whose row is
+    /// locked first.
+    Write { account: Option<UserId> },
     /// On PostgreSQL, changes of a single statement, without an explicit transaction. On SQLite, the same as [`Kind::Write`].
-    WriteStatement,
+    WriteStatement { account: UserId },
 }
 
 /// Begins a snapshot on SQLite.
@@ -68,8 +80,12 @@ impl Kind {
         match self {
             Self::Read => "read",
             Self::Snapshot => "snapshot",
-            Self::Write | Self::WriteStatement => "write",
+            Self::Write { .. } | Self::WriteStatement { .. } => "write",
         }
+    }
+
+    const fn is_write(self) -> bool {
+        matches!(self, Self::Write { .. } | Self::WriteStatement { .. })
     }
 }
 
@@ -94,7 +110,7 @@ impl Timing {
         }
         let wait = self.queued_at.elapsed();
         if let Some(metrics) = &self.metrics {
-            metrics.record_wait(matches!(kind, Kind::Write | Kind::WriteStatement), wait);
+            metrics.record_wait(kind.is_write(), wait);
         }
         if let Some(trace) = &self.trace {
             traces::set_milliseconds(trace, "bucketlist.db.wait_ms", wait);
@@ -106,8 +122,7 @@ impl Timing {
     }
 
     fn record_commit(&self, kind: Kind) {
-        let is_write = matches!(kind, Kind::Write | Kind::WriteStatement);
-        if let (true, Some(trace), Some(ended_at)) = (is_write, &self.trace, self.ended_at) {
+        if let (true, Some(trace), Some(ended_at)) = (kind.is_write(), &self.trace, self.ended_at) {
             traces::set_milliseconds(trace, "bucketlist.db.commit_ms", ended_at.elapsed());
         }
     }
@@ -232,21 +247,10 @@ where
                 catch_panic(|| connection.read_transaction(begin.snapshot.as_deref().unwrap_or(SQLITE_SNAPSHOT), work))
             }
             // A pooler needs a transaction for its settings.
-            Kind::WriteStatement if begin.read.is_none() && matches!(connection, DbConnection::Postgres(_)) => {
-                let result = catch_panic(|| {
-                    let result = work(connection);
-                    debug_assert!(statements.count() <= 1, "several statements are not atomic without a transaction");
-                    result
-                });
-                match result {
-                    // The work has ignored an error of its statement.
-                    Ok(_) if statements.has_last_failed() => {
-                        Err(DbError::Query(diesel::result::Error::RollbackTransaction).into())
-                    }
-                    result => result,
-                }
+            Kind::WriteStatement { .. } if begin.read.is_none() && matches!(connection, DbConnection::Postgres(_)) => {
+                run_statement(work, connection, statements)
             }
-            Kind::Write | Kind::WriteStatement => {
+            Kind::Write { .. } | Kind::WriteStatement { .. } => {
                 let mut result = None;
                 let transaction = connection.transaction_with::<(), Rollback>(begin.write.as_deref(), |connection| {
                     match catch_panic(|| work(connection)) {
@@ -303,7 +307,45 @@ where
     }
 
     fn is_autocommit(&self) -> bool {
-        self.kind == Kind::WriteStatement
+        matches!(self.kind, Kind::WriteStatement { .. })
+    }
+
+    fn account(&self) -> Option<i64> {
+        match self.kind {
+            Kind::Write { account } => Some(account?.get()),
+            Kind::WriteStatement { account } => Some(account.get()),
+            Kind::Read | Kind::Snapshot => None,
+        }
+    }
+
+    fn run_shared(&mut self, connection: &mut PooledConnection) -> bool {
+        let PooledConnection { connection, statements, .. } = connection;
+        let _entered = self.span.enter();
+        let _attached = self.timing.trace.clone().map(Context::attach);
+        statements.reset();
+        let result = run_statement(&mut self.work, connection, statements);
+        let succeeded = result.is_ok();
+        self.timing.record_end();
+        self.result = Some(result);
+        succeeded
+    }
+}
+
+/// Runs work that is a single statement.
+fn run_statement<T, E: From<DbError>>(
+    work: &mut impl FnMut(&mut DbConnection) -> Result<T, E>,
+    connection: &mut DbConnection,
+    statements: &Statements,
+) -> Result<T, E> {
+    let result = catch_panic(|| {
+        let result = work(connection);
+        debug_assert!(statements.count() <= 1, "several statements are not atomic without a transaction");
+        result
+    });
+    match result {
+        // The work has ignored an error of its statement.
+        Ok(_) if statements.has_last_failed() => Err(DbError::Query(diesel::result::Error::RollbackTransaction).into()),
+        result => result,
     }
 }
 

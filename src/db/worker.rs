@@ -4,6 +4,8 @@
 //! connection up. A thread that waits for too long is therefore abandoned: its caller gets an error, another thread takes its
 //! place with a new connection, and the abandoned thread ends when its call returns.
 
+mod shared;
+
 use std::{
     sync::{
         Arc, Mutex, PoisonError, Weak,
@@ -13,11 +15,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, never, select};
-use diesel::r2d2::R2D2Connection as _;
+use crossbeam_channel::{Receiver, Sender, never, select, unbounded};
+use diesel::{ConnectionError, r2d2::R2D2Connection as _};
 
 use super::{
     DbError,
+    account_queues::AccountQueues,
     connection::{Manager, PooledConnection},
     executor::{Queue, Queues},
     failure::Failure,
@@ -67,6 +70,9 @@ pub(super) struct Crew {
     pub(super) reads: Receiver<Box<dyn Unit>>,
     pub(super) writes: Receiver<Box<dyn Unit>>,
     pub(super) limits: Limits,
+    pub(super) accounts: Arc<AccountQueues>,
+    /// The next units of accounts, after a unit of the account has ended.
+    next_units: (Sender<Box<dyn Unit>>, Receiver<Box<dyn Unit>>),
     posts: Mutex<Posts>,
     spawned: AtomicUsize,
 }
@@ -88,10 +94,12 @@ struct Post(Mutex<PostState>);
 struct PostState {
     /// The start and the limit of the current call.
     busy: Option<(Instant, Duration)>,
-    /// The unit that waits for a connection.
-    waiting: Option<(Queue, Box<dyn Unit>)>,
-    /// The caller of the unit that runs.
-    running: Option<Arc<dyn Expire>>,
+    /// The units that wait for a connection.
+    waiting: Vec<(Queue, Box<dyn Unit>)>,
+    /// The callers of the units that run.
+    running: Vec<Arc<dyn Expire>>,
+    /// The account whose units run.
+    account: Option<i64>,
     is_abandoned: bool,
 }
 
@@ -104,8 +112,8 @@ impl Post {
         self.with(|state| state.busy = Some((Instant::now(), limit)));
     }
 
-    /// Abandons the thread if its current call takes too long. Returns the unit that waits for a connection, if any.
-    fn abandon_overdue(&self, now: Instant) -> Option<Option<(Queue, Box<dyn Unit>)>> {
+    /// Abandons the thread if its current call takes too long. Returns the units that wait for a connection, and the account.
+    fn abandon_overdue(&self, now: Instant) -> Option<(Vec<(Queue, Box<dyn Unit>)>, Option<i64>)> {
         self.with(|state| {
             let (since, limit) = state.busy.filter(|(since, limit)| now.duration_since(*since) > *limit)?;
             tracing::warn!(
@@ -114,10 +122,10 @@ impl Post {
             );
             state.is_abandoned = true;
             state.busy = None;
-            if let Some(call) = state.running.take() {
+            for call in state.running.drain(..) {
                 call.expire(limit);
             }
-            Some(state.waiting.take())
+            Some((std::mem::take(&mut state.waiting), state.account.take()))
         })
     }
 }
@@ -130,7 +138,17 @@ impl Crew {
         writes: Receiver<Box<dyn Unit>>,
         limits: Limits,
     ) -> Self {
-        Self { name, manager, reads, writes, limits, posts: Mutex::default(), spawned: AtomicUsize::new(0) }
+        Self {
+            name,
+            manager,
+            reads,
+            writes,
+            limits,
+            accounts: Arc::default(),
+            next_units: unbounded(),
+            posts: Mutex::default(),
+            spawned: AtomicUsize::new(0),
+        }
     }
 
     fn posts<T>(&self, change: impl FnOnce(&mut Posts) -> T) -> T {
@@ -166,19 +184,28 @@ impl Crew {
             let active = std::mem::take(&mut posts.active);
             for (role, post) in active {
                 match post.abandon_overdue(now) {
-                    Some(waiting) => overdue.push((role, waiting)),
+                    Some((waiting, account)) => overdue.push((role, waiting, account)),
                     None => posts.active.push((role, post)),
                 }
             }
             posts.abandoned += overdue.len();
         });
-        for (role, waiting) in overdue {
+        for (role, waiting, account) in overdue {
             self.manager.count_loss();
             self.fill(role);
-            if let Some((queue, unit)) = waiting {
+            for (queue, unit) in waiting {
                 // Fails if the server stops.
                 let _ = queues.send(queue, unit);
             }
+            self.leave_account(account);
+        }
+    }
+
+    /// Lets the threads run the next unit of an account.
+    fn leave_account(&self, account: Option<i64>) {
+        if let Some(next) = account.and_then(|account| self.accounts.next(account)) {
+            // Does not fail: the crew has both ends of the channel.
+            let _ = self.next_units.0.send(next);
         }
     }
 
@@ -222,14 +249,18 @@ impl Worker {
     fn run(mut self) {
         while let Some((queue, unit)) = self.next() {
             let in_use = self.crew.manager.metrics.as_ref().map(DatabaseMetrics::start_unit);
-            self.execute(queue, unit);
+            match unit.account() {
+                Some(account) => self.execute_for_account(account, unit),
+                None => self.execute(queue, unit, false),
+            }
             drop(in_use);
             self.log_slow_statements();
-            let is_abandoned = self.post.with(|state| {
+            let (is_abandoned, account) = self.post.with(|state| {
                 state.busy = None;
-                state.running = None;
-                state.is_abandoned
+                state.running.clear();
+                (state.is_abandoned, state.account.take())
             });
+            self.crew.leave_account(account);
             if is_abandoned {
                 self.connection = None;
                 return self.crew.leave();
@@ -252,6 +283,7 @@ impl Worker {
     fn next(&mut self) -> Option<(Queue, Box<dyn Unit>)> {
         let receiver = |other: Role, units: &Receiver<_>| if self.role == other { never() } else { units.clone() };
         let (reads, writes) = (receiver(Role::Writes, &self.crew.reads), receiver(Role::Reads, &self.crew.writes));
+        let next_units = receiver(Role::Reads, &self.crew.next_units.1);
         loop {
             // Before the connection is checked, so that no later change is missed.
             let must_close = self.crew.manager.storage.open_connections.generation_end();
@@ -262,44 +294,47 @@ impl Worker {
                 recv(must_close) -> _ => None,
                 recv(reads) -> unit => Some((Queue::Reads, unit.ok())),
                 recv(writes) -> unit => Some((Queue::Writes, unit.ok())),
+                recv(next_units) -> unit => Some((Queue::Writes, unit.ok())),
                 default(self.crew.limits.idle) => None,
             };
             match received {
                 Some((queue, Some(unit))) => return Some((queue, unit)),
-                // One queue is closed and empty. The other may still have units.
+                // One queue is closed and empty. The others may still have units.
                 Some((_, None)) => {
-                    let reads = || Some((Queue::Reads, reads.try_recv().ok()?));
-                    return reads().or_else(|| Some((Queue::Writes, writes.try_recv().ok()?)));
+                    let read = || Some((Queue::Reads, reads.try_recv().ok()?));
+                    let write = |units: &Receiver<_>| Some((Queue::Writes, units.try_recv().ok()?));
+                    return read().or_else(|| write(&writes)).or_else(|| write(&next_units));
                 }
                 None => self.connection = None,
             }
         }
     }
 
-    fn execute(&mut self, queue: Queue, mut unit: Box<dyn Unit>) {
-        if unit.is_overdue() {
+    /// Runs a unit. `is_started` is true if it has run in a transaction that was rolled back.
+    fn execute(&mut self, queue: Queue, mut unit: Box<dyn Unit>, is_started: bool) {
+        if !is_started && unit.is_overdue() {
             return unit.finish(Err(DbError::DeadlineExceeded));
         }
         let (post, crew) = (Arc::clone(&self.post), Arc::clone(&self.crew));
         let (mut started, mut conflicts, mut has_reconnected) = (None, 0, false);
         let is_autocommit = unit.is_autocommit();
         loop {
-            post.with(|state| state.waiting = Some((queue, unit)));
+            post.with(|state| state.waiting.push((queue, unit)));
             let acquired = self.acquire(is_autocommit);
             // Another thread has the unit if this one was abandoned.
-            let Some((_, waiting)) = post.with(|state| state.waiting.take()) else { return };
+            let Some((_, waiting)) = post.with(|state| state.waiting.pop()) else { return };
             unit = waiting;
             let connection = match acquired {
                 Ok(connection) => connection,
-                Err(error) => return unit.finish(Err(error)),
+                Err(error) => return unit.finish(Err(DbError::unreachable(&error))),
             };
-            if started.is_none() && !unit.start() {
+            if started.is_none() && !is_started && !unit.start() {
                 return unit.finish(Err(DbError::DeadlineExceeded));
             }
             let started = *started.get_or_insert_with(Instant::now);
             post.with(|state| {
                 state.busy = Some((started, crew.limits.unit));
-                state.running = Some(unit.call());
+                state.running = vec![unit.call()];
             });
             let succeeded = unit.run(connection);
             connection.used_at = Instant::now();
@@ -326,7 +361,7 @@ impl Worker {
 
     /// Returns a connection that can be used: the current one, after a check if it was idle, or a new one. With `is_autocommit`, the
     /// current one is also checked for being closed, because the unit cannot be repeated.
-    fn acquire(&mut self, is_autocommit: bool) -> Result<&mut PooledConnection, DbError> {
+    fn acquire(&mut self, is_autocommit: bool) -> Result<&mut PooledConnection, ConnectionError> {
         let Crew { manager, limits, .. } = &*self.crew;
         let mut current =
             self.connection.take().filter(|c| manager.is_current(c) && c.opened_at.elapsed() < limits.age);
@@ -347,7 +382,7 @@ impl Worker {
             Some(connection) => connection,
             None => {
                 self.post.limit(OPEN_LIMIT);
-                manager.open().map_err(|error| DbError::unreachable(&error))?
+                manager.open()?
             }
         };
         Ok(self.connection.insert(connection))

@@ -233,7 +233,7 @@ impl Context {
             work(c)
         };
         let (after_commit, delivery) = self.after_change(owner);
-        let result = self.db.write_then_as(closure, work, after_commit).await?;
+        let result = self.db.write_account_then_as(owner, closure, work, after_commit).await?;
         delivery.wait().await;
         Ok(result)
     }
@@ -266,7 +266,7 @@ impl Context {
                 })
             };
             let (after_commit, delivery) = self.after_change(owner);
-            let created = self.db.write_then_as(closure, create, after_commit).await?;
+            let created = self.db.write_account_then_as(owner, closure, create, after_commit).await?;
             delivery.wait().await;
             Ok(created)
         })
@@ -282,16 +282,16 @@ impl Context {
     ) -> Result<Idempotent<T>, Error> {
         let Some(request) = request else {
             let (after_commit, delivery) = self.after_change(owner);
-            let value = self.db.write_statement_then(work, after_commit).await?;
+            let value = self.db.write_statement_then(owner, work, after_commit).await?;
             delivery.wait().await;
             return Ok(Idempotent { value, replayed: false });
         };
-        let now = self.clock.now();
+        let (now, closure) = (self.clock.now(), type_name_of_val(&work));
         idempotency::retry_while_in_flight(|| async {
             let (request, work) = (request.clone(), work.clone());
             let create = move |c: &mut DbConnection| idempotency::create_once(c, Some(&request), now, &work);
             let (after_commit, delivery) = self.after_change(owner);
-            let created = self.db.write_then(create, after_commit).await?;
+            let created = self.db.write_account_then_as(owner, closure, create, after_commit).await?;
             delivery.wait().await;
             Ok(created)
         })

@@ -12,6 +12,7 @@ use std::{
 use bucketlist::{
     config::Config,
     db::{DbConnection, DbError, Target},
+    domain::UserId,
 };
 use diesel::connection::SimpleConnection;
 use futures_util::future::join_all;
@@ -183,6 +184,7 @@ async fn single_statement_is_sent_once() {
         let runs = Arc::new(AtomicU32::new(0));
         let counter = Arc::clone(&runs);
         let unit = app.app.db.write_statement_then(
+            UserId::new(1),
             move |c| {
                 counter.fetch_add(1, Ordering::SeqCst);
                 select_number(c, sql).map_err(DbError::from)

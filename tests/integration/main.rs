@@ -6,6 +6,7 @@
 #[macro_use]
 mod support;
 
+mod account_writes;
 mod accounts;
 mod adding_an_endpoint;
 mod architecture;

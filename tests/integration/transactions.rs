@@ -236,7 +236,7 @@ both_engines! {
                 }
                 Ok(())
             };
-            app.app.db.write_statement_then(work, |()| ())
+            app.app.db.write_statement_then(owner, work, |()| ())
         };
         run(1).await.unwrap();
         // On SQLite, the unit is a transaction.
