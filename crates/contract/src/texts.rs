@@ -31,8 +31,8 @@ fn parameter_description(name: &str) -> Option<&'static str> {
         "page" => "Page number, starting at 1.",
         "per_page" => "Maximum number of results per page. Default: 20. Values above 100 are reduced to 100.",
         "cursor" => {
-            "Position after which the page starts: the `cursor` in `links.next` of the previous page. Omit it, or leave it \
-             empty, to start with the first page."
+            "Cursor of the page: the `cursor` parameter of `links.next` in the previous response. Default: the first \
+             page."
         }
         "sort" => {
             "Field to sort by: `created_at`, `updated_at` or `name` (by code point). Prefix it with `-` for descending \

@@ -23,7 +23,7 @@ macro_rules! error_codes {
             /// All codes, ordered by status.
             pub const ALL: &'static [Self] = &[$(Self::$name),+];
 
-            /// Returns the code in responses.
+            /// Returns the value of `code` in error responses.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $code),+ }
@@ -35,7 +35,7 @@ macro_rules! error_codes {
                 match self { $(Self::$name => $status),+ }
             }
 
-            /// Returns the message for people.
+            /// Returns the message for users and developers. Programs use the code.
             #[must_use]
             pub const fn message(self) -> &'static str {
                 match self { $(Self::$name => $message),+ }
@@ -82,10 +82,11 @@ error_codes! {
     400 JsonTooDeep "JSON_TOO_DEEP" "The request body is nested too deeply."
         causes["Arrays or objects are nested more than 32 levels deep."]
         remedy["Send a body that matches the schema of the operation. No schema comes close to the limit."]
-    /// The request line, a header or the framing of the body is malformed, or the body is incomplete.
+    /// The request line, a header or a chunk of the body is malformed, or the body is incomplete.
     400 MalformedRequest "MALFORMED_REQUEST" "The request is malformed."
         causes[
-            "The framing of the body is invalid, for example because of a broken chunk.",
+            "There is more than one `Content-Length`, or both `Content-Length` and `Transfer-Encoding`.",
+            "A chunk of the body is malformed.",
             "The connection was closed before the body was complete.",
         ]
         remedy["Use a standard HTTP client. If a proxy forwards the request, check what it sends."]
@@ -118,7 +119,10 @@ error_codes! {
             "The token was truncated or changed, or it was issued by another server.",
             "The `Authorization` header has another scheme than `Bearer`.",
         ]
-        remedy["Refresh the session with its refresh token, or log in again."]
+        remedy[
+            "If you use an access token, refresh the session or log in again. If you use an API key, ask an administrator \
+             for a valid key."
+        ]
     /// The email address or the password is wrong. The response does not reveal which.
     401 InvalidCredentials "INVALID_CREDENTIALS" "The email address or the password is wrong."
         causes["The email address or the password is misspelled.", "No account has this email address."]
@@ -168,22 +172,22 @@ error_codes! {
     /// The session does not exist, or it belongs to another user.
     404 SessionNotFound "SESSION_NOT_FOUND" "The session does not exist."
         causes["The session has already ended.", "It belongs to another user."]
-        remedy["List your sessions to get the IDs of active sessions. A session that has ended requires no action."]
+        remedy["List your sessions to get their IDs. If the session has already ended, no further request is necessary."]
     /// The export does not exist, or it belongs to another user.
     404 ExportNotFound "EXPORT_NOT_FOUND" "The export does not exist."
         causes[
             "The export has expired; see its `expires_at`.",
-            "It was deleted because there are ten newer ones.",
+            "Only your ten newest exports are retained.",
             "It belongs to another user.",
         ]
         remedy["Create a new export."]
     /// The incident does not exist, or it was deleted after its retention period.
     404 IncidentNotFound "INCIDENT_NOT_FOUND" "The incident does not exist."
         causes["The retention period of the incident has ended.", "It was deleted, or its ID is wrong."]
-        remedy["List the incidents, or search the log for the request ID; the log may go further back."]
+        remedy["List the incidents to get their IDs. If the incident was deleted, search the server log for its request ID."]
     /// The API client does not exist.
     404 ApiClientNotFound "API_CLIENT_NOT_FOUND" "The API client does not exist."
-        causes["The API client was deleted, also with its account, or its ID is wrong."]
+        causes["The API client or its account was deleted.", "The ID of the API client is wrong."]
         remedy["List the API clients to get their IDs."]
     /// The job does not exist, or it was deleted after its retention period.
     404 JobNotFound "JOB_NOT_FOUND" "The job does not exist."
@@ -266,7 +270,7 @@ error_codes! {
     /// the brownout, until its sunset date.
     410 Brownout "BROWNOUT" "This deprecated operation is unavailable in a scheduled brownout."
         causes[
-            "The operator has scheduled a brownout, so that clients of the operation are found before it is removed.",
+            "The operator has scheduled a brownout, to make developers aware of the removal before the sunset date.",
         ]
         remedy[
             "Use the successor in the `Link` header (`rel=\"successor-version\"`). Until then, repeat the request after \

@@ -64,14 +64,14 @@ impl ViolationInfo {
         ),
         violation(
             "WRONG_TYPE",
-            "The value has another type than the schema, or is null where null is not allowed.",
+            "The type of the value differs from the schema, or the value is null where null is not allowed.",
             "Send a value of the type in the message. Numbers and booleans are not written in quotes.",
             "/done",
             "must be true or false",
         ),
         violation(
             "TOO_SHORT",
-            "The text has fewer characters than allowed, without surrounding white space.",
+            "The text has fewer characters than allowed, after surrounding white space is removed.",
             "Send a longer text. The message contains the minimum.",
             "/name",
             "must not be empty",

@@ -18,7 +18,7 @@ use crate::{
 pub trait AuthEndpoints: Send + Sync + 'static {
     /// Create an account
     ///
-    /// Registers a user and opens the first session.
+    /// Creates a user account and its first session.
     #[oai(path = "/register", method = "post", operation_id = "register")]
     #[operation(public(), returns("The first session of the created account."), carries_tokens())]
     #[operation(new_password("/password"), errors(&[ErrorCode::EmailTaken]), limit(OperationLimit::Register))]
@@ -27,8 +27,8 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     /// Log in
     ///
     /// Exchanges an email address and a password for a session. An unknown email address and a wrong password return the
-    /// same error. Attempts are rate-limited per client address. Attempts from addresses that have not logged in to the
-    /// account before are also limited per account, so that they do not lock out its user.
+    /// same error. Attempts are rate-limited per client address. Attempts from addresses that have never logged in to the
+    /// account share a limit per account. The user can still log in from a known address.
     #[oai(path = "/login", method = "post", operation_id = "login")]
     #[operation(public(), returns("The new session."), carries_tokens(), limit(OperationLimit::Login))]
     #[operation(errors(&[ErrorCode::InvalidCredentials, ErrorCode::AccountDisabled]))]
@@ -38,7 +38,7 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     ///
     /// Exchanges a refresh token for a new access token and the next refresh token. A refresh token is valid for one use.
     /// Using it again ends the session, because the token may have been stolen. Within ten seconds, a repeated request
-    /// returns the same refresh token, so that parallel requests of one client do not end the session.
+    /// returns the same refresh token, so parallel refreshes by one client are safe.
     #[oai(path = "/refresh", method = "post", operation_id = "refreshSession")]
     #[operation(public(), returns("The refreshed session."), carries_tokens(), limit(OperationLimit::Refresh))]
     #[operation(errors(&[ErrorCode::InvalidRefreshToken, ErrorCode::AccountDisabled]))]

@@ -15,17 +15,17 @@ pub struct Item {
     pub id: Id,
     /// ID of the bucketlist that contains the item.
     pub bucketlist_id: Id,
-    /// Name.
+    /// Name of the item.
     #[oai(validator(max_length = 200))]
     pub name: String,
-    /// Description.
+    /// Description of the item; null if it has none.
     #[oai(validator(max_length = 4000))]
     pub description: Nullable<String>,
     /// Whether the item is completed.
     pub done: bool,
     /// Time of completion; null if the item is not completed.
     pub done_at: Nullable<Timestamp>,
-    /// Due date.
+    /// Due date of the item; null if it has none.
     pub due_on: Nullable<Date>,
     /// Time of creation.
     pub created_at: Timestamp,
@@ -56,7 +56,7 @@ pub struct ItemCreate {
     /// Whether the item is completed. Default: false.
     #[serde(default)]
     pub done: Option<bool>,
-    /// Due date.
+    /// Due date of the item.
     #[oai(nullable)]
     pub due_on: Option<Date>,
 }
@@ -79,7 +79,7 @@ pub struct ItemReplace {
     /// Whether the item is completed. Changing it to true sets `done_at`, changing it to false clears `done_at`.
     #[serde(default)]
     pub done: Option<bool>,
-    /// Due date.
+    /// Due date of the item.
     #[oai(nullable)]
     pub due_on: Option<Date>,
 }

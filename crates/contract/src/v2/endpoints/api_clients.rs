@@ -70,8 +70,8 @@ pub trait ApiClientEndpoints: Send + Sync + 'static {
 
     /// Replace the key of an API client
     ///
-    /// Creates a new key. Previous keys remain valid until `previous_valid_until`, so that the API client can be changed without
-    /// an interruption. For administrators only; requires a session.
+    /// Creates a new key. Previous keys remain valid until `previous_valid_until`, so you can replace the key without
+    /// downtime. For administrators only; requires a session.
     #[oai(path = "/:api_client_id/rotate", method = "post", operation_id = "rotateApiClientKey")]
     #[operation(returns("The new key."), errors(&[ErrorCode::ApiClientNotFound]), carries_tokens())]
     async fn rotate(
@@ -87,8 +87,8 @@ pub trait ApiClientEndpoints: Send + Sync + 'static {
 
     /// Delete an API client
     ///
-    /// Permanently deletes an API client and revokes its keys, which the next request with one of them finds invalid. For
-    /// administrators only; requires a session.
+    /// Permanently deletes an API client and revokes its keys. Requests with these keys return 401. For administrators only;
+    /// requires a session.
     #[oai(path = "/:api_client_id", method = "delete", operation_id = "deleteApiClient")]
     #[operation(returns("The API client was deleted."), errors(&[ErrorCode::ApiClientNotFound]))]
     async fn delete(

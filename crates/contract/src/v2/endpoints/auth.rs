@@ -11,8 +11,8 @@ use crate::v2::schemas::{
 pub trait AuthEndpoints: Send + Sync + 'static {
     /// Create an account
     ///
-    /// Registers a user and opens the first session. With an `Idempotency-Key`, repeating the request within 24 hours does
-    /// not create another account. Tokens are not stored, so each retry opens a new session.
+    /// Creates a user account and its first session. With an `Idempotency-Key`, repeating the request within 24 hours does
+    /// not create another account. Tokens are not stored, so each repeated request creates a new session.
     #[oai(path = "/register", method = "post", operation_id = "register")]
     #[operation(public(), returns("The first session of the created account."), carries_tokens())]
     #[operation(new_password("/password"), errors(&[ErrorCode::EmailTaken]), limit(OperationLimit::Register))]
@@ -20,8 +20,8 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     async fn register(
         &self,
         client: Client,
-        /// Unique key for this request, for example a UUID. Repeating the request with the same key does not create another
-        /// account.
+        /// Unique key for this request, for example a UUID. Repeating the request with the same key within 24 hours does not
+        /// create another account.
         idempotency_key: IdempotencyKey,
         body: Json<Registration>,
     ) -> Result<SessionCreated<AuthSession>>;
@@ -29,8 +29,8 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     /// Log in
     ///
     /// Exchanges an email address and a password for a session. An unknown email address and a wrong password return the
-    /// same error. Attempts are rate-limited per client address. Attempts from addresses that have not logged in to the
-    /// account before are also limited per account, so that they do not lock out its user.
+    /// same error. Attempts are rate-limited per client address. Attempts from addresses that have never logged in to the
+    /// account share a limit per account. The user can still log in from a known address.
     #[oai(path = "/login", method = "post", operation_id = "login")]
     #[operation(public(), returns("The new session."), carries_tokens(), limit(OperationLimit::Login))]
     #[operation(errors(&[ErrorCode::InvalidCredentials, ErrorCode::AccountDisabled]))]
@@ -40,7 +40,7 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     ///
     /// Exchanges a refresh token for a new access token and the next refresh token. A refresh token is valid for one use.
     /// Using it again ends the session, because the token may have been stolen. Within ten seconds, a repeated request
-    /// returns the same refresh token, so that parallel requests of one client do not end the session.
+    /// returns the same refresh token, so parallel refreshes by one client are safe.
     #[oai(path = "/refresh", method = "post", operation_id = "refreshSession")]
     #[operation(public(), returns("The refreshed session."), carries_tokens(), limit(OperationLimit::Refresh))]
     #[operation(errors(&[ErrorCode::InvalidRefreshToken, ErrorCode::AccountDisabled]))]

@@ -44,7 +44,8 @@ pub trait BucketlistEndpoints: Send + Sync + 'static {
     /// Retrieve a bucketlist
     ///
     /// Returns a bucketlist with its total number of items and its number of completed items. List its items with `listItems`.
-    /// With `include=items`, the entity tag also changes with the items; writes to the list accept it in `If-Match`.
+    /// With `include=items`, the ETag also changes when an item changes. You can send it as `If-Match` to update the
+    /// bucketlist.
     #[oai(path = "/:bucketlist_id", method = "get", operation_id = "getBucketlist")]
     #[operation(returns("The requested bucketlist."), errors(&[ErrorCode::BucketlistNotFound]), cached())]
     async fn get(

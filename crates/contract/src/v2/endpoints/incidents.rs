@@ -127,7 +127,7 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
     /// seconds. For administrators only.
     ///
     /// A replay modifies the server: it creates an account and the resources that the request needs, and deletes them afterwards,
-    /// together with what the request has created. The audit log contains each replay.
+    /// together with what the request has created. Each replay is recorded in the audit log.
     #[oai(path = "/incidents/:incident_id/replay", method = "post", operation_id = "replayIncident")]
     #[operation(returns("The outcome of the replay."))]
     #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentKeyMissing]))]
@@ -141,8 +141,8 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
 
     /// List replay targets
     ///
-    /// Returns the servers that incidents can be replayed on, by name. The operator configures them with `REPLAY_TARGETS`. For
-    /// administrators only.
+    /// Returns the servers that incidents can be replayed on, sorted by name. The operator configures them with
+    /// `REPLAY_TARGETS`. For administrators only.
     #[oai(path = "/replay-targets", method = "get", operation_id = "listReplayTargets")]
     #[operation(returns("A page of servers."))]
     async fn replay_targets(

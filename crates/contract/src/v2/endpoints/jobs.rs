@@ -39,8 +39,8 @@ pub trait JobEndpoints: Send + Sync + 'static {
 
     /// Retry a job
     ///
-    /// Runs a job as soon as a worker is available. A dead or cancelled job gets all of its attempts again; a queued job does not
-    /// wait for its next attempt. A running or completed job cannot be retried. For administrators only.
+    /// Runs a job as soon as a worker is available. A dead or cancelled job starts again with its full number of attempts; a
+    /// queued job does not wait for its next attempt. A running or completed job cannot be retried. For administrators only.
     #[oai(path = "/jobs/:job_id/retry", method = "post", operation_id = "retryJob")]
     #[operation(returns("The queued job."), errors(&[ErrorCode::JobNotFound, ErrorCode::JobStateConflict]))]
     async fn retry(&self, caller: Admin, client: Client, job_id: Path<Id>) -> Result<Json<Job>>;
@@ -63,7 +63,7 @@ pub trait JobEndpoints: Send + Sync + 'static {
 
     /// List job schedules
     ///
-    /// Returns the recurring tasks of the server, by name, with their last and next run. One server at a time runs a task. For
+    /// Returns the recurring tasks, sorted by name, with their last and next run. Each task runs on one server at a time. For
     /// administrators only.
     #[oai(path = "/job-schedules", method = "get", operation_id = "listJobSchedules")]
     #[operation(returns("A page of job schedules."))]

@@ -7,9 +7,8 @@ use super::*;
 pub trait ProfileEndpoints: Send + Sync + 'static {
     /// Record a profile
     ///
-    /// Records for some seconds in which functions the server spends its CPU time, and returns the result as a flame graph or
-    /// for the program `pprof`. The server records one profile at a time. Profiles are disabled unless the operator has
-    /// enabled them (`PROFILING`). For administrators only.
+    /// Records a CPU profile for `seconds` and returns it as a flame graph (SVG) or in pprof format. The server records one
+    /// profile at a time. Profiles are disabled unless the operator has enabled them (`PROFILING`). For administrators only.
     #[oai(path = "/profile", method = "get", operation_id = "recordProfile")]
     #[operation(returns("The profile."))]
     #[operation(errors(&[ErrorCode::ProfilingDisabled, ErrorCode::ProfileInProgress]))]
@@ -18,10 +17,10 @@ pub trait ProfileEndpoints: Send + Sync + 'static {
         caller: Admin,
         client: Client,
         accept: Accept,
-        /// Duration in seconds. The default is 5. Must be less than the request timeout of the server.
+        /// Duration in seconds. Default: 5. Must be less than the request timeout of the server.
         #[oai(validator(minimum(value = "1"), maximum(value = "20")))]
         seconds: Query<Option<i32>>,
-        /// Format of the profile. The default is `flamegraph`.
+        /// Format of the profile. Default: `flamegraph`.
         format: Query<Option<ProfileFormat>>,
     ) -> Result<ProfileDownload>;
 }

@@ -13,7 +13,7 @@ pub trait SearchEndpoints: Send + Sync + 'static {
     ///
     /// Names with the exact words rank first, then names with longer words, then descriptions. Within a rank, bucketlists
     /// come before items, and newer entries before older ones. A search has at most 1,000 results. If more entries match,
-    /// the results are the names with the exact words and the newest other matches.
+    /// exact matches in names are returned first, then the newest other matches.
     ///
     /// Results can move between pages when your data changes. For exact listings, use `listBucketlists` and `listItems`.
     #[oai(path = "/", method = "get", operation_id = "search")]
@@ -21,7 +21,7 @@ pub trait SearchEndpoints: Send + Sync + 'static {
     async fn search(
         &self,
         caller: User,
-        /// Words to search for.
+        /// Words to search for, up to 200 characters.
         q: Query<SearchText>,
         cursor: Query<Option<Cursor>>,
         per_page: Query<Option<PerPage>>,

@@ -8,14 +8,14 @@ use crate::v2::schemas::{DeprecationPage, UsagePage};
 pub trait UsageEndpoints: Send + Sync + 'static {
     /// List usage
     ///
-    /// Returns the number of requests by day, operation, version and consumer, by default the latest day first. As CSV or NDJSON, streams all
-    /// rows unless `per_page` is set. For administrators only.
+    /// Returns the number of requests by day, operation, version and consumer, by default the latest day first. As CSV or
+    /// NDJSON, streams all rows unless `per_page` is set. For administrators only.
     ///
     /// A consumer is an API client, otherwise the account of the access token, otherwise the user agent of an anonymous client. A
-    /// server counts at most 200 user agents a day; further ones are counted as `other`.
+    /// server counts at most 200 user agents a day; additional user agents are counted as `other`.
     ///
-    /// Requests are counted within 10 seconds after their response was sent. Daily counters are retained for 400 days by
-    /// default, hourly counters for 7 days.
+    /// Counters are updated within 10 seconds of the response. Daily counters are retained for 400 days by default, hourly
+    /// counters for 7 days.
     #[oai(path = "/usage", method = "get", operation_id = "listUsage")]
     #[operation(returns("A page of usage rows; as CSV or NDJSON, one row per group."))]
     async fn list(
@@ -24,12 +24,12 @@ pub trait UsageEndpoints: Send + Sync + 'static {
         format: Format,
         cursor: Query<Option<Cursor>>,
         per_page: Query<Option<PerPage>>,
-        /// Sort order: `-requests` (most requests first). Default: the latest day first, then by version, operation and consumer. Requests
-        /// that are counted while you read pages by `-requests` can move rows, so that one is missing or appears twice.
+        /// Sort order: `-requests` (most requests first). Default: the latest day first, then by version, operation and
+        /// consumer. Rows can move between pages while requests are counted, so a row can be missing or appear twice.
         sort: Query<Option<UsageSort>>,
         /// First day, in UTC. Default: 29 days before `to`. Days before the retention period are omitted.
         from: Query<Option<Date>>,
-        /// Last day, in UTC. Default: today. Returns 422 if it is before `from` or before the retention period.
+        /// Last day, in UTC. Default: today. Must not be before `from` or before the retention period.
         to: Query<Option<Date>>,
         /// Returns only requests of this operation.
         operation: Query<Option<Token>>,
@@ -38,10 +38,10 @@ pub trait UsageEndpoints: Send + Sync + 'static {
         consumer: Query<Option<ConsumerName>>,
         /// Returns only requests to this version of the API.
         version: Query<Option<ApiVersion>>,
-        /// Returns only requests of deprecated (`true`) or only of other operations (`false`).
+        /// Returns only requests to deprecated (`true`) or non-deprecated (`false`) operations.
         deprecated: Query<Option<bool>>,
-        /// Fields that distinguish the rows; requests that differ only in others are added up. Default: all except `hour`.
-        /// With `hour`, reads the hourly counters.
+        /// Fields to group by. Requests with equal values of these fields form one row. Default: all except `hour`. With
+        /// `hour`, reads the hourly counters.
         #[oai(explode = false, default, validator(max_items = 5))]
         group_by: Query<Vec<UsageGroup>>,
         #[oai(explode = false, default, validator(max_items = 10))] include: Query<Vec<Include>>,

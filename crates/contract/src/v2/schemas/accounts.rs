@@ -18,7 +18,7 @@ pub struct User {
     pub id: Id,
     /// Email address, unique. The comparison is case-insensitive.
     pub email: EmailAddress,
-    /// Display name.
+    /// Display name of the user.
     #[oai(validator(max_length = 100))]
     pub name: String,
     /// Role of the account.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Links, example_time};
 use crate::values::{EmailAddress, Id, Nullable, Timestamp};
 
-/// What the key of an API client permits. No scope includes another.
+/// Permission of an API client. Scopes are independent: `write` does not include `read`.
 #[derive(Clone, Copy, Debug, Deserialize, Enum, PartialEq, Eq, Serialize)]
 #[oai(rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
@@ -38,7 +38,7 @@ pub const EXAMPLE_CONTACT: &str = "developers@example.com";
 pub struct ApiClient {
     /// ID of the API client.
     pub id: Id,
-    /// Name.
+    /// Name of the API client.
     #[oai(validator(max_length = 100))]
     pub name: String,
     /// Email address for notices, for example about deprecated operations that the API client calls.
@@ -81,7 +81,7 @@ example! { ApiClient {
 pub struct ApiClientCreated {
     /// ID of the API client.
     pub id: Id,
-    /// Name.
+    /// Name of the API client.
     #[oai(validator(max_length = 100))]
     pub name: String,
     /// Email address for notices, for example about deprecated operations that the API client calls.

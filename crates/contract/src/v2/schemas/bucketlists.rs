@@ -21,7 +21,7 @@ pub struct Bucketlist {
     /// Name, unique among the bucketlists of its owner.
     #[oai(validator(max_length = 100))]
     pub name: String,
-    /// Description.
+    /// Description of the bucketlist; null if it has none.
     #[oai(validator(max_length = 1000))]
     pub description: Nullable<String>,
     /// Number of items.

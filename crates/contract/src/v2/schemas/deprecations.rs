@@ -40,7 +40,7 @@ example! { DeprecationNotice { notice: "first_use".into(), sent_at: example_time
 pub struct DeprecationConsumer {
     /// The caller.
     pub consumer: Consumer,
-    /// Number of requests since the deprecation, as far as counters are retained.
+    /// Number of requests since the deprecation, within the retention period of counters.
     #[oai(validator(minimum(value = "1")))]
     pub requests: i64,
     /// Time of the last request.
@@ -80,7 +80,7 @@ pub struct Deprecation {
     /// Scheduled brownouts, earliest first.
     #[oai(validator(max_items = 1000))]
     pub brownouts: Vec<BrownoutPeriod>,
-    /// Number of consumers since the deprecation, as far as counters are retained.
+    /// Number of consumers since the deprecation, within the retention period of counters.
     #[oai(validator(minimum(value = "0")))]
     pub consumers_total: i64,
     /// The 100 consumers with the most requests.

@@ -155,10 +155,10 @@ pub struct ExportRecord {
     pub id: Id,
     /// ID of the bucketlist, or for an item, of the bucketlist that contains it.
     pub bucketlist_id: Id,
-    /// Name.
+    /// Name of the bucketlist or item.
     #[oai(validator(max_length = 200))]
     pub name: String,
-    /// Description.
+    /// Description of the bucketlist or item; null if it has none.
     #[oai(validator(max_length = 4000))]
     pub description: Nullable<String>,
     /// Whether the item is completed; null for a bucketlist.

@@ -47,10 +47,11 @@ pub struct ImportRecord {
     /// Due date. Null for a bucketlist.
     #[oai(nullable)]
     pub due_on: Option<Date>,
-    /// Time of creation. Default: the time of the import, which also replaces a later time.
+    /// Time of creation. Default: the time of the import. A later value is replaced by it.
     #[oai(nullable)]
     pub created_at: Option<Timestamp>,
-    /// Time of the last change. Default: `created_at`, which also replaces an earlier time.
+    /// Time of the last change. Default: `created_at`. An earlier value is replaced by `created_at`, and a future value by
+    /// the time of the import.
     #[oai(nullable)]
     pub updated_at: Option<Timestamp>,
 }

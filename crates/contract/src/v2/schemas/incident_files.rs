@@ -20,7 +20,7 @@ example! { PostmanCollection { info: PostmanCollectionInfo::example(), item: vec
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct PostmanCollectionInfo {
-    /// Name.
+    /// Name of the collection.
     #[oai(validator(max_length = 200))]
     pub name: String,
     /// URL of the schema of the format.
@@ -40,7 +40,7 @@ pub struct PostmanRequest {
     /// ID, equal for incidents with the same fingerprint.
     #[oai(validator(max_length = 36))]
     pub id: String,
-    /// Name.
+    /// Name of the request.
     #[oai(validator(max_length = 300))]
     pub name: String,
 }

@@ -91,7 +91,7 @@ pub struct IncidentRequest {
     /// Captured headers in their original order. Cookies and headers of proxies are not captured.
     #[oai(validator(max_items = 200))]
     pub headers: Vec<IncidentHeader>,
-    /// Body.
+    /// Body of the request.
     pub body: IncidentBody,
 }
 
@@ -119,7 +119,7 @@ pub struct IncidentResponse {
     /// Captured headers in their original order.
     #[oai(validator(max_items = 200))]
     pub headers: Vec<IncidentHeader>,
-    /// Body.
+    /// Body of the response.
     pub body: IncidentBody,
 }
 

@@ -18,17 +18,17 @@ pub struct Item {
     pub id: Id,
     /// ID of the bucketlist that contains the item.
     pub bucketlist_id: Id,
-    /// Name.
+    /// Name of the item.
     #[oai(validator(max_length = 200))]
     pub name: String,
-    /// Description.
+    /// Description of the item; null if it has none.
     #[oai(validator(max_length = 4000))]
     pub description: Nullable<String>,
     /// Whether the item is completed.
     pub done: bool,
     /// Time of completion; null if the item is not completed.
     pub done_at: Nullable<Timestamp>,
-    /// Due date.
+    /// Due date of the item; null if it has none.
     pub due_on: Nullable<Date>,
     /// Time of creation.
     pub created_at: Timestamp,
@@ -65,7 +65,7 @@ pub struct ItemPatch {
     pub description: MaybeUndefined<String>,
     /// Whether the item is completed. Changing it to true sets `done_at`, changing it to false clears `done_at`.
     pub done: Option<bool>,
-    /// Due date.
+    /// Due date of the item.
     #[oai(nullable)]
     #[serde(default)]
     pub due_on: MaybeUndefined<Date>,

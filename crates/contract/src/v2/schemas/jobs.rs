@@ -60,8 +60,8 @@ pub struct Job {
     /// Error of the latest failed attempt, with masked email addresses; null if none failed, or if the job is completed.
     #[oai(validator(max_length = 1100))]
     pub last_error: Nullable<String>,
-    /// Time at which the job is due. For a running job, time at which another worker takes over if its worker stops. Null if the
-    /// job will not run again.
+    /// Time at which the job is due. For a running job, time at which its lease expires and another worker can run it. Null if
+    /// the job will not run again.
     pub run_at: Nullable<Timestamp>,
     /// Time of creation.
     pub created_at: Timestamp,
@@ -69,7 +69,7 @@ pub struct Job {
     pub started_at: Nullable<Timestamp>,
     /// Time at which the job was completed, cancelled or failed for the last time; otherwise null.
     pub finished_at: Nullable<Timestamp>,
-    /// Worker of the latest attempt, as host, process ID and a random part; null before the first attempt.
+    /// Worker of the latest attempt, in the format `host/process ID/random suffix`; null before the first attempt.
     #[oai(validator(max_length = 300))]
     pub worker: Nullable<String>,
     /// Links to related resources and available operations.
@@ -137,10 +137,10 @@ pub struct JobSchedule {
     /// Error of the last run that ended; null if it succeeded.
     #[oai(validator(max_length = 1100))]
     pub last_error: Nullable<String>,
-    /// Number of rows, files or mails that the last run has processed; null if it has none.
+    /// Number of rows, files or messages that the last run processed; null if the task does not count anything.
     #[oai(validator(minimum(value = "0")))]
     pub last_count: Nullable<i64>,
-    /// Worker of the last run, as host, process ID and a random part; null if the task has not run yet.
+    /// Worker of the last run, in the format `host/process ID/random suffix`; null if the task has not run yet.
     #[oai(validator(max_length = 300))]
     pub worker: Nullable<String>,
 }

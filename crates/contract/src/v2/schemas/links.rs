@@ -221,7 +221,7 @@ impl Type for Links {
         registry.create_schema::<Self, _>("Links".to_owned(), |_| MetaSchema {
             description: Some(
                 "Links by relation, such as `self`, `collection`, `items`, `update` and `delete`. Contains only \
-                 operations that your account may call; an API client also needs their scopes.",
+                 operations that your account may call. An API client must have the scope that the operation requires.",
             ),
             additional_properties: Some(Box::new(Link::schema_ref())),
             example: Some(json!({"self": {"href": "/v2/bucketlists/1", "method": "GET"}})),

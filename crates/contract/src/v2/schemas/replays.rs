@@ -38,7 +38,7 @@ example! { IncidentReplayCreate { target: "staging".into() } }
 pub enum IncidentReplayResult {
     /// The request fails in the same way.
     Reproduced,
-    /// The response is another one, has a status below 500 and conforms to the API documentation.
+    /// The response differs, has a status below 500 and conforms to the OpenAPI document.
     Fixed,
     /// The request fails in another way.
     Different,
@@ -92,7 +92,7 @@ pub struct IncidentReplay {
     /// Differences between the responses, at most 100. IDs, times and other volatile values are not compared.
     #[oai(validator(max_items = 100))]
     pub differences: Vec<ReplayDifference>,
-    /// Violations of the API documentation by the response of the replay, at most 100.
+    /// Violations of the OpenAPI document in the replayed response, at most 100.
     #[oai(validator(max_items = 100, max_length = 1000))]
     pub contract_violations: Vec<String>,
     /// Reason why the request was not sent; null if it was sent.

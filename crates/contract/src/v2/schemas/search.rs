@@ -29,7 +29,7 @@ pub struct SearchHit {
     pub id: Id,
     /// ID of the bucketlist, or for an item, of the bucketlist that contains it.
     pub bucketlist_id: Id,
-    /// Name.
+    /// Name of the bucketlist or item.
     #[oai(validator(max_length = 200))]
     pub name: String,
     /// Matching part of the name or the description as escaped HTML. Matches are enclosed in `<mark>`.

@@ -37,17 +37,17 @@ pub struct Consumer {
 
 example! { Consumer { kind: ConsumerKind::User, id: Nullable(Some(Id(2))), name: some("demo@example.com") } }
 
-/// Percentiles of the time until a response was ready, in milliseconds.
+/// Percentiles of the time until the response was ready.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct LatencyPercentiles {
-    /// Half of the requests were not slower.
+    /// Median, in milliseconds.
     #[oai(validator(minimum(value = "0")))]
     pub p50: f64,
-    /// 95 percent of the requests were not slower.
+    /// 95th percentile, in milliseconds.
     #[oai(validator(minimum(value = "0")))]
     pub p95: f64,
-    /// 99 percent of the requests were not slower.
+    /// 99th percentile, in milliseconds.
     #[oai(validator(minimum(value = "0")))]
     pub p99: f64,
 }

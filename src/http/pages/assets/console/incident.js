@@ -139,7 +139,7 @@
       { title: "Captured", className: "removed", cell: (difference) => create("bdi", { text: difference.captured ?? "–" }) },
       { title: "Now", className: "added", cell: (difference) => create("bdi", { text: difference.replayed ?? "–" }) },
     ];
-    const violationColumns = [{ title: "Violations of the API documentation", cell: (violation) => create("bdi", { text: violation }) }];
+    const violationColumns = [{ title: "Violations of the OpenAPI document", cell: (violation) => create("bdi", { text: violation }) }];
     element("differences").replaceChildren(
       ...(differences.length ? [filled("Differences", columns, differences)] : []),
       ...(violations.length ? [filled("Violations", violationColumns, violations)] : []),
