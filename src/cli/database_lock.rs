@@ -5,7 +5,7 @@ use std::{io, path::Path};
 use super::{
     CliError,
     error::io_reason,
-    migrate::{RESPONSE_LIMIT, START_POSTGRES},
+    migrate::{RESPONSE_TIMEOUT, START_POSTGRES},
     prepare_directories,
 };
 use crate::{
@@ -110,8 +110,8 @@ fn is_read_only(error: &io::Error) -> bool {
 fn run_on_server<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ExclusiveLockError> + Send + 'static,
 ) -> Result<T, CliError> {
-    let no_response = || ExclusiveLockError::Unreachable(MigrationError::NoResponse(RESPONSE_LIMIT).to_string());
-    run_within(RESPONSE_LIMIT, work).unwrap_or_else(|| Err(no_response())).map_err(|error| lock_error(&error))
+    let no_response = || ExclusiveLockError::Unreachable(MigrationError::NoResponse(RESPONSE_TIMEOUT).to_string());
+    run_within(RESPONSE_TIMEOUT, work).unwrap_or_else(|| Err(no_response())).map_err(|error| lock_error(&error))
 }
 
 fn lock_error(error: &ExclusiveLockError) -> CliError {

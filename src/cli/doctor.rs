@@ -19,7 +19,7 @@ use super::{
     CliError, OutputFormat, Settings,
     error::io_reason,
     listen,
-    migrate::{RESPONSE_LIMIT, ensure_writable},
+    migrate::{RESPONSE_TIMEOUT, ensure_writable},
 };
 use crate::{
     build_info,
@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// Maximum time for connecting to the mail server and authenticating.
-const MAIL_LIMIT: Duration = Duration::from_secs(5);
+const MAIL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The result of one check.
 #[derive(Debug, Serialize)]
@@ -163,20 +163,20 @@ fn check_database(config: &Config, checks: &mut Checks) {
             checks
         }
     };
-    match run_within(RESPONSE_LIMIT, check) {
+    match run_within(RESPONSE_TIMEOUT, check) {
         Some(Checks(done)) => checks.0.extend(done),
-        None => checks.add("database", Fail, format!("{engine}: {}", MigrationError::NoResponse(RESPONSE_LIMIT))),
+        None => checks.add("database", Fail, format!("{engine}: {}", MigrationError::NoResponse(RESPONSE_TIMEOUT))),
     }
     if let Target::Postgres(url) = target
         && config.environment.is_exposed()
         && is_unauthenticated(url)
     {
-        let detail = "the server is not authenticated; add ?sslmode=verify-full to DATABASE_URL";
+        let detail = "the certificate of the database server is not verified; set sslmode=verify-full in DATABASE_URL";
         checks.add("database connection", Warn, detail);
     }
 }
 
-/// Returns whether a PostgreSQL server on another machine is not authenticated.
+/// Returns whether the certificate of a PostgreSQL server on another machine is not verified.
 fn is_unauthenticated(url: &str) -> bool {
     PostgresUrl::parse(url).is_some_and(|url| !url.is_local() && url.parameter("sslmode") != Some("verify-full"))
 }
@@ -196,16 +196,16 @@ fn check_connection(config: &Config, checks: &mut Checks) {
         Err(error) => checks.add("database", Fail, describe(&error)),
     }
     if migrator.has_translated_messages().unwrap_or_default() {
-        let detail =
-            "translated, so that deadlocks and a full disk return 500; set lc_messages to 'C' for the database";
+        let detail = "PostgreSQL messages are localized, so deadlocks and disk-full errors are not recognized and \
+                      return 500; set lc_messages to 'C' for the database";
         checks.add("database messages", Warn, detail);
     }
     if migrator.uses_pooler() && config.is_exclusive {
         checks.add("database exclusive", Fail, "requires a direct connection; set DATABASE_EXCLUSIVE=false");
     }
     if migrator.uses_pooler() && config.database.prepared == PreparedStatements::On {
-        let detail =
-            "requires PgBouncer 1.21 or later with max_prepared_statements above 0; else set DATABASE_PREPARED=auto";
+        let detail = "requires PgBouncer 1.21 or later with max_prepared_statements above 0; otherwise, set \
+                      DATABASE_PREPARED=auto";
         checks.add("database prepared", Warn, detail);
     }
     check_migrations(&mut migrator, checks);
@@ -244,7 +244,7 @@ fn check_migrations(migrator: &mut Migrator, checks: &mut Checks) {
 /// Checks the certificate. Without one, checks that clients use HTTPS through a proxy.
 fn check_https(config: &Config, checks: &mut Checks) {
     const SECONDS_PER_DAY: u64 = 86_400;
-    const MIN_DAYS: u64 = 14;
+    const MIN_DAYS_BEFORE_EXPIRY: u64 = 14;
     let Some(files) = listen::certificate_files(&config.connections) else {
         if config.environment.is_exposed() && !config.is_https() {
             let detail = "disabled; set TLS_CERT and TLS_KEY, or set PUBLIC_URL to the https:// URL of a proxy";
@@ -271,7 +271,7 @@ fn check_https(config: &Config, checks: &mut Checks) {
         checks.add("https", Fail, detail);
     } else if !certificate.is_valid_for(host.trim_matches(['[', ']'])) {
         checks.add("https", Warn, format!("the certificate is not valid for {host}, the host of PUBLIC_URL"));
-    } else if days < MIN_DAYS {
+    } else if days < MIN_DAYS_BEFORE_EXPIRY {
         checks.add("https", Warn, format!("the certificate expires in {days} days; renew it"));
     } else {
         checks.add("https", Pass, format!("the certificate is valid until {}", day(not_after)));
@@ -281,7 +281,9 @@ fn check_https(config: &Config, checks: &mut Checks) {
 fn check_listener(config: &Config, checks: &mut Checks) {
     let (connections, wanted) = (listen::max_connections(&config.connections), config.connections.max);
     if connections < usize::try_from(wanted).unwrap_or(usize::MAX) {
-        let detail = format!("{connections} instead of {wanted}: raise the limit of open files (`ulimit -n`)");
+        let detail = format!(
+            "only {connections} of MAX_CONNECTIONS={wanted} are possible; raise the open file limit (`ulimit -n`)"
+        );
         checks.add("connections", Warn, detail);
     }
     match TcpListener::bind((config.host, config.port)) {
@@ -325,12 +327,12 @@ fn check_mail_server(config: &Config, url: &SecretString, checks: &mut Checks) {
     let connect = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| MailError::Failed(error.to_string()))?;
-        let result = runtime.block_on(mailer.check(MAIL_LIMIT));
+        let result = runtime.block_on(mailer.check(MAIL_TIMEOUT));
         // A name that is still being resolved must not delay the report.
         runtime.shutdown_background();
         result
     };
-    let result = run_within(MAIL_LIMIT * 2, connect);
+    let result = run_within(MAIL_TIMEOUT * 2, connect);
     match result.unwrap_or_else(|| Err(MailError::Failed("the mail server did not respond".to_owned()))) {
         Ok(()) => checks.add("mail server", Pass, connected(url.expose_secret())),
         Err(MailError::Failed(error) | MailError::Rejected(error)) => {
@@ -375,7 +377,7 @@ fn print(report: &Report, out: &mut dyn Write) -> Result<(), CliError> {
         let mark = if setting.is_default { ' ' } else { '*' };
         writeln!(out, "  {mark} {:<28} {}", setting.name, setting.value)?;
     }
-    writeln!(out, "\n  * set in the environment or in .env\n")?;
+    writeln!(out, "\n  * set in the environment or the settings file\n")?;
     for Check { name, status, detail } in &report.checks {
         let label = match status {
             Pass => "ok  ",

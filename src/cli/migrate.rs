@@ -76,8 +76,8 @@ fn print_status(config: &Config, out: &mut dyn Write) -> Result<ExitCode, CliErr
         let config = config.clone();
         move || Ok::<_, CliError>(connect(&config)?.status()?)
     };
-    let no_response = || CliError::with_help(MigrationError::NoResponse(RESPONSE_LIMIT).to_string(), START_POSTGRES);
-    let status = run_within(RESPONSE_LIMIT, read).ok_or_else(no_response)??;
+    let no_response = || CliError::with_help(MigrationError::NoResponse(RESPONSE_TIMEOUT).to_string(), START_POSTGRES);
+    let status = run_within(RESPONSE_TIMEOUT, read).ok_or_else(no_response)??;
     let groups = [("applied", &status.applied), ("pending", &status.pending), ("unknown", &status.unknown)];
     for (state, names) in groups {
         for name in names {
@@ -119,7 +119,7 @@ pub(super) fn ensure_writable(config: &Config, migrator: &mut Migrator) -> Resul
 }
 
 /// Maximum time for a database to respond to a command that only reads.
-pub(super) const RESPONSE_LIMIT: Duration = Duration::from_secs(10);
+pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Help for a PostgreSQL server that cannot be reached.
 pub(super) const START_POSTGRES: &str = "start the PostgreSQL server, or correct DATABASE_URL";

@@ -72,7 +72,7 @@ fn report_checks(settings: &RedisSettings, report: RedisReport) -> Vec<Check> {
     }
     if report.clock_difference > MAX_CLOCK_DIFFERENCE {
         let seconds = report.clock_difference.as_secs_f64();
-        let detail = format!("{seconds:.1} s between this host and Redis; synchronise both with NTP");
+        let detail = format!("{seconds:.1} s between this host and Redis; synchronize both with NTP");
         checks.add("redis clock", Warn, detail);
     }
     for difference in report.differences {
