@@ -40,7 +40,7 @@ pub struct PostmanRequest {
     /// ID, equal for incidents with the same fingerprint.
     #[oai(validator(max_length = 36))]
     pub id: String,
-    /// Name of the request.
+    /// Name that Postman displays.
     #[oai(validator(max_length = 300))]
     pub name: String,
 }
