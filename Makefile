@@ -36,7 +36,7 @@ check: ## Run all checks of continuous integration
 	@scripts/step "OpenAPI documents are current and have no breaking changes" $(BUILT) openapi check
 	@scripts/step "Postman collection is current" $(BUILT) postman check
 	@scripts/step ".env.example is current" sh -c '$(BUILT) config example | diff .env.example -'
-	@scripts/step "Licences, sources and advisories of dependencies" scripts/deny --if-installed
+	@scripts/step "Licenses, sources and advisories of dependencies" scripts/deny --if-installed
 	@$(MAKE) test
 
 .PHONY: fmt
@@ -204,7 +204,7 @@ proxy-test: ## Test servers behind HAProxy: below a path, with the PROXY protoco
 	@scripts/proxy-test
 
 .PHONY: deny
-deny: ## Check licences, advisories and sources of dependencies (INSTALL=yes installs cargo-deny)
+deny: ## Check licenses, advisories and sources of dependencies (INSTALL=yes installs cargo-deny)
 	@INSTALL_TOOLS=$(INSTALL) scripts/deny
 
 .PHONY: sbom

@@ -66,7 +66,7 @@ fn post(path: &str, name: &str) -> Request {
     get(path).method(Method::POST).content_type("application/json").header("content-length", length).body(body)
 }
 
-/// Ends a section. Callgrind recognises this function by its name.
+/// Ends a section. Callgrind recognizes this function by its name.
 #[inline(never)]
 fn end_of_section(name: &str) {
     println!("{name}");

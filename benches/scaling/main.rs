@@ -20,7 +20,7 @@ use simulation::{Load, Outcome};
 const TOLERANCE: f64 = 0.03;
 /// Range of the simulated connections in relation to the computed ones, which do not include waiting for a core of the database.
 const CONNECTIONS: std::ops::Range<f64> = 0.95..1.25;
-/// Maximum difference between a measured and a modelled 99th percentile, as a ratio.
+/// Maximum difference between a measured and a modeled 99th percentile, as a ratio.
 const FIT: f64 = 0.15;
 
 fn main() -> ExitCode {

@@ -1,7 +1,7 @@
 //! Keys of API clients: `blk_<prefix>_<random><checksum>`.
 //!
 //! The prefix finds the stored digest of the key. The random part has 256 bits. The checksum, as in the tokens of other services,
-//! lets secret scanners recognise a key without asking the server, and rejects mistyped keys without a query.
+//! lets secret scanners recognize a key without asking the server, and rejects mistyped keys without a query.
 
 use std::fmt;
 

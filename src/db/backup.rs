@@ -1,6 +1,6 @@
 //! Backups of an SQLite database, and their restoration.
 //!
-//! A backup is complete or absent: it is written under another name in the same directory, verified and synchronised before it gets its
+//! A backup is complete or absent: it is written under another name in the same directory, verified and synchronized before it gets its
 //! name. `VACUUM INTO` reads one state of the database, while a server reads and writes it.
 
 use std::{

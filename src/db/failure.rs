@@ -1,7 +1,7 @@
 //! Failures of the databases: one table of error codes and what follows from each.
 //!
 //! Diesel reports the kind of some errors, but neither the SQLSTATE of PostgreSQL nor the result code of SQLite. The other
-//! rows are therefore recognised by the message that the engine documents for the code. The texts of SQLite are constants.
+//! rows are therefore recognized by the message that the engine documents for the code. The texts of SQLite are constants.
 //! PostgreSQL translates its texts, so connections request the untranslated ones (`lc_messages`).
 
 use std::sync::{
@@ -28,7 +28,7 @@ pub(super) enum Failure {
     Query,
 }
 
-/// How the message of an error is recognised.
+/// How the message of an error is recognized.
 #[derive(Clone, Copy, Debug)]
 enum Text {
     Is(&'static str),
@@ -48,7 +48,7 @@ impl Text {
     }
 }
 
-/// A row of the table: a code, what follows from it, and how it is recognised.
+/// A row of the table: a code, what follows from it, and how it is recognized.
 struct Row {
     /// The SQLSTATE, or the result code of SQLite.
     code: &'static str,
@@ -70,7 +70,7 @@ use Text::{Contains, EndsWith, Is, StartsWith};
 
 /// Every code whose response is not 500. PostgreSQL: Appendix A of its manual. SQLite: <https://sqlite.org/rescode.html>.
 const TABLE: &[Row] = &[
-    // PostgreSQL. Diesel recognises class 08, and any error after which the connection is closed.
+    // PostgreSQL. Diesel recognizes class 08, and any error after which the connection is closed.
     kind("08006", Connection, DatabaseErrorKind::ClosedConnection),
     // Texts of libpq, for a connection that is closed while a statement runs.
     text(

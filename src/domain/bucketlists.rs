@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{BucketlistId, KeysetPosition, SortKey, SortValue, TextFilter, Timestamp, UserId};
 
 /// A named list of a user.
-// Its entity tag is computed from the serialised fields.
+// Its entity tag is computed from the serialized fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Bucketlist {
     pub id: BucketlistId,

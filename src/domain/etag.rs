@@ -11,10 +11,10 @@ pub struct ETag(String);
 const DIGEST_LENGTH: usize = 12;
 
 impl ETag {
-    /// Computes the entity tag of a state: a digest of its serialised form.
+    /// Computes the entity tag of a state: a digest of its serialized form.
     ///
     /// # Errors
-    /// Fails if the state cannot be serialised. There is no fallback, because different states would have the same entity tag.
+    /// Fails if the state cannot be serialized. There is no fallback, because different states would have the same entity tag.
     pub fn of(state: &impl Serialize) -> Result<Self, serde_json::Error> {
         serde_json::to_vec(state).map(|text| Self::of_bytes(&text))
     }
@@ -53,7 +53,7 @@ pub struct Versioned<T> {
 }
 
 impl<T: Serialize> Versioned<T> {
-    /// Computes the entity tag from all serialised fields of `value`.
+    /// Computes the entity tag from all serialized fields of `value`.
     pub const fn new(value: T) -> Self {
         Self { value, compute_etag: ETag::of }
     }
@@ -85,7 +85,7 @@ mod tests {
 
     impl Serialize for Unserialisable {
         fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
-            Err(S::Error::custom("cannot be serialised"))
+            Err(S::Error::custom("cannot be serialized"))
         }
     }
 

@@ -42,7 +42,7 @@ text_enum! {
 }
 
 /// An export.
-// Its entity tag is computed from the serialised fields.
+// Its entity tag is computed from the serialized fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Export {
     pub id: ExportId,

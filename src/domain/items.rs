@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{BucketlistId, ItemId, KeysetPosition, SortKey, SortValue, TextFilter, Timestamp, UserId};
 
 /// An entry of a bucketlist.
-// Its entity tag is computed from the serialised fields.
+// Its entity tag is computed from the serialized fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Item {
     pub id: ItemId,

@@ -2,12 +2,12 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-/// Text to find in names and descriptions. Never blank; normalised to NFC.
+/// Text to find in names and descriptions. Never blank; normalized to NFC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextFilter(String);
 
 impl TextFilter {
-    /// Trims and normalises `text`; `None` if it is blank.
+    /// Trims and normalizes `text`; `None` if it is blank.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text: String = text.trim().nfc().collect();

@@ -23,7 +23,7 @@ pub enum InvalidUserName {
 }
 
 impl UserName {
-    /// Normalises and checks a name, with the rules that the API has for the field `name`.
+    /// Normalizes and checks a name, with the rules that the API has for the field `name`.
     ///
     /// # Errors
     /// [`InvalidUserName`].

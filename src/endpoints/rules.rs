@@ -34,7 +34,7 @@ fn import_details(body: &Value) -> Vec<Detail> {
 }
 
 fn facts(record: &Value) -> ImportRecordFacts {
-    // As validation does: texts are trimmed and normalised before their length is checked.
+    // As validation does: texts are trimmed and normalized before their length is checked.
     let length = |field: &str| record[field].as_str().map_or(0, |text| text.trim().nfc().count());
     ImportRecordFacts {
         is_item: match record["type"].as_str() {

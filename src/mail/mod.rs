@@ -14,7 +14,7 @@ pub use traced::TracedMailer;
 /// A message as text and as HTML.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Mail {
-    /// Identifies the message. Repeated attempts to send it have the same ID, so that mail servers can recognise duplicates.
+    /// Identifies the message. Repeated attempts to send it have the same ID, so that mail servers can recognize duplicates.
     pub id: String,
     pub to: String,
     pub subject: String,

@@ -98,7 +98,7 @@ impl FlameGraph {
     }
 }
 
-/// Returns a warm colour that depends on the name.
+/// Returns a warm color that depends on the name.
 fn color(name: &str) -> String {
     let hash = crc32fast::hash(name.as_bytes());
     let part = |shift: u32, base: u32, range: u32| base + (hash >> shift) % range;

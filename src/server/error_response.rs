@@ -1,4 +1,4 @@
-//! Serialises the error response to a request that never reached hyper's parser or failed in it.
+//! Serializes the error response to a request that never reached hyper's parser or failed in it.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::FutureExt;

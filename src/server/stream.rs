@@ -2,7 +2,7 @@
 //!
 //! It reports activity, rejects ambiguous requests, and replaces the error responses of hyper by those of the API.
 //! If hyper cannot parse a request, it writes a response that consists of a status only, and no request reaches the endpoint.
-//! The stream recognises this response, because no other is in progress, and replaces it. To reject an ambiguous request,
+//! The stream recognizes this response, because no other is in progress, and replaces it. To reject an ambiguous request,
 //! which hyper would accept, the stream passes it to hyper only in part, followed by bytes that hyper cannot parse. The
 //! rejection is thus sent after the responses to earlier requests.
 

@@ -50,7 +50,7 @@ pub(crate) fn install() -> io::Result<()> {
     let handler: extern "C" fn(c_int, *mut siginfo_t, *mut c_void) = handle;
     action.sa_sigaction = handler as usize;
     action.sa_flags = libc::SA_SIGINFO;
-    // SAFETY: `action` is initialised, and its handler has the signature that SA_SIGINFO requires.
+    // SAFETY: `action` is initialized, and its handler has the signature that SA_SIGINFO requires.
     if unsafe { libc::sigaction(libc::SIGBUS, &raw const action, ptr::null_mut()) } != 0 {
         return Err(io::Error::last_os_error());
     }

@@ -38,7 +38,7 @@ pub(crate) trait Version: 'static {
     /// Returns the body of an error response with this code, as an example.
     ///
     /// # Errors
-    /// Fails if the body cannot be serialised.
+    /// Fails if the body cannot be serialized.
     fn error_example(code: ErrorCode) -> serde_json::Result<Value>;
 
     /// Returns the declaration of the operation with this ID.
@@ -248,7 +248,7 @@ fn sensitive_fields(operations: &[&Operation]) -> Vec<(&'static str, &'static st
 #[expect(clippy::expect_used, reason = "an invalid contract must not start; the tests build it")]
 fn error_example<V: Version>(error: &DocumentedError) -> Value {
     let code = ErrorCode::ALL.iter().copied().find(|code| code.as_str() == error.code);
-    V::error_example(code.unwrap_or(ErrorCode::InternalError)).expect("error bodies can be serialised")
+    V::error_example(code.unwrap_or(ErrorCode::InternalError)).expect("error bodies can be serialized")
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! A reverse proxy can publish the server at `https://example.com/api`. The paths in responses must then begin with `/api`.
 //! Schemas contain paths without the base path. It is task-local while a request is processed, and added when a response is
-//! serialised.
+//! serialized.
 
 use std::{fmt, sync::Arc};
 
@@ -52,12 +52,12 @@ impl BasePath {
         format!("{}{path}", self.as_str())
     }
 
-    /// Runs a future, in which serialised paths begin with the base path.
+    /// Runs a future, in which serialized paths begin with the base path.
     pub async fn scope<F: Future>(&self, future: F) -> F::Output {
         if self.is_root() { future.await } else { CURRENT.scope(self.clone(), future).await }
     }
 
-    /// Calls a function, in which serialised paths begin with the base path.
+    /// Calls a function, in which serialized paths begin with the base path.
     pub fn sync_scope<T>(&self, call: impl FnOnce() -> T) -> T {
         if self.is_root() { call() } else { CURRENT.sync_scope(self.clone(), call) }
     }
@@ -86,12 +86,12 @@ pub(crate) fn current_length() -> usize {
     CURRENT.try_with(|base| base.as_str().len()).unwrap_or(0)
 }
 
-/// Serialises a path with the current base path.
+/// Serializes a path with the current base path.
 pub(crate) fn serialize<S: Serializer>(path: &str, serializer: S) -> Result<S::Ok, S::Error> {
     PublicPath(path).serialize(serializer)
 }
 
-/// Serialises an optional path with the current base path.
+/// Serializes an optional path with the current base path.
 pub(crate) fn serialize_nullable<S: Serializer>(path: &Nullable<String>, serializer: S) -> Result<S::Ok, S::Error> {
     path.0.as_ref().map(PublicPath).serialize(serializer)
 }

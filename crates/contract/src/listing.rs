@@ -63,7 +63,7 @@ pub trait Page: Type + Serialize + Send {
 
 /// The response of a list.
 pub enum ListResponse<P> {
-    /// A serialised page; its ETag is a hash of the text.
+    /// A serialized page; its ETag is a hash of the text.
     Page(SerializedJson<P>, PageHeaders),
     /// A stream of rows.
     Rows(RowStream),
@@ -173,7 +173,7 @@ impl<P: Page> ApiResponse for ListResponse<P> {
 #[expect(clippy::expect_used, reason = "an invalid contract must not start; the tests build it")]
 pub(crate) fn row_media_type<R: Row + Example>(format: RowFormat) -> MetaMediaType {
     let example = format.begin::<R>().and_then(|text| format.append(&[R::example()], text));
-    let bytes = example.expect("examples can be serialised");
+    let bytes = example.expect("examples can be serialized");
     let example = String::from_utf8_lossy(&bytes).into_owned();
     MetaMediaType { content_type: format.media_type(), schema: text(None, example) }
 }

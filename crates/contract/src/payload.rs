@@ -81,7 +81,7 @@ impl<T: DeserializeOwned + Send> ParsePayload for Json<T> {
     }
 }
 
-/// Validates a JSON body and deserialises it. The server has read the body into memory.
+/// Validates a JSON body and deserializes it. The server has read the body into memory.
 async fn read_typed<T: DeserializeOwned>(request: &Request, body: &mut RequestBody) -> Result<T, ApiError> {
     let internal = |source: &'static str| ApiError::new(ErrorCode::InternalError).with_source(source);
     let context = request.extensions().get::<BodyContext>();
@@ -150,7 +150,7 @@ fn malformed_body(malformed: &JsonError) -> ApiError {
     ApiError::new(code).with_message(malformed.to_string())
 }
 
-/// A serialised [`Json`], to compute an ETag from the text.
+/// A serialized [`Json`], to compute an ETag from the text.
 #[derive(Clone, Debug)]
 pub struct SerializedJson<T> {
     text: Vec<u8>,
@@ -158,7 +158,7 @@ pub struct SerializedJson<T> {
 }
 
 impl<T: Serialize> Json<T> {
-    /// Serialises the value.
+    /// Serializes the value.
     ///
     /// # Errors
     /// Fails if a map has keys that are not strings; no schema contains one.
@@ -200,7 +200,7 @@ impl<T: Send> IntoResponse for SerializedJson<T> {
     }
 }
 
-/// The reason why the body of a response could not be serialised. It is in the extensions of the response, because
+/// The reason why the body of a response could not be serialized. It is in the extensions of the response, because
 /// `IntoResponse` cannot fail; the server responds with an error instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SerializationFailure(pub String);

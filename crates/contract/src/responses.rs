@@ -84,7 +84,7 @@ pub enum SessionCreated<T: Type + Serialize + Send> {
     Created(Json<T>, #[oai(header = "Location")] HeaderText<200>, #[oai(header = "Idempotency-Replayed")] Option<bool>),
 }
 
-/// 200 with a page, or 304 if it matches `If-None-Match`. The ETag is a hash of the serialised page.
+/// 200 with a page, or 304 if it matches `If-None-Match`. The ETag is a hash of the serialized page.
 #[derive(ApiResponse, Debug)]
 pub enum PageResponse<T: Type + Send> {
     /// The page.

@@ -1,4 +1,4 @@
-//! Serialises rows as CSV (RFC 4180) and NDJSON, batch by batch.
+//! Serializes rows as CSV (RFC 4180) and NDJSON, batch by batch.
 
 use std::{borrow::Cow, io};
 
@@ -67,7 +67,7 @@ impl RowFormat {
     /// Appends rows to `text`.
     ///
     /// # Errors
-    /// Fails if a row cannot be serialised.
+    /// Fails if a row cannot be serialized.
     pub fn append<R: Row>(self, rows: &[R], mut text: Vec<u8>) -> io::Result<Vec<u8>> {
         match self {
             Self::Csv => {

@@ -199,8 +199,8 @@ impl ParseFromParameter for Id {
     }
 }
 
-/// Text to search for. The maximum length is checked against the document, which counts normalised characters; the validator
-/// of poem-openapi would count them before normalisation.
+/// Text to search for. The maximum length is checked against the document, which counts normalized characters; the validator
+/// of poem-openapi would count them before normalization.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct SearchText(pub String);

@@ -116,7 +116,7 @@ impl PrincipalRole {
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct CapturedRequest {
     pub method: String,
-    /// Path and query as received: neither decoded nor normalised.
+    /// Path and query as received: neither decoded nor normalized.
     pub target: String,
     /// Allow-listed headers in the order received. `authorization` has the original scheme and a placeholder, `x-api-key` a
     /// placeholder.

@@ -1,6 +1,6 @@
 //! OpenAPI documents for the tests of the other crates, as text, and functions to change them.
 //!
-//! `README.md` names the sources and licences of the public documents.
+//! `README.md` names the sources and licenses of the public documents.
 
 use serde_json::Value;
 

@@ -142,7 +142,7 @@ pub fn find_part(
         .map_err(|error| Error::DeserializationError(Box::new(error)))
 }
 
-/// Serialises the records of a part for [`append`].
+/// Serializes the records of a part for [`append`].
 pub fn serialize_records(records: &[ExportRecord]) -> QueryResult<String> {
     serde_json::to_string(records).map_err(|error| Error::SerializationError(Box::new(error)))
 }

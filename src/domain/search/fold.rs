@@ -17,7 +17,7 @@ pub(super) fn is_mark(character: char) -> bool {
     matches!(get_general_category(character), EnclosingMark | NonspacingMark | SpacingMark)
 }
 
-/// Folds a text cluster by cluster. A cluster is a sequence that normalisation may compose: a character with its marks, or a
+/// Folds a text cluster by cluster. A cluster is a sequence that normalization may compose: a character with its marks, or a
 /// Hangul syllable.
 pub(super) fn fold(text: &str) -> Vec<Folded> {
     let mut folded = Vec::with_capacity(text.len());

@@ -1,4 +1,4 @@
-//! Tokenisation, shared by both database engines so that they find the same documents.
+//! Tokenization, shared by both database engines so that they find the same documents.
 
 use unicode_general_category::{GeneralCategory, get_general_category};
 
@@ -20,7 +20,7 @@ pub(super) struct Tokenized {
     pub(super) tokens: Vec<Token>,
 }
 
-/// The kind of text to tokenise. In an indexed text, the last character of a run without spaces is a separate token, so that a
+/// The kind of text to tokenize. In an indexed text, the last character of a run without spaces is a separate token, so that a
 /// token starts at every character. In a query, it would be redundant.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum TextKind {

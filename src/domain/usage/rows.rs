@@ -134,7 +134,7 @@ impl UsageRow {
     /// Returns the position of this row in its report, with the number of requests as the ID.
     #[must_use]
     pub fn position(&self) -> KeysetPosition {
-        // Strings and integers can always be serialised.
+        // Strings and integers can always be serialized.
         let key = serde_json::to_string(&self.key()).unwrap_or_default();
         KeysetPosition { value: SortValue::Text(key), id: self.requests }
     }

@@ -164,7 +164,7 @@ where
     Ok(PageResponse::Ok(page, link.into(), etag.into()))
 }
 
-/// Serialises a page and computes its ETag.
+/// Serializes a page and computes its ETag.
 fn serialized<P: Serialize>(page: P) -> Result<(SerializedJson<P>, String), ProblemResponse> {
     let page = Json(page).serialize().map_err(|error| ApiError::new(ErrorCode::InternalError).with_source(error))?;
     let etag = conditions::header_value(&ETag::of_bytes(page.text()));

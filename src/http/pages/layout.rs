@@ -13,7 +13,7 @@ const LINKS: [(&str, &str); 5] = [
     ("/console", "Console"),
 ];
 
-/// Returns the beginning of `<head>`: encoding, icons, common style and colour scheme.
+/// Returns the beginning of `<head>`: encoding, icons, common style and color scheme.
 pub(super) fn head(assets: &[Asset]) -> String {
     fill(
         include_str!("assets/head.html").trim_end(),

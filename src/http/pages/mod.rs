@@ -101,7 +101,7 @@ const CSP_REFERENCE: &str = CSP_CONSOLE;
 const CSP_CONSOLE: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// For pages without scripts other than the one for the colour scheme.
+/// For pages without scripts other than the one for the color scheme.
 const CSP_TEXT: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

@@ -86,10 +86,10 @@ fn from_framework(error: poem::Error) -> ApiError {
     }
 }
 
-/// Rejects a response whose body could not be serialised.
+/// Rejects a response whose body could not be serialized.
 pub(super) fn reject_unserialised(response: Response) -> Result<Response, ApiError> {
     if let Some(SerializationFailure(reason)) = response.extensions().get() {
-        let source = format!("cannot serialise the response: {reason}");
+        let source = format!("cannot serialize the response: {reason}");
         return Err(ApiError::new(ErrorCode::InternalError).with_source(source));
     }
     Ok(response)
@@ -207,7 +207,7 @@ mod tests {
         let unserialisable = std::collections::BTreeMap::from([([1], 2)]);
         let error = reject_unserialised(contract::Json(unserialisable).into_response()).unwrap_err();
         assert_eq!(error.code, ErrorCode::InternalError);
-        assert!(causes(&error).starts_with("cannot serialise the response: "), "{}", causes(&error));
+        assert!(causes(&error).starts_with("cannot serialize the response: "), "{}", causes(&error));
         assert!(reject_unserialised(contract::Json(1).into_response()).is_ok());
     }
 

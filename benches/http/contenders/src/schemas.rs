@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::responses::Failure;
 
-/// Microseconds since 1970, serialised as RFC 3339.
+/// Microseconds since 1970, serialized as RFC 3339.
 #[derive(Clone, Copy)]
 pub(crate) struct Time(pub(crate) i64);
 

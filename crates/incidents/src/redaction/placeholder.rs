@@ -217,7 +217,7 @@ fn replace_characters(text: &[char], rng: &mut StdRng) -> Vec<char> {
     let replace = |(index, character): (usize, &char)| {
         let next = text.get(index + 1);
         // The base of a combining mark stays: another letter may not compose with the mark, which would change the length after
-        // normalisation.
+        // normalization.
         let is_base = next.is_some_and(|next| !next.is_ascii() && is_mark(*next));
         if is_base { *character } else { replace_character(*character, rng) }
     };

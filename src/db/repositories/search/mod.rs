@@ -1,7 +1,7 @@
 //! The full-text index over bucketlists and items: one document per row, written together with the row and deleted by the
 //! database.
 //!
-//! The domain tokenises texts and queries; both engines receive terms, so that no input reaches their query syntax. Each term
+//! The domain tokenizes texts and queries; both engines receive terms, so that no input reaches their query syntax. Each term
 //! starts with the ID of its owner, so that a search reads only the owner's part of the index.
 
 mod terms;

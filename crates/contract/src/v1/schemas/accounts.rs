@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::User;
 use crate::values::EmailAddress;
 
-/// A secret in a request: a password, a refresh token or a password reset token. Never logged, never normalised.
+/// A secret in a request: a password, a refresh token or a password reset token. Never logged, never normalized.
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
 pub struct Password(String);

@@ -33,7 +33,7 @@ pub struct Link {
 example! { Link { href: "/v2/bucketlists/1".into(), method: "GET".into() } }
 
 /// The links of a resource by relation, such as `self`, `collection` or `update`. Only operations that the caller may use are
-/// included. The paths are written during serialisation.
+/// included. The paths are written during serialization.
 #[derive(Clone, Copy, Debug)]
 pub enum Links {
     /// Links of a bucketlist.
@@ -189,7 +189,7 @@ struct BorrowedLink<'a> {
 impl Serialize for Links {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        // Reused, and serialised as a whole: `collect_str` would escape each part of the path separately.
+        // Reused, and serialized as a whole: `collect_str` would escape each part of the path separately.
         let mut path = String::with_capacity(MAX_USUAL_PATH);
         self.each(|name, method, href| {
             path.clear();
