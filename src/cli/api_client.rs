@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     CliError, OutputFormat,
-    migrate::{connect, migrate_up},
+    migrate::{connect, connect_for_reading, migrate_up},
 };
 use crate::{
     auth::ApiKey,
@@ -101,6 +101,9 @@ fn parse_time(text: &str) -> Result<Timestamp, String> {
 const MAX_NAME: usize = 100;
 
 pub(super) fn run(config: &Config, action: &Action, out: &mut dyn Write) -> Result<(), CliError> {
+    if let Action::List { format } = action {
+        return list(connect_for_reading(config)?.connection(), *format, out);
+    }
     let mut migrator = connect(config)?;
     migrate_up(config, &mut migrator)?;
     let c = migrator.connection();

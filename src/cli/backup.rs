@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{CliError, database_lock::lock_for_restore, prepare_directories};
+use super::{CliError, database_lock::lock_for_restore, interruption::exit_without_partial_files, prepare_directories};
 use crate::{
     config::Config,
     db::{
@@ -19,7 +19,9 @@ use crate::{
 const USE_PG_DUMP: &str = "use pg_dump and pg_restore, see docs/backup.md";
 
 pub(super) fn back_up(config: &Config, file: &Path, out: &mut dyn Write) -> Result<(), CliError> {
-    let summary = backup::back_up(sqlite_path(config, "backup")?, file).map_err(describe)?;
+    let database = sqlite_path(config, "backup")?;
+    exit_without_partial_files()?;
+    let summary = backup::back_up(database, file).map_err(describe)?;
     writeln!(out, "Wrote {} ({}).", file.display(), contents(&summary))?;
     Ok(())
 }
@@ -29,6 +31,7 @@ pub(super) fn restore(config: &Config, file: &Path, out: &mut dyn Write) -> Resu
     prepare_directories(config)?;
     // Held until the end, so that no server starts in between. Locking would create a missing database.
     let _lock = if database.exists() { lock_for_restore(config)? } else { Vec::new() };
+    exit_without_partial_files()?;
     let restored = backup::restore(database, file, &SystemClock.now().compact_utc()).map_err(describe)?;
     writeln!(out, "Restored {} from {} ({}).", database.display(), file.display(), contents(&restored.summary))?;
     if let Some(replaced) = &restored.replaced {

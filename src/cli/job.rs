@@ -3,13 +3,13 @@
 use std::io::Write;
 
 use chrono::{DateTime, SecondsFormat};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum, builder::PossibleValuesParser};
 use diesel::Connection;
 use serde_json::{Value, json};
 
 use super::{
     CliError, OutputFormat,
-    migrate::{connect, migrate_up},
+    migrate::{connect, connect_for_reading, migrate_up},
 };
 use crate::{
     config::Config,
@@ -28,6 +28,7 @@ pub(super) enum Action {
     /// Show a job. Private arguments are masked.
     Show {
         /// ID of the job.
+        #[arg(value_parser = clap::value_parser!(i64).range(1..))]
         id: i64,
         /// Output format.
         #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
@@ -36,16 +37,19 @@ pub(super) enum Action {
     /// Run a queued, dead or cancelled job now.
     Retry {
         /// ID of the job.
+        #[arg(value_parser = clap::value_parser!(i64).range(1..))]
         id: i64,
     },
     /// Cancel a queued or running job.
     Cancel {
         /// ID of the job.
+        #[arg(value_parser = clap::value_parser!(i64).range(1..))]
         id: i64,
     },
     /// Delete a job that is not running.
     Delete {
         /// ID of the job.
+        #[arg(value_parser = clap::value_parser!(i64).range(1..))]
         id: i64,
     },
     /// List recurring tasks with their last and next run.
@@ -62,7 +66,7 @@ pub(super) struct List {
     #[arg(long, value_enum)]
     state: Option<StateArgument>,
     /// List only jobs of this kind, such as export.
-    #[arg(long)]
+    #[arg(long, value_parser = PossibleValuesParser::new(jobs::KINDS.iter().map(|kind| kind.name)))]
     kind: Option<String>,
     /// Maximum number of jobs.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=10_000))]
@@ -100,8 +104,14 @@ impl From<StateArgument> for JobState {
 }
 
 pub(super) fn run(config: &Config, action: &Action, now: Timestamp, out: &mut dyn Write) -> Result<(), CliError> {
-    let mut migrator = connect(config)?;
-    migrate_up(config, &mut migrator)?;
+    let mut migrator = match action {
+        Action::List(_) | Action::Show { .. } | Action::Schedules { .. } => connect_for_reading(config)?,
+        Action::Retry { .. } | Action::Cancel { .. } | Action::Delete { .. } => {
+            let mut migrator = connect(config)?;
+            migrate_up(config, &mut migrator)?;
+            migrator
+        }
+    };
     let c = migrator.connection();
     let origin = AuditOrigin::default();
     match action {
@@ -189,7 +199,7 @@ fn schedules(c: &mut DbConnection, format: OutputFormat, out: &mut dyn Write) ->
         return print_json(&found.iter().map(schedule_json).collect::<Vec<_>>().into(), out);
     }
     if found.is_empty() {
-        writeln!(out, "No schedules. A server or a worker creates them when it starts.")?;
+        writeln!(out, "No schedules. A server or a worker inserts them when it starts.")?;
         return Ok(());
     }
     writeln!(

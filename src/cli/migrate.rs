@@ -74,7 +74,7 @@ pub(super) fn run(config: &Config, action: Action, out: &mut dyn Write) -> Resul
 fn print_status(config: &Config, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     let read = {
         let config = config.clone();
-        move || Ok::<_, CliError>(connect(&config)?.status()?)
+        move || Ok::<_, CliError>(connect_to_existing(&config)?.status()?)
     };
     let no_response = || CliError::with_help(MigrationError::NoResponse(RESPONSE_TIMEOUT).to_string(), START_POSTGRES);
     let status = run_within(RESPONSE_TIMEOUT, read).ok_or_else(no_response)??;
@@ -107,10 +107,15 @@ pub(super) fn migrate_up(config: &Config, migrator: &mut Migrator) -> Result<Vec
 pub(super) fn ensure_writable(config: &Config, migrator: &mut Migrator) -> Result<(), CliError> {
     let Err(error) = migrator.check_writable() else { return Ok(()) };
     Err(match &config.database.target {
-        Target::Sqlite(path) => CliError::with_help(
-            format!("cannot write to database {}: {error}", path.display()),
-            "make the file and its folder writable, or set DATABASE_URL to another file",
-        ),
+        Target::Sqlite(path) => {
+            let error = error.to_string();
+            let help = if is_disk_full(&error) {
+                FREE_SPACE
+            } else {
+                "make the file and its folder writable, or set DATABASE_URL to another file"
+            };
+            CliError::with_help(format!("cannot write to database {}: {error}", path.display()), help)
+        }
         Target::Postgres(_) => CliError::with_help(
             format!("cannot write to the database: {error}"),
             "set DATABASE_URL to the primary server",
@@ -127,14 +132,60 @@ pub(super) const START_POSTGRES: &str = "start the PostgreSQL server, or correct
 /// Opens a connection for migrations and seeding.
 pub(super) fn connect(config: &Config) -> Result<Migrator, CliError> {
     prepare_directories(config)?;
-    Migrator::connect(&config.database).map_err(|error| match (&config.database.target, error) {
-        (Target::Sqlite(path), MigrationError::Connect(reason)) => CliError::with_help(
-            format!("cannot open database {}: {reason}", path.display()),
-            "set DATABASE_URL to an SQLite database or to a new file",
-        ),
+    Migrator::connect(&config.database).map_err(|error| connection_error(&config.database.target, error))
+}
+
+/// Opens a connection for a command that only reads. Does not create a missing SQLite database, and does not migrate: the database must
+/// have the schema of this release or a compatible one.
+pub(super) fn connect_for_reading(config: &Config) -> Result<Migrator, CliError> {
+    let mut migrator = connect_to_existing(config)?;
+    let status = migrator.status()?;
+    if let Some(version) = status.required {
+        return Err(MigrationError::Newer(version).into());
+    }
+    match status.pending.len() {
+        0 => Ok(migrator),
+        1 => Err(CliError::with_help("1 migration is pending", "run `bucketlist migrate up`")),
+        count => Err(CliError::with_help(format!("{count} migrations are pending"), "run `bucketlist migrate up`")),
+    }
+}
+
+/// Opens a connection for reading, whatever the schema.
+fn connect_to_existing(config: &Config) -> Result<Migrator, CliError> {
+    Migrator::connect_for_reading(&config.database).map_err(|error| connection_error(&config.database.target, error))
+}
+
+fn connection_error(target: &Target, error: MigrationError) -> CliError {
+    match (target, error) {
+        (Target::Sqlite(path), MigrationError::Connect(reason)) => {
+            let message = format!("cannot open database {}: {reason}", path.display());
+            CliError::with_help(message, connection_help(target, &MigrationError::Connect(reason)))
+        }
         (_, error @ (MigrationError::Connect(_) | MigrationError::NoResponse(_))) => {
             CliError::with_help(error.to_string(), START_POSTGRES)
         }
         (_, error) => error.into(),
-    })
+    }
 }
+
+/// Returns how to fix an error of a connection.
+pub(super) fn connection_help(target: &Target, error: &MigrationError) -> &'static str {
+    let text = error.to_string();
+    match target {
+        Target::Postgres(_) => START_POSTGRES,
+        Target::Sqlite(_) if is_disk_full(&text) => FREE_SPACE,
+        // Of the index of the log, which is created in the directory.
+        Target::Sqlite(_) if text.contains("disk I/O error") => {
+            "check the free space and the health of the disk, and that the directory is writable"
+        }
+        Target::Sqlite(_) if text.contains("readonly") => "make the file and its directory writable",
+        Target::Sqlite(_) => "set DATABASE_URL to an SQLite database or to a new file",
+    }
+}
+
+fn is_disk_full(error: &str) -> bool {
+    error.contains("disk is full")
+}
+
+/// Help for a full disk.
+pub(super) const FREE_SPACE: &str = "free space on the disk, or set DATABASE_URL to a file on another disk";

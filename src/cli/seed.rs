@@ -24,13 +24,13 @@ pub(super) struct Arguments {
     #[arg(long)]
     dummy: bool,
     /// Number of users.
-    #[arg(long, default_value_t = 10, requires = "dummy")]
+    #[arg(long, default_value_t = 10, requires = "dummy", value_parser = clap::value_parser!(u64).range(..=1_000_000))]
     users: u64,
     /// Number of bucketlists per user.
-    #[arg(long, default_value_t = 10, requires = "dummy")]
+    #[arg(long, default_value_t = 10, requires = "dummy", value_parser = clap::value_parser!(u64).range(..=1_000_000))]
     lists: u64,
     /// Number of items per bucketlist.
-    #[arg(long, default_value_t = 10, requires = "dummy")]
+    #[arg(long, default_value_t = 10, requires = "dummy", value_parser = clap::value_parser!(u64).range(..=1_000_000))]
     items: u64,
     /// Seed of the random number generator.
     #[arg(long, default_value_t = 1, requires = "dummy")]

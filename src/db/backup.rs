@@ -3,79 +3,27 @@
 //! A backup is complete or absent: it is written under another name in the same directory, verified and synchronized before it gets its
 //! name. `VACUUM INTO` reads one state of the database, while a server reads and writes it.
 
+mod error;
+mod inspection;
+mod partial_file;
+
 use std::{
     ffi::OsString,
-    fs::{self, File, OpenOptions},
-    io::{self, Read},
+    fs, io,
     path::{Path, PathBuf},
 };
 
-use diesel::{Connection, SqliteConnection, connection::SimpleConnection, prelude::*, sql_query, sql_types::Text};
+use diesel::{RunQueryDsl, connection::SimpleConnection, sql_query, sql_types::Text};
 
-use super::{DbConnection, migrations};
+pub use error::BackupError;
+pub use inspection::{BackupSummary, inspect, inspect_for_restore};
+use partial_file::PartialFile;
+pub use partial_file::{delete_abandoned_files, discard_partial_files};
 
-/// The first bytes of every SQLite database.
-const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+use super::read_only::open_for_reading;
 
-/// A backup or a restoration failed. Nothing was changed.
-#[derive(Debug, thiserror::Error)]
-pub enum BackupError {
-    #[error("{} does not exist", .0.display())]
-    Missing(PathBuf),
-    #[error("{} already exists", .0.display())]
-    AlreadyExists(PathBuf),
-    #[error("the path {} is not valid UTF-8", .0.display())]
-    InvalidPath(PathBuf),
-    #[error("cannot {action} {}: {source}", .path.display())]
-    File { action: &'static str, path: PathBuf, source: io::Error },
-    /// For example because the disk is full.
-    #[error("cannot copy {} to {}: {reason}", .database.display(), .file.display())]
-    Copy { database: PathBuf, file: PathBuf, reason: String },
-    #[error("{} is not an SQLite database", .0.display())]
-    NotDatabase(PathBuf),
-    #[error("{} is damaged: {reason}", .path.display())]
-    Damaged { path: PathBuf, reason: String },
-    /// It contains no migrations.
-    #[error("{} is not a database of this server", .0.display())]
-    Foreign(PathBuf),
-    #[error("{} has migration {version}, which this version does not know", .path.display())]
-    Newer { path: PathBuf, version: String },
-    /// The file was copied without the log that contains its latest changes.
-    #[error("{} has a write-ahead log: it is a copy of a database in use, not a backup", .0.display())]
-    HasLog(PathBuf),
-}
-
-impl BackupError {
-    /// Returns how to fix the error, if known.
-    #[must_use]
-    pub fn help(&self) -> Option<&'static str> {
-        Some(match self {
-            Self::AlreadyExists(_) => "choose another file name, or delete the file",
-            Self::Copy { .. } => "check the free space and the permissions of the directory",
-            Self::Newer { .. } => "restore it with the version that created it, or a later one",
-            Self::HasLog(_) | Self::Damaged { .. } | Self::NotDatabase(_) | Self::Foreign(_) => {
-                "choose a file that `bucketlist backup` has written"
-            }
-            _ => return None,
-        })
-    }
-
-    fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::File { action, path, source }
-    }
-}
-
-/// The contents of a verified backup.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BackupSummary {
-    /// Size of the file in bytes.
-    pub bytes: u64,
-    /// Applied migrations.
-    pub migrations: usize,
-    /// Migrations of this release that are not applied.
-    pub pending: usize,
-}
+/// Maximum number of symbolic links between a path and its file.
+const MAX_LINKS: usize = 40;
 
 /// The result of a restoration.
 #[derive(Clone, Debug)]
@@ -85,49 +33,20 @@ pub struct Restored {
     pub replaced: Option<PathBuf>,
 }
 
-/// A file that is deleted unless it is published.
-struct PartialFile(PathBuf);
-
-impl Drop for PartialFile {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
-impl PartialFile {
-    /// Creates an empty file next to `path` that only this user can read.
-    fn create(path: &Path) -> Result<Self, BackupError> {
-        let partial = with_suffix(path, &format!(".{}.partial", std::process::id()));
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(&partial).map_err(BackupError::file("create", &partial))?;
-        Ok(Self(partial))
-    }
-
-    /// Renames the file after its contents are on the disk.
-    fn publish(self, path: &Path) -> Result<(), BackupError> {
-        let sync = File::open(&self.0).and_then(|file| file.sync_all());
-        sync.map_err(BackupError::file("write", &self.0))?;
-        fs::rename(&self.0, path).map_err(BackupError::file("create", path))?;
-        sync_directory(path)
-    }
-}
-
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name: OsString = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
-/// Makes the names in the directory of `path` durable.
-fn sync_directory(path: &Path) -> Result<(), BackupError> {
-    let directory = match path.parent() {
-        Some(directory) if !directory.as_os_str().is_empty() => directory,
-        _ => Path::new("."),
-    };
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(BackupError::file("write", directory))
+/// Returns the path to which symbolic links lead, also if there is no file yet.
+fn resolve_links(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        let Ok(target) = fs::read_link(&path) else { break };
+        path = path.parent().map_or_else(|| target.clone(), |directory| directory.join(&target));
+    }
+    path
 }
 
 /// Writes a copy of `database` to `file` and verifies it.
@@ -142,81 +61,23 @@ pub fn back_up(database: &Path, file: &Path) -> Result<BackupSummary, BackupErro
     if file.exists() {
         return Err(BackupError::AlreadyExists(file.to_owned()));
     }
-    let partial = PartialFile::create(file)?;
-    let target = partial.0.to_str().ok_or_else(|| BackupError::InvalidPath(file.to_owned()))?;
-    copy(database, target).map_err(|reason| BackupError::Copy {
+    let target = resolve_links(file);
+    let partial = PartialFile::create(&target)?;
+    let partial_name = partial.path.to_str().ok_or_else(|| BackupError::InvalidPath(file.to_owned()))?;
+    copy(database, partial_name).map_err(|reason| BackupError::Copy {
         database: database.to_owned(),
         file: file.to_owned(),
         reason,
     })?;
-    let summary = inspect(&partial.0).map_err(|error| error.at(file))?;
-    partial.publish(file)?;
+    let summary = inspect(&partial.path).map_err(|error| error.at(file))?;
+    partial.publish(&target)?;
     Ok(summary)
 }
 
 fn copy(database: &Path, target: &str) -> Result<(), String> {
-    let mut connection = open(database).map_err(|error| error.to_string())?;
+    let mut connection = open_for_reading(database).map_err(|error| error.to_string())?;
     let copied = sql_query("VACUUM INTO ?").bind::<Text, _>(target).execute(&mut connection);
     copied.map(drop).map_err(|error| error.to_string())
-}
-
-fn open(path: &Path) -> Result<SqliteConnection, Box<dyn std::error::Error>> {
-    let mut connection = SqliteConnection::establish(&path.to_string_lossy())?;
-    connection.batch_execute("PRAGMA busy_timeout = 5000")?;
-    Ok(connection)
-}
-
-impl BackupError {
-    /// Replaces the path of a partial file by the name that the user has chosen.
-    fn at(self, file: &Path) -> Self {
-        let path = file.to_owned();
-        match self {
-            Self::NotDatabase(_) => Self::NotDatabase(path),
-            Self::Damaged { reason, .. } => Self::Damaged { path, reason },
-            Self::Foreign(_) => Self::Foreign(path),
-            Self::Newer { version, .. } => Self::Newer { path, version },
-            error => error,
-        }
-    }
-}
-
-#[derive(QueryableByName)]
-struct Check {
-    #[diesel(sql_type = Text)]
-    integrity_check: String,
-}
-
-/// Verifies that a file is an intact database of this release or an earlier one.
-///
-/// # Errors
-/// [`BackupError`].
-pub fn inspect(path: &Path) -> Result<BackupSummary, BackupError> {
-    let mut header = [0; MAGIC.len()];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
-    match read {
-        Ok(()) if header == *MAGIC => {}
-        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
-            return Err(BackupError::file("read", path)(error));
-        }
-        _ => return Err(BackupError::NotDatabase(path.to_owned())),
-    }
-    let damaged = |reason: String| BackupError::Damaged { path: path.to_owned(), reason };
-    let mut connection = open(path).map_err(|error| damaged(error.to_string()))?;
-    let checks: QueryResult<Vec<Check>> = sql_query("PRAGMA integrity_check(1)").load(&mut connection);
-    match checks.map_err(|error| damaged(error.to_string()))?.as_slice() {
-        [check] if check.integrity_check == "ok" => {}
-        checks => return Err(damaged(checks.iter().map(|check| check.integrity_check.as_str()).collect())),
-    }
-    let status =
-        migrations::status(&mut DbConnection::Sqlite(connection)).map_err(|error| damaged(error.to_string()))?;
-    if let Some(version) = status.unknown.into_iter().next_back() {
-        return Err(BackupError::Newer { path: path.to_owned(), version });
-    }
-    if status.applied.is_empty() {
-        return Err(BackupError::Foreign(path.to_owned()));
-    }
-    let bytes = fs::metadata(path).map_err(BackupError::file("read", path))?.len();
-    Ok(BackupSummary { bytes, migrations: status.applied.len(), pending: status.pending.len() })
 }
 
 /// Replaces `database` by a copy of `file`, after verifying it. The previous database is retained as
@@ -225,24 +86,42 @@ pub fn inspect(path: &Path) -> Result<BackupSummary, BackupError> {
 /// # Errors
 /// [`BackupError`]; `database` is unchanged then.
 pub fn restore(database: &Path, file: &Path, stamp: &str) -> Result<Restored, BackupError> {
-    if !file.exists() {
-        return Err(BackupError::Missing(file.to_owned()));
+    match fs::metadata(file) {
+        Ok(metadata) if metadata.is_file() => {}
+        Ok(_) => return Err(BackupError::NotFile(file.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(BackupError::Missing(file.to_owned())),
+        Err(error) => return Err(BackupError::file("read", file)(error)),
     }
     let log = with_suffix(file, "-wal");
     if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
         return Err(BackupError::HasLog(file.to_owned()));
     }
-    let partial = PartialFile::create(database)?;
-    fs::copy(file, &partial.0).map_err(|error| BackupError::Copy {
+    let database = &resolve_links(database);
+    let mut partial = PartialFile::create(database)?;
+    partial.copy_from(file).map_err(|error| BackupError::Copy {
         database: file.to_owned(),
-        file: database.to_owned(),
+        file: database.clone(),
         reason: error.to_string(),
     })?;
-    let summary = inspect(&partial.0).map_err(|error| error.at(file))?;
+    let summary = inspect_for_restore(&partial.path).map_err(|error| error.at(file))?;
+    keep_owner(database, &partial.path);
     let replaced = retain(database, stamp)?;
-    partial.publish(database)?;
+    partial.replace(database)?;
     Ok(Restored { summary, replaced })
 }
+
+/// Gives a file the owner of the current database, so that its server can open it if root restores it.
+#[cfg(unix)]
+fn keep_owner(database: &Path, file: &Path) {
+    use std::os::unix::fs::{MetadataExt, chown};
+    if let Ok(owner) = fs::metadata(database) {
+        // Only root may change the owner; anyone else already is the owner.
+        let _ = chown(file, Some(owner.uid()), Some(owner.gid()));
+    }
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_: &Path, _: &Path) {}
 
 /// Gives the current database a second name. It keeps its first one until the new database takes it, so that there is a database
 /// at every moment.
@@ -251,7 +130,7 @@ fn retain(database: &Path, stamp: &str) -> Result<Option<PathBuf>, BackupError> 
         return Ok(None);
     }
     // Moves the log into the database, if it is intact.
-    if let Ok(mut connection) = open(database) {
+    if let Ok(mut connection) = open_for_reading(database) {
         let _ = connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)");
     }
     let name = |number: u32| match number {

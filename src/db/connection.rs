@@ -265,7 +265,7 @@ fn open_sqlite(path: &Path) -> Result<SqliteConnection, ConnectionError> {
     }
 }
 
-fn is_locked(error: &ConnectionError) -> bool {
+pub(super) fn is_locked(error: &ConnectionError) -> bool {
     error.to_string().contains("database is locked")
 }
 

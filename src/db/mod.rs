@@ -23,6 +23,7 @@ mod observer;
 mod pooler;
 mod postgres;
 mod postgres_url;
+mod read_only;
 mod reopening;
 mod replicas;
 pub mod repositories;

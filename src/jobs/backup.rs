@@ -53,6 +53,8 @@ impl Recurring for RecurringBackup {
 fn back_up(schedule: &BackupSchedule, now: Timestamp) -> Result<PathBuf, BackupError> {
     let unreadable = |source| BackupError::File { action: "read", path: schedule.directory.clone(), source };
     fs::create_dir_all(&schedule.directory).map_err(unreadable)?;
+    // Of a server that was killed.
+    backup::delete_abandoned_files(&schedule.directory, PREFIX);
     let file = schedule.directory.join(name(now));
     backup::back_up(&schedule.database, &file)?;
     // Only after a success, so that failures do not use up the backups.

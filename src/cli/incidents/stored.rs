@@ -8,7 +8,7 @@ use clap::Args;
 use super::message;
 use crate::{
     capture::RecordCipher,
-    cli::{CliError, OutputFormat, migrate::connect},
+    cli::{CliError, OutputFormat, migrate::connect_for_reading},
     config::Config,
     db::{DbConnection, migrations::Migrator, repositories::incidents},
     domain::{
@@ -42,7 +42,7 @@ pub(super) fn list(
     format: OutputFormat,
     out: &mut dyn Write,
 ) -> Result<(), CliError> {
-    let mut migrator = connect(config)?;
+    let mut migrator = connect_for_reading(config)?;
     let filter = IncidentFilter {
         operation: options.operation.clone(),
         code: options.code.clone(),
@@ -105,7 +105,7 @@ pub(super) struct UnresolvedBatches {
 
 impl UnresolvedBatches {
     pub(super) fn new(config: &Config) -> Result<Self, CliError> {
-        let (mut migrator, started_at) = (connect(config)?, SystemClock.now());
+        let (mut migrator, started_at) = (connect_for_reading(config)?, SystemClock.now());
         let filter =
             IncidentFilter { resolved: Some(false), received_until: Some(started_at), ..IncidentFilter::default() };
         let total = incidents::count(migrator.connection(), &filter, started_at)?;
@@ -131,7 +131,7 @@ impl UnresolvedBatches {
 }
 
 fn find_record(config: &Config, id: &str) -> Result<(Incident, IncidentRecord), CliError> {
-    let mut migrator = connect(config)?;
+    let mut migrator = connect_for_reading(config)?;
     let found = find(migrator.connection(), id, SystemClock.now())?;
     let (incident, stored) = found.ok_or_else(|| {
         CliError::with_help(

@@ -9,7 +9,7 @@ use super::compare::{FAILED, changes, is_breaking};
 use crate::{
     cli::{
         CliError,
-        migrate::connect,
+        migrate::connect_for_reading,
         usage::{count, label, period_filter, rfc3339},
     },
     config::Config,
@@ -50,7 +50,7 @@ impl DocumentUsage {
         let LastDays { now, days } = period;
         let groups = [UsageGroup::Operation, UsageGroup::Consumer];
         let filter = UsageFilter { version: version(document), ..period_filter(now, days, &groups) };
-        let rows = usage::list_most_used(connect(config)?.connection(), &filter, &[], MAX_ROWS)?;
+        let rows = usage::list_most_used(connect_for_reading(config)?.connection(), &filter, &[], MAX_ROWS)?;
         Ok(Self { operations: operations(document), rows, days })
     }
 

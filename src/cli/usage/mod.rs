@@ -7,7 +7,7 @@ use std::io::Write;
 use chrono::{DateTime, SecondsFormat};
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{CliError, OutputFormat, migrate::connect};
+use super::{CliError, OutputFormat, migrate::connect_for_reading};
 use crate::{
     config::Config,
     db::{DbConnection, repositories::usage},
@@ -71,7 +71,7 @@ pub(super) struct Period {
 }
 
 pub(super) fn run(config: &Config, action: &Action, now: Timestamp, out: &mut dyn Write) -> Result<(), CliError> {
-    let mut migrator = connect(config)?;
+    let mut migrator = connect_for_reading(config)?;
     let c = migrator.connection();
     match action {
         Action::Top { by, period, limit, format } => {

@@ -103,17 +103,24 @@ pub fn register(c: &mut DbConnection, name: &'static str, interval: Duration, no
                 .execute(c)
                 .map(drop)
         }
-        None => insert(c, name, interval_micros, now),
+        None => insert(c, name, interval, now),
     }
 }
 
-fn insert(c: &mut DbConnection, name: &'static str, interval_micros: i64, now: Timestamp) -> QueryResult<()> {
+/// Returns whether all of these tasks have a schedule.
+pub fn has_all(c: &mut DbConnection, names: &[&str]) -> QueryResult<bool> {
+    let existing: i64 =
+        job_schedules::table.filter(job_schedules::name.eq_any(names.to_vec())).count().get_result(c)?;
+    Ok(usize::try_from(existing) == Ok(names.len()))
+}
+
+/// Inserts a schedule whose first run is due at `now`, unless there is one.
+pub fn insert(c: &mut DbConnection, name: &str, interval: Duration, now: Timestamp) -> QueryResult<()> {
     let row = (
         job_schedules::name.eq(name),
-        job_schedules::interval_micros.eq(interval_micros),
+        job_schedules::interval_micros.eq(micros(interval)),
         job_schedules::next_run_at.eq(now.micros()),
     );
-    // Another server may have inserted it.
     match c {
         DbConnection::Sqlite(c) => {
             diesel::insert_into(job_schedules::table).values(row).on_conflict_do_nothing().execute(c).map(drop)
