@@ -7,6 +7,7 @@ mod database;
 mod deprecations;
 pub mod env_file;
 mod keys;
+mod mail;
 mod parse;
 mod public_url;
 mod redis;
@@ -288,7 +289,7 @@ impl Config {
             audit_retention: read.duration("AUDIT_RETENTION"),
             usage_retention: read.duration("USAGE_RETENTION"),
             smtp_url: read.smtp_url("SMTP_URL"),
-            mail_from: read.text("MAIL_FROM"),
+            mail_from: read.sender("MAIL_FROM"),
             has_profiles: read.switch("PROFILING"),
             traces: read.traces(),
             account_notices: read.switch("ACCOUNT_NOTICES"),

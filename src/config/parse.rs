@@ -104,8 +104,10 @@ impl<'a> Reader<'a> {
 
     /// Like [`Self::duration_or_zero`], but other durations are at least `min`.
     pub(super) fn interval_or_zero(&mut self, name: &'static str, min: Duration) -> Duration {
+        let invalid = self.invalid.len();
         let interval = self.duration_or_zero(name);
-        if !interval.is_zero() && interval < min {
+        // Only the first error of a value is reported.
+        if self.invalid.len() == invalid && !interval.is_zero() && interval < min {
             let (text, seconds) = (self.text(name), min.as_secs());
             self.invalid(
                 name,
@@ -193,16 +195,6 @@ impl<'a> Reader<'a> {
         let local = if environment.is_exposed() { "" } else { ", or an http: URL of localhost" };
         self.invalid(name, format!("`{text}` is not an https: URL{local}"));
         None
-    }
-
-    pub(super) fn smtp_url(&mut self, name: &'static str) -> Option<SecretString> {
-        let text = self.given(name)?;
-        let ok = url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "smtp" | "smtps") && url.has_host());
-        if !ok {
-            self.invalid(name, "must have the form smtp://USER:PASSWORD@HOST:PORT or smtps://…");
-            return None;
-        }
-        Some(text.to_owned().into())
     }
 
     pub(super) fn secret(&mut self, name: &'static str, environment: Environment) -> Option<SecretString> {

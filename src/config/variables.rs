@@ -95,7 +95,7 @@ const SERVER: &[Variable] = &[
     variable(
         "METRICS_ADDR",
         "",
-        "Address and port that serves /metrics over plain HTTP, for Prometheus. Must not be public. If empty, none.",
+        "Address and port that serves /metrics over plain HTTP, for Prometheus. Must not be public. A worker beside a server needs another one. If empty, none.",
         "an IP address and a port",
         "127.0.0.1:9100",
     ),

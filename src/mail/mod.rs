@@ -1,6 +1,7 @@
 //! Sends mail by SMTP, or writes it to files if no server is configured. Messages contain tokens and are never logged.
 
 mod file;
+pub mod settings;
 mod smtp;
 pub mod templates;
 mod traced;

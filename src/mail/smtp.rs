@@ -12,7 +12,10 @@ use lettre::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Mail, MailError, Mailer, SendFuture};
+use super::{
+    Mail, MailError, Mailer, SendFuture,
+    settings::{check_smtp_url, parse_sender},
+};
 
 /// Maximum time to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -32,12 +35,14 @@ impl SmtpMailer {
     /// # Errors
     /// Fails if the URL or the sender is invalid.
     pub fn new(url: &SecretString, from: &str) -> Result<Self, MailError> {
+        let invalid = |name: &str, problem: &str| MailError::Failed(format!("{name} {problem}"));
+        check_smtp_url(url.expose_secret()).map_err(|problem| invalid("SMTP_URL", &problem))?;
         let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose_secret())
-            .map_err(|_| MailError::Failed("invalid SMTP_URL".to_owned()))?
+            .map_err(|_| invalid("SMTP_URL", "is invalid"))?
             .timeout(Some(CONNECT_TIMEOUT))
             .build();
-        let invalid = |_| MailError::Failed("invalid MAIL_FROM; the format is Name <a@b.c>".to_owned());
-        Ok(Self { transport, from: from.parse().map_err(invalid)? })
+        let from = parse_sender(from).map_err(|problem| invalid("MAIL_FROM", problem))?;
+        Ok(Self { transport, from })
     }
 
     /// Connects, negotiates TLS, authenticates and quits, as far as the URL requires.
@@ -73,6 +78,10 @@ impl Mailer for SmtpMailer {
             let message = self.message(mail)?;
             match tokio::time::timeout(SEND_TIMEOUT, self.transport.send(message)).await {
                 Ok(Ok(_)) => Ok(()),
+                Ok(Err(error)) if needs_smtputf8(mail, &error) => Err(MailError::Rejected(
+                    "the recipient address has non-ASCII characters before the @, which the mail server does not support (SMTPUTF8)"
+                        .to_owned(),
+                )),
                 Ok(Err(error)) if is_rejection(&error) => Err(MailError::Rejected(describe(&error))),
                 Ok(Err(error)) => Err(MailError::Failed(describe(&error))),
                 Err(_) => Err(no_response(SEND_TIMEOUT)),
@@ -110,6 +119,14 @@ fn is_rejection(error: &Error) -> bool {
     let code = error.status().map_or(0, u16::from);
     let is_policy = enhanced_code(error).is_some_and(|code| code.starts_with("5.7."));
     matches!(code, 550 | 551 | 552 | 553 | 556) && !is_policy
+}
+
+/// Returns whether the mail server cannot deliver to the recipient, because it does not support SMTPUTF8. The domain of the address is
+/// in Punycode, so that only its local part can require that. A sender that requires it concerns the configuration.
+fn needs_smtputf8(mail: &Mail, error: &Error) -> bool {
+    !mail.to.is_ascii()
+        && error.is_client()
+        && error.source().is_some_and(|cause| cause.to_string().contains("SMTPUTF8"))
 }
 
 /// Returns the enhanced status code (RFC 3463) at the start of the server's response: `5.1.1`.

@@ -30,7 +30,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("samples", &[]),
     ("db", &["domain", "metrics", "traces"]),
     ("redis", &["domain", "metrics"]),
-    ("config", &["db", "domain", "capture", "redis", "traces"]),
+    ("config", &["db", "domain", "capture", "mail", "redis", "traces"]),
     ("usage", &["db", "domain"]),
     ("limits", &["config", "domain", "metrics", "redis"]),
     ("auth", &["config", "db", "domain", "redis", "traces"]),

@@ -9,7 +9,7 @@ pub(super) const MAIL: &[Variable] = &[
     secret(
         "SMTP_URL",
         "Mail server with its credentials. If empty, mail is written to files in DATA_DIR/mail.",
-        "an smtp:// or smtps:// URL",
+        "an smtp:// or smtps:// URL; smtp:// with ?tls=required or ?tls=opportunistic uses STARTTLS",
         "smtps://user:password@mail.example.com",
     ),
     variable(
