@@ -19,7 +19,7 @@ use super::{
     CliError, OutputFormat, Settings,
     error::io_reason,
     listen,
-    migrate::{RESPONSE_TIMEOUT, ensure_writable},
+    migrate::{RESPONSE_TIMEOUT, connection_help, ensure_writable},
 };
 use crate::{
     build_info,
@@ -130,6 +130,10 @@ fn check_variables(source: &Settings, checks: &mut Checks) {
     for (name, known) in config::misspelled(&source.variables) {
         checks.add("unknown variable", Warn, format!("{name} is ignored; did you mean {known}?"));
     }
+    for (name, file) in source.duplicates() {
+        let detail = format!("{name} is set more than once in {}; the last value applies", file.display());
+        checks.add("duplicate variable", Warn, detail);
+    }
 }
 
 fn check_all(config: &Config, checks: &mut Checks) {
@@ -186,7 +190,7 @@ fn check_connection(config: &Config, checks: &mut Checks) {
     let mut migrator = match Migrator::connect(&config.database) {
         Ok(migrator) => migrator,
         Err(error) => {
-            let help = error.help().unwrap_or_else(|| "start it, or correct DATABASE_URL".to_owned());
+            let help = error.help().unwrap_or_else(|| connection_help(&config.database.target, &error).to_owned());
             return checks.add("database", Fail, format!("{engine}: {error}; {help}"));
         }
     };

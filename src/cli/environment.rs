@@ -1,6 +1,7 @@
 //! Prepares the configuration, the directories and the secret for a command.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::Write,
     path::{Path, PathBuf},
@@ -25,6 +26,8 @@ pub struct Settings {
     pub(super) variables: Variables,
     /// The file that was read, if there is one.
     pub(super) file: Option<PathBuf>,
+    /// Names of variables that the file sets more than once.
+    duplicates: BTreeSet<String>,
     /// The value of `--env-file`.
     env_file: Option<PathBuf>,
 }
@@ -41,14 +44,14 @@ impl Settings {
             }
             error => CliError::EnvFile(error),
         })?;
-        let (file, mut variables) = match read {
-            Some(EnvFile { path, variables }) => (Some(path), variables),
-            None => (None, Variables::new()),
+        let (file, mut variables, duplicates) = match read {
+            Some(EnvFile { path, variables, duplicates }) => (Some(path), variables, duplicates),
+            None => (None, Variables::new(), BTreeSet::new()),
         };
         variables.extend(
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
         );
-        Ok(Self { variables, file, env_file: env_file.map(Path::to_owned) })
+        Ok(Self { variables, file, duplicates, env_file: env_file.map(Path::to_owned) })
     }
 
     /// Reads the file and the environment again.
@@ -74,6 +77,27 @@ impl Settings {
         }
         for (name, known) in config::misspelled(&self.variables) {
             tracing::warn!(variable = name, similar = known, "unknown variable ignored; it may be misspelled");
+        }
+        for (name, file) in self.duplicates() {
+            tracing::warn!(variable = name, file = %file.display(), "variable set more than once; the last value applies");
+        }
+    }
+
+    /// Returns the variables that the file sets more than once, with the file.
+    pub(super) fn duplicates(&self) -> impl Iterator<Item = (&str, &Path)> {
+        self.file.iter().flat_map(|file| self.duplicates.iter().map(move |name| (name.as_str(), file.as_path())))
+    }
+
+    /// Writes to standard error what [`Self::log`] logs, for commands without a log.
+    pub(super) fn print_warnings(&self) {
+        // There is nowhere else to report that standard error is closed.
+        let mut out = std::io::stderr().lock();
+        for (name, known) in config::misspelled(&self.variables) {
+            let _ = writeln!(out, "warning: unknown variable {name} is ignored; did you mean {known}?");
+        }
+        for (name, file) in self.duplicates() {
+            let _ =
+                writeln!(out, "warning: {name} is set more than once in {}; the last value applies", file.display());
         }
     }
 }

@@ -8,6 +8,7 @@ mod environment;
 mod error;
 mod health;
 mod incidents;
+mod interruption;
 mod job;
 mod listen;
 mod logging;
@@ -24,7 +25,7 @@ mod usage;
 mod user;
 mod worker;
 
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{cell::Cell, io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -67,7 +68,9 @@ enum Command {
     },
     /// Run background jobs without serving requests.
     ///
-    /// Migrates the database first, unless AUTO_MIGRATE is false. Any number of workers and servers can share a database.
+    /// Migrates the database first, unless AUTO_MIGRATE is false. Any number of workers and servers can share a database. A worker
+    /// on the machine of a server needs another METRICS_ADDR than the server. If its address is already in use, the worker runs
+    /// without metrics.
     Worker,
     /// List, retry, cancel and delete background jobs.
     Job {
@@ -173,7 +176,14 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, CliError> {
 /// [`CliError`].
 pub fn run_at(cli: Cli, clock: &dyn Clock, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     let read = || Settings::read(cli.env_file.as_deref());
-    let load = || read()?.config();
+    let has_warned = Cell::new(false);
+    let load = || {
+        let settings = read()?;
+        if !has_warned.replace(true) {
+            settings.print_warnings();
+        }
+        settings.config()
+    };
     match cli.command {
         Command::Serve { seed, no_worker, profile } => {
             let profile = profile.map(ProfileFile::create).transpose()?;

@@ -5,6 +5,7 @@
 //! line and the variable but never the value.
 
 use std::{
+    collections::BTreeSet,
     fmt, fs, io,
     path::{Path, PathBuf},
 };
@@ -21,6 +22,8 @@ pub struct EnvFile {
     pub path: PathBuf,
     /// The variables. If a variable is set twice, the last value applies.
     pub variables: Variables,
+    /// Names of variables that are set more than once.
+    pub duplicates: BTreeSet<String>,
 }
 
 /// An error in a file. Never contains a value, because values may be secrets.
@@ -91,20 +94,20 @@ pub fn read(path: Option<&Path>) -> Result<Option<EnvFile>, EnvFileError> {
     match fs::read(&path) {
         Ok(bytes) => {
             let text = String::from_utf8(bytes).map_err(|_| EnvFileError::NotText(path.clone()))?;
-            let variables =
+            let (variables, duplicates) =
                 parse(&text).map_err(|(line, problem)| EnvFileError::Invalid { path: path.clone(), line, problem })?;
-            Ok(Some(EnvFile { path, variables }))
+            Ok(Some(EnvFile { path, variables, duplicates }))
         }
         Err(error) if !is_required && error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(EnvFileError::Unreadable { path, source }),
     }
 }
 
-/// Parses the text of a file; an error comes with the number of its line.
-fn parse(text: &str) -> Result<Variables, (usize, Problem)> {
+/// Parses the text of a file. Returns the variables and the names that are set more than once; an error comes with the number of its line.
+fn parse(text: &str) -> Result<(Variables, BTreeSet<String>), (usize, Problem)> {
     // Editors on Windows write a byte order mark.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut variables = Variables::new();
+    let (mut variables, mut duplicates) = (Variables::new(), BTreeSet::new());
     let mut lines = text.lines().enumerate();
     while let Some((index, first)) = lines.next() {
         let mut entry = Entry::new(first);
@@ -119,7 +122,9 @@ fn parse(text: &str) -> Result<Variables, (usize, Problem)> {
         for parsed in dotenvy::from_read_iter(entry.escaped.as_bytes()) {
             match parsed {
                 Ok((name, value)) => {
-                    variables.insert(name, value);
+                    if variables.insert(name.clone(), value).is_some() {
+                        duplicates.insert(name);
+                    }
                 }
                 // dotenvy's error shows the line with its value.
                 Err(_) if first.contains('=') => {
@@ -129,7 +134,7 @@ fn parse(text: &str) -> Result<Variables, (usize, Problem)> {
             }
         }
     }
-    Ok(variables)
+    Ok((variables, duplicates))
 }
 
 /// Returns the part before `=`.
@@ -197,7 +202,7 @@ mod tests {
     use super::*;
 
     fn value(text: &str) -> Result<String, (usize, Problem)> {
-        parse(text).map(|variables| variables.get("A").cloned().unwrap_or_default())
+        parse(text).map(|(variables, _)| variables.get("A").cloned().unwrap_or_default())
     }
 
     #[test]
@@ -227,6 +232,12 @@ mod tests {
         ] {
             assert_eq!(value(line).as_deref(), Ok(expected), "{line}");
         }
+    }
+
+    #[test]
+    fn variables_that_are_set_twice_are_found() {
+        let (variables, duplicates) = parse("A=1\nB=2\nexport A=3\n# B=4\nC='\nB=5'").unwrap();
+        assert_eq!((variables["A"].as_str(), duplicates), ("3", BTreeSet::from(["A".to_owned()])));
     }
 
     #[test]

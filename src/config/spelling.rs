@@ -5,14 +5,37 @@ use super::{
     variables::{ALL, find},
 };
 
+/// The beginning of names in the style of other servers.
+const PREFIX: &str = "BUCKETLIST_";
+/// Minimum length of a name that is compared with others: too many shorter ones are similar by chance.
+const MIN_LENGTH: usize = 6;
+
 /// Returns names that are probably misspelled variables, each with the variable that was probably intended.
-///
-/// Names of fewer than six letters are left out: too many of them are similar by chance.
 pub(crate) fn misspelled(variables: &Variables) -> impl Iterator<Item = (&str, &'static str)> {
-    variables.keys().filter(|name| name.len() >= 6 && find(name).is_none()).filter_map(|name| {
-        let similar = ALL.iter().find(|variable| strsim::damerau_levenshtein(name, variable.name) <= 2)?;
-        Some((name.as_str(), similar.name))
-    })
+    let unknown = variables.iter().filter(|(name, _)| find(name).is_none());
+    unknown.filter_map(|(name, value)| Some((name.as_str(), intended(name, value)?)))
+}
+
+fn intended(name: &str, value: &str) -> Option<&'static str> {
+    if let Some(known) = name.strip_prefix(PREFIX).and_then(find) {
+        // Kubernetes sets BUCKETLIST_PORT=tcp://… for a service with this name.
+        return (!value.contains("://") || known.name != "PORT").then_some(known.name);
+    }
+    ALL.iter().map(|variable| variable.name).find(|known| is_similar(name, known))
+}
+
+fn is_similar(name: &str, known: &str) -> bool {
+    let distance = strsim::damerau_levenshtein(name, known);
+    if name.len() >= MIN_LENGTH {
+        return distance <= 2;
+    }
+    let sorted = |text: &str| {
+        let mut letters = text.as_bytes().to_vec();
+        letters.sort_unstable();
+        letters
+    };
+    // Two letters are swapped.
+    distance == 1 && sorted(name) == sorted(known)
 }
 
 #[cfg(test)]
@@ -21,13 +44,36 @@ mod tests {
 
     #[test]
     fn similar_names_are_reported_and_known_or_unrelated_ones_are_not() {
-        let names =
-            ["DATABSE_URL", "DATABASE_URLS", "JWT_SECERT", "DATABASE_URL", "PATH", "HOSTNAME", "PGPASSWORD", "PORTS"];
+        let names = [
+            "DATABSE_URL",
+            "DATABASE_URLS",
+            "JWT_SECERT",
+            "PROT",
+            "BUCKETLIST_PORT",
+            "BUCKETLIST_JWT_SECRET",
+            "DATABASE_URL",
+            "PATH",
+            "HOSTNAME",
+            "PGPASSWORD",
+            "PORTS",
+            "POST",
+            "HOSTS",
+            "BUCKETLIST_SERVICE_HOST",
+        ];
         let variables: Variables = names.iter().map(|name| ((*name).to_owned(), String::new())).collect();
         let found: Vec<(&str, &str)> = misspelled(&variables).collect();
         assert_eq!(
             found,
-            [("DATABASE_URLS", "DATABASE_URL"), ("DATABSE_URL", "DATABASE_URL"), ("JWT_SECERT", "JWT_SECRET")]
+            [
+                ("BUCKETLIST_JWT_SECRET", "JWT_SECRET"),
+                ("BUCKETLIST_PORT", "PORT"),
+                ("DATABASE_URLS", "DATABASE_URL"),
+                ("DATABSE_URL", "DATABASE_URL"),
+                ("JWT_SECERT", "JWT_SECRET"),
+                ("PROT", "PORT")
+            ]
         );
+        let service = Variables::from([("BUCKETLIST_PORT".to_owned(), "tcp://10.0.0.7:8000".to_owned())]);
+        assert_eq!(misspelled(&service).count(), 0);
     }
 }
