@@ -154,6 +154,18 @@ pub(super) fn bind_metrics(config: &Config) -> Result<Option<TcpListener>, CliEr
     config.metrics_address.map(|address| bind(address, "METRICS_ADDR")).transpose()
 }
 
+/// Like [`bind_metrics`], but returns `None` if another process, such as the server on this machine, uses the address.
+pub(super) fn bind_metrics_if_free(config: &Config) -> Result<Option<TcpListener>, CliError> {
+    let Some(address) = config.metrics_address else { return Ok(None) };
+    match TcpListener::bind(address) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            tracing::warn!(%address, "METRICS_ADDR already in use; set another address for the worker to serve its metrics");
+            Ok(None)
+        }
+        bound => check_bound(bound, address, "METRICS_ADDR").map(Some),
+    }
+}
+
 /// Returns the URL of the metrics.
 pub(super) fn metrics_url(listener: &TcpListener) -> io::Result<String> {
     Ok(format!("{}/metrics", url("http", listener.local_addr()?)))
@@ -221,8 +233,13 @@ fn passed_listener(passed: &mut ListenFd) -> Result<Option<TcpListener>, CliErro
 }
 
 fn bind(address: SocketAddr, variable: &str) -> Result<TcpListener, CliError> {
+    check_bound(TcpListener::bind(address), address, variable)
+}
+
+/// Describes an error of binding a port.
+fn check_bound(bound: io::Result<TcpListener>, address: SocketAddr, variable: &str) -> Result<TcpListener, CliError> {
     let port = address.port();
-    let listener = TcpListener::bind(address).map_err(|error| {
+    let listener = bound.map_err(|error| {
         let message = format!("cannot listen on {address}: {}", io_reason(&error));
         match error.kind() {
             io::ErrorKind::AddrInUse => CliError::with_help(

@@ -25,7 +25,7 @@ use crate::{
     app::{App, Dependencies},
     build_info,
     config::{Config, Environment},
-    db::{Db, Target, exclusive::ExclusiveLockError, migrations::MigrationError},
+    db::{Db, Target, backup::discard_partial_files, exclusive::ExclusiveLockError, migrations::MigrationError},
     http::StartupGate,
     redis::{Redis, RedisMonitor},
     seed,
@@ -58,6 +58,7 @@ pub(super) fn run(settings: Settings, seed: bool, no_worker: bool, out: &mut dyn
     let served = runtime.block_on(serve(config, seed, lock, listeners, (settings, log_level), out));
     // Without waiting for blocking calls: a name server or a database that does not respond must not delay the exit.
     runtime.shutdown_background();
+    discard_partial_files();
     served?;
     tracing::info!("server stopped");
     Ok(())
@@ -113,6 +114,7 @@ async fn serve(
         endpoint, worker, incidents, usage, readiness, limits: request_limits, metrics, db, redis, tracer, ..
     } = app;
     start_redis(redis, &shutdown).await;
+    worker.declare_schedules().await;
     gate.open(endpoint, readiness);
     startup_message.write(out)?;
 

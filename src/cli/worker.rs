@@ -12,23 +12,24 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     CliError, Settings,
     database_lock::lock_for_worker,
-    listen::{bind_metrics, connection_limits, metrics_url, serve_metrics},
+    listen::{bind_metrics_if_free, connection_limits, metrics_url, serve_metrics},
     logging::{self, LogLevel},
     reload::Reloader,
     serve::{TRACE_TIMEOUT, checkpoint, runtime, start_app, start_redis},
 };
-use crate::{app::App, build_info, config::Config};
+use crate::{app::App, build_info, config::Config, db::backup::discard_partial_files};
 
 pub(super) fn run(settings: Settings, out: &mut dyn Write) -> Result<(), CliError> {
     let config = settings.config()?;
     let (_log, log_level) = logging::start(&config);
     settings.log();
     let _lock = lock_for_worker(&config)?;
-    let metrics = bind_metrics(&config)?;
+    let metrics = bind_metrics_if_free(&config)?;
     let runtime = runtime()?;
     let ran = runtime.block_on(work(&config, metrics, (settings, log_level), out));
     // Without waiting for blocking calls: a name server or a database that does not respond must not delay the exit.
     runtime.shutdown_background();
+    discard_partial_files();
     ran?;
     tracing::info!("worker stopped");
     Ok(())

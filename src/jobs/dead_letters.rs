@@ -1,4 +1,4 @@
-//! Mails administrators once a day which jobs have failed for the last time.
+//! Mails administrators at most once a day which jobs have failed for the last time.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +21,10 @@ use crate::{
     services::{Context, Error},
 };
 
-const INTERVAL: Duration = Duration::from_secs(86_400);
+/// Interval at which new dead letters are looked up.
+const INTERVAL: Duration = Duration::from_secs(300);
+/// Time between two digests.
+const PAUSE: Duration = Duration::from_secs(86_400);
 
 /// Enqueues the digest for each administrator, if there are new dead letters.
 pub(super) struct DeadLetterReport {
@@ -35,14 +38,19 @@ impl Recurring for DeadLetterReport {
         Some(INTERVAL)
     }
 
+    fn pause_after(&self, mails: Option<u64>) -> Option<Duration> {
+        mails.is_some_and(|mails| mails > 0).then_some(PAUSE)
+    }
+
     async fn run(&self) -> Result<Option<u64>, TaskError> {
         let now = self.context.clock.now();
         let enqueue = move |c: &mut DbConnection| {
-            // The run is recorded after it: until then, the row contains the time at which this run was due.
+            // The run is recorded after it: until then, the row contains the time at which this run was due. No digest has the
+            // dead letters of the day before it: the last digest is older, and each run since has found none in the day before it.
             let schedules = job_schedules::list(c)?;
             let due_at =
                 schedules.into_iter().find(|schedule| schedule.name == Self::NAME).map(|found| found.next_run_at);
-            let since = due_at.unwrap_or(now).before(INTERVAL);
+            let since = due_at.unwrap_or(now).before(PAUSE);
             let kinds: Vec<(String, i64)> =
                 jobs::count_dead_since(c, since)?.into_iter().map(|count| (count.kind, count.count)).collect();
             if kinds.is_empty() {

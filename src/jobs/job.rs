@@ -36,8 +36,9 @@ pub(super) enum Outcome {
 /// An error of a job.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum JobError {
-    #[error("invalid payload: {0}")]
-    InvalidPayload(serde_json::Error),
+    /// Another version has stored it, or it was changed in the database.
+    #[error("invalid payload of {kind}: {problem}")]
+    InvalidPayload { kind: String, problem: String },
     #[error("panicked: {0}")]
     Panicked(String),
     /// Each attempt has ended without a result, because its process was killed or lost the database.
@@ -52,6 +53,6 @@ pub(super) enum JobError {
 impl JobError {
     /// Returns whether further attempts would fail too.
     pub(super) const fn is_permanent(&self) -> bool {
-        matches!(self, Self::Mail(MailError::Rejected(_)))
+        matches!(self, Self::InvalidPayload { .. } | Self::Mail(MailError::Rejected(_)))
     }
 }

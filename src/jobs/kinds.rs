@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
+use serde_json::error::Category;
+
 use super::job::{Claim, Job, JobError, Outcome};
 use crate::db::repositories::jobs::JobPayload;
 
@@ -15,10 +17,38 @@ trait AnyJob: Send + Sync {
 impl<J: Job> AnyJob for J {
     fn run<'a>(&'a self, claim: &'a Claim<'a>) -> RunFuture<'a> {
         Box::pin(async move {
-            let payload: J::Payload = serde_json::from_str(&claim.job.payload).map_err(JobError::InvalidPayload)?;
+            let payload: J::Payload = serde_json::from_str(&claim.job.payload)
+                .map_err(|error| invalid_payload(&claim.job.kind, &claim.job.payload, &error))?;
             Job::run(self, &payload, claim).await
         })
     }
+}
+
+/// Describes an invalid payload without its values, which administrators must not see.
+fn invalid_payload(kind: &str, payload: &str, error: &serde_json::Error) -> JobError {
+    let text = error.to_string();
+    let text = text.split(" at line ").next().unwrap_or_default();
+    let problem = match (error.classify(), text.split_once(", expected ")) {
+        (Category::Data, Some((_, expected))) => match field_before(payload, error.column()) {
+            Some(field) => format!("field `{field}` is not {expected}"),
+            None => format!("it is not {expected}"),
+        },
+        // A missing field is named by the text, which contains no value.
+        (Category::Data, None) if text.starts_with("missing field") => text.to_owned(),
+        (Category::Data, None) => match field_before(payload, error.column()) {
+            Some(field) => format!("field `{field}` has an invalid value"),
+            None => "it has an invalid value".to_owned(),
+        },
+        _ => "it is not JSON".to_owned(),
+    };
+    JobError::InvalidPayload { kind: kind.to_owned(), problem }
+}
+
+/// Returns the name of the last field that begins before a column of a JSON text in one line.
+fn field_before(payload: &str, column: usize) -> Option<&str> {
+    let before = payload.get(..column.min(payload.len()))?;
+    let (before, _) = before.rsplit_once("\":")?;
+    before.rsplit_once('"').map(|(_, name)| name)
 }
 
 /// The kinds of jobs that a worker can run.

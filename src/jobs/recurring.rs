@@ -13,6 +13,11 @@ pub(super) trait Recurring: Send + Sync + 'static {
     /// Returns the interval; `None` if the task is disabled.
     fn interval(&self) -> Option<Duration>;
 
+    /// Returns the time from the start of a run that has succeeded with this result to the next run, if it is not the interval.
+    fn pause_after(&self, _count: Option<u64>) -> Option<Duration> {
+        None
+    }
+
     /// Runs the task. Returns the number of rows, files or mails, if there is one. It may run again after a crash, so it must be
     /// idempotent.
     fn run(&self) -> impl Future<Output = Result<Option<u64>, TaskError>> + Send;
@@ -26,6 +31,10 @@ impl<T: Recurring> Recurring for Arc<T> {
         T::interval(self)
     }
 
+    fn pause_after(&self, count: Option<u64>) -> Option<Duration> {
+        T::pause_after(self, count)
+    }
+
     fn run(&self) -> impl Future<Output = Result<Option<u64>, TaskError>> + Send {
         T::run(self)
     }
@@ -37,6 +46,7 @@ type RunFuture<'a> = Pin<Box<dyn Future<Output = Result<Option<u64>, TaskError>>
 pub(super) trait AnyRecurring: Send + Sync {
     fn name(&self) -> &'static str;
     fn interval(&self) -> Option<Duration>;
+    fn pause_after(&self, count: Option<u64>) -> Option<Duration>;
     fn run(&self) -> RunFuture<'_>;
 }
 
@@ -47,6 +57,10 @@ impl<T: Recurring> AnyRecurring for T {
 
     fn interval(&self) -> Option<Duration> {
         Recurring::interval(self)
+    }
+
+    fn pause_after(&self, count: Option<u64>) -> Option<Duration> {
+        Recurring::pause_after(self, count)
     }
 
     fn run(&self) -> RunFuture<'_> {

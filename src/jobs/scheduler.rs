@@ -66,6 +66,25 @@ impl Scheduler {
         }
     }
 
+    /// Inserts the schedules of enabled tasks that have none. Their first run is due at once.
+    pub(super) async fn declare(&self) -> Result<(), Error> {
+        let tasks: Vec<(&'static str, Duration)> =
+            self.tasks.iter().filter_map(|task| Some((task.name(), task.interval()?))).collect();
+        let now = self.context.clock.now();
+        let names: Vec<&str> = tasks.iter().map(|(name, _)| *name).collect();
+        // The read needs no write lock.
+        if self.context.db.read(move |c| job_schedules::has_all(c, &names).map_err(Error::from)).await? {
+            return Ok(());
+        }
+        let insert = move |c: &mut _| {
+            for (name, interval) in &tasks {
+                job_schedules::insert(c, name, *interval, now)?;
+            }
+            Ok::<_, Error>(())
+        };
+        self.context.db.write(insert).await
+    }
+
     /// Runs every task that is due. Returns the number of tasks that this server has run.
     pub(super) async fn run_due(&self) -> Result<usize, Error> {
         let mut count = 0;
@@ -104,7 +123,10 @@ impl Scheduler {
             metrics.record_schedule(task.name(), outcome.result == ScheduleResult::Succeeded);
         }
         let interval = task.interval().unwrap_or(RETRY_INTERVAL);
-        let delay = if result.is_ok() { interval } else { interval.min(RETRY_INTERVAL) };
+        let delay = match &result {
+            Ok(count) => task.pause_after(*count).unwrap_or(interval),
+            Err(_) => interval.min(RETRY_INTERVAL),
+        };
         let now = self.context.clock.now();
         self.context
             .db

@@ -143,6 +143,14 @@ impl JobWorker {
         );
     }
 
+    /// Inserts the schedules of recurring tasks that have none, so that administrators see them before a worker has started.
+    pub async fn declare_schedules(&self) {
+        // A server can start before its database accepts writes. The workers insert the schedules, too.
+        if let Err(error) = self.scheduler.declare().await {
+            tracing::warn!(%error, "cannot insert the schedules of recurring tasks");
+        }
+    }
+
     /// Maintains the database and the metrics of a server whose jobs run in another process, until `shutdown` is cancelled.
     pub async fn run_without_jobs(self, shutdown: CancellationToken) {
         tokio::join!(
