@@ -199,7 +199,7 @@ fn schedules(c: &mut DbConnection, format: OutputFormat, out: &mut dyn Write) ->
         return print_json(&found.iter().map(schedule_json).collect::<Vec<_>>().into(), out);
     }
     if found.is_empty() {
-        writeln!(out, "No schedules. A server or a worker inserts them when it starts.")?;
+        writeln!(out, "No schedules. A server or a worker creates them when it starts.")?;
         return Ok(());
     }
     writeln!(

@@ -85,6 +85,20 @@ fn interval_of_backups_has_a_minimum() {
     {
         assert_eq!(!invalid(&[("BACKUP_INTERVAL", interval)]).is_empty(), is_invalid, "{interval}");
     }
+    // A value has one error.
+    for interval in ["1", "-1s", "1s"] {
+        assert_eq!(invalid(&[("BACKUP_INTERVAL", interval)]), ["BACKUP_INTERVAL"], "{interval}");
+    }
+}
+
+#[test]
+fn settings_of_mail_are_checked_with_the_others() {
+    let invalid = |from: &str, url: &str| invalid(&[("MAIL_FROM", from), ("SMTP_URL", url), ("PORT", "many")]);
+    assert_eq!(invalid("lists@example.com", "smtps://mail.example.com"), ["PORT"]);
+    assert_eq!(invalid("Lists <lists@bücher.example>", "smtp://mail.example.com?tls=required"), ["PORT"]);
+    let mut all = invalid("lists@example.com\nBcc: ada@example.com", "smtp://mail.example.com?tsl=required");
+    all.sort_unstable();
+    assert_eq!(all, ["MAIL_FROM", "PORT", "SMTP_URL"]);
 }
 
 #[test]
@@ -110,6 +124,7 @@ fn all_invalid_variables_are_reported_together() {
         ("INCIDENTS_KEY", "short"),
         ("REPLAY_TARGETS", "staging"),
         ("SMTP_URL", "mail.example.com"),
+        ("MAIL_FROM", "Lists"),
         ("LOG_LEVEL", "loud"),
     ];
     let found = invalid(&wrong);

@@ -1,10 +1,16 @@
 //! `bucketlist backup`, `bucketlist restore` and recurring backups.
 
-use std::fs;
+use std::{
+    fs,
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
 
+use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 use serde_json::json;
 
-use crate::support::{Engine, Sandbox, TestServer};
+use crate::support::{Engine, MAX_ATTEMPTS, Sandbox, TestServer};
 
 const PASSWORD: &str = "harbour-lantern-42";
 
@@ -65,6 +71,8 @@ fn unusable_files_are_rejected_and_change_nothing() {
         ("newer.db", "newer.db has migration 29990101000000, which this version does not know\nhelp: restore it with"),
         ("text.db", "text.db is not an SQLite database\nhelp: choose a file that `bucketlist backup` has written"),
         ("absent.db", "absent.db does not exist"),
+        ("data", "data is not a regular file\nhelp: choose a file"),
+        ("/dev/null", "/dev/null is not a regular file\nhelp: choose a file"),
     ] {
         let error = sandbox.run(&["restore", file]).expect_error();
         assert!(error.starts_with(expected), "{error}");
@@ -83,7 +91,7 @@ fn backup_to_a_full_disk_leaves_no_file() {
     let binary = env!("CARGO_BIN_EXE_bucketlist");
     // A limit on the size of files fails like a full disk. The signal is ignored, so that the write returns an error.
     let script = format!("trap '' XFSZ; ulimit -f 128; exec '{binary}' backup backup.db");
-    let mut command = std::process::Command::new("sh");
+    let mut command = Command::new("sh");
     command.args(["-c", &script]).current_dir(sandbox.folder.path()).env("APP_ENV", "testing");
     let output = command.output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
@@ -102,6 +110,30 @@ fn server_writes_recurring_backups() {
     assert_eq!(first.len(), 1);
     server.stop();
     sandbox.run(&["restore", &format!("data/backups/{}", first[0])]).expect_success();
+}
+
+#[test]
+fn interrupted_backup_leaves_no_file() {
+    let sandbox = Sandbox::new().env("APP_ENV", "testing");
+    sandbox.run(&["migrate", "up"]).expect_success();
+    // Without a write-ahead log, a writer makes the backup wait.
+    sandbox.execute("PRAGMA journal_mode = DELETE");
+    let mut writer = SqliteConnection::establish(sandbox.path("data/bucketlist.db").to_str().unwrap()).unwrap();
+    writer.batch_execute("BEGIN EXCLUSIVE").unwrap();
+    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
+        let mut command = sandbox.command(&["backup", "backup.db"]);
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        for _ in 0..MAX_ATTEMPTS {
+            if !names(&sandbox, ".", "backup.db.").is_empty() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(names(&sandbox, ".", "backup.db").len(), 1, "the backup has not started");
+        assert!(Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{signal}");
+        assert_eq!(names(&sandbox, ".", "backup.db"), Vec::<String>::new(), "{signal}");
+    }
 }
 
 #[test]

@@ -122,6 +122,23 @@ fn misspelled_variable_is_reported() {
 }
 
 #[test]
+fn misspelled_and_duplicate_variables_are_reported_by_every_command() {
+    let sandbox = Sandbox::new().env("DATABSE_URL", "postgres://localhost/app").env("BUCKETLIST_PORT", "8001");
+    sandbox.write(".env", "PROT=8000\nDATA_DIR=one\nDATA_DIR=two\n");
+    let expected = "warning: unknown variable BUCKETLIST_PORT is ignored; did you mean PORT?\n\
+                    warning: unknown variable DATABSE_URL is ignored; did you mean DATABASE_URL?\n\
+                    warning: unknown variable PROT is ignored; did you mean PORT?\n\
+                    warning: DATA_DIR is set more than once in .env; the last value applies\n";
+    for arguments in [&["migrate", "up"][..], &["migrate", "down"], &["job", "schedules"]] {
+        let outcome = sandbox.run(arguments);
+        assert!(outcome.err.starts_with(expected), "{outcome:#?}");
+    }
+    assert!(sandbox.exists("two/bucketlist.db") && !sandbox.exists("one"));
+    let doctor = sandbox.run(&["doctor"]).out;
+    assert!(doctor.contains("  warn  duplicate variable: DATA_DIR is set more than once in .env"), "{doctor}");
+}
+
+#[test]
 fn duration_without_a_unit_is_rejected() {
     let outcome = Sandbox::new().env("HEADER_TIMEOUT", "10").run(&["migrate", "status"]).expect_exit_code(1);
     assert!(outcome.err.contains("HEADER_TIMEOUT: `10` is not a duration such as 500ms, 30s"), "{outcome:#?}");

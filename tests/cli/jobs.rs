@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     io::{BufRead, BufReader},
+    net::TcpListener,
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -209,7 +210,16 @@ both_engines! {
 
     fn jobs_are_managed_on_the_command_line(engine: Engine) {
         let sandbox = Sandbox::on(engine).env("APP_ENV", "testing");
+        sandbox.run(&["migrate", "up"]).expect_success();
         assert_eq!(sandbox.run(&["job", "list"]).expect_success(), "No jobs.\n");
+        for kind in ["", "exports", "a b"] {
+            let outcome = sandbox.run(&["job", "list", "--kind", kind]).expect_exit_code(2);
+            assert!(outcome.err.contains("[possible values: password_reset_mail, welcome_mail, "), "{outcome:?}");
+        }
+        for action in ["show", "retry", "cancel", "delete"] {
+            let outcome = sandbox.run(&["job", action, "0"]).expect_exit_code(2);
+            assert!(outcome.err.contains("invalid value '0' for '<ID>'"), "{outcome:?}");
+        }
         let none = "No schedules. A server or a worker creates them when it starts.\n";
         assert_eq!(sandbox.run(&["job", "schedules"]).expect_success(), none);
         sandbox.execute(&format!(
@@ -238,6 +248,34 @@ both_engines! {
         let actions: Vec<String> =
             audit_events::table.order(audit_events::id).select(audit_events::action).load(migrator.connection()).unwrap();
         assert_eq!(actions, ["job.retried", "job.cancelled", "job.deleted"]);
+    }
+}
+
+both_engines! {
+    fn worker_beside_a_server_runs_without_metrics_if_their_address_is_taken(engine: Engine) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let sandbox = Sandbox::on(engine).env("APP_ENV", "testing").env("METRICS_ADDR", address.to_string());
+        let sandbox = sandbox.env("LOG_LEVEL", "warn").env("LOG_FORMAT", "json");
+        let worker = TestWorker::start(&sandbox);
+        assert!(!worker.greeting.contains("Metrics"), "{}", worker.greeting);
+        let log = fs::read_to_string(&worker.log).unwrap();
+        let warning = "METRICS_ADDR already in use; set another address for the worker to serve its metrics";
+        assert!(log.contains(warning) && log.contains(&format!("\"address\":\"{address}\"")), "{log}");
+        assert!(worker.stop().success());
+        let error = sandbox.env("PORT", "0").run(&["serve"]).expect_error();
+        let port = address.port();
+        let help = "stop the other server, or set METRICS_ADDR to another port";
+        assert_eq!(error, format!("port {port} is already in use\nhelp: {help}"));
+    }
+
+    fn server_without_worker_lists_all_schedules(engine: Engine) {
+        let sandbox = Sandbox::on(engine).env("APP_ENV", "testing");
+        let server = TestServer::start(&sandbox, &["serve", "--no-worker"]);
+        let schedules = sandbox.run(&["job", "schedules"]).expect_success();
+        let tasks = if engine == Engine::Sqlite { 4 } else { 3 };
+        assert_eq!(schedules.lines().skip(1).filter(|line| line.contains("  never  ")).count(), tasks, "{schedules}");
+        server.stop();
     }
 }
 

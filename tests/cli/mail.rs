@@ -144,6 +144,36 @@ fn rejected_recipient_is_not_retried() {
 }
 
 #[test]
+fn domain_of_the_sender_is_sent_in_punycode() {
+    let smtp = SmtpServer::start(SmtpOptions::default());
+    let sandbox = sandbox(&smtp, "", "").env("MAIL_FROM", "Bücher <lists@bücher.example>");
+    let server = sandbox.serve();
+    server.register("ada@bücher.example");
+    request_reset(&server, "ada@bücher.example");
+    let mail = &smtp.wait_for(1)[0];
+    assert_eq!((mail.from.as_str(), mail.to.as_str()), ("lists@xn--bcher-kva.example", "ada@xn--bcher-kva.example"));
+    assert!(header(mail, "From").ends_with(" <lists@xn--bcher-kva.example>"), "{}", header(mail, "From"));
+    assert!(header(mail, "Message-ID").ends_with("@xn--bcher-kva.example>"), "{}", header(mail, "Message-ID"));
+    assert!(mail.data.is_ascii(), "{}", mail.data);
+    server.stop();
+}
+
+#[test]
+fn recipient_that_requires_smtputf8_is_not_retried_without_it() {
+    let smtp = SmtpServer::start(SmtpOptions::default());
+    let sandbox = sandbox(&smtp, "", "");
+    let server = sandbox.serve();
+    server.register("jörg@example.com");
+    request_reset(&server, "jörg@example.com");
+    server.wait_until_logged("job failed for the last time");
+    let log = server.log();
+    let line = log.lines().find(|line| line.contains("job failed for the last time")).unwrap();
+    assert!(line.contains("mail rejected: the recipient address has non-ASCII characters before the @"), "{line}");
+    assert!(line.contains("SMTPUTF8") && !log.contains("job failed; will retry") && !log.contains("jörg"), "{log}");
+    server.stop();
+}
+
+#[test]
 fn silent_mail_server_blocks_neither_doctor_nor_shutdown() {
     let smtp = SmtpServer::start(SmtpOptions { is_silent: true, ..SmtpOptions::default() });
     let sandbox = sandbox(&smtp, "", "");

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::support::{Sandbox, TestServer};
+use crate::support::{Sandbox, TestServer, repository_root};
 
 /// The files of the database.
 const FILES: [&str; 3] = ["data/bucketlist.db", "data/bucketlist.db-wal", "data/bucketlist.db-shm"];
@@ -47,6 +47,49 @@ fn create_bucketlist(server: &TestServer, token: &str, name: &str) -> u16 {
 fn count_bucketlists(server: &TestServer, token: &str) -> i64 {
     let page = server.get("/v1/bucketlists?per_page=1", Some(token)).expect(200).json();
     page["meta"]["total"].as_i64().unwrap()
+}
+
+#[test]
+fn commands_that_read_create_nothing() {
+    let sandbox = Sandbox::new().env("APP_ENV", "testing");
+    let openapi = repository_root().join("openapi/v1.json");
+    let openapi = openapi.to_str().unwrap();
+    let commands = [
+        &["migrate", "status"][..],
+        &["job", "list"],
+        &["job", "show", "1"],
+        &["job", "schedules"],
+        &["api-client", "list"],
+        &["incidents", "list"],
+        &["incidents", "show", "1"],
+        &["usage", "top"],
+        &["usage", "deprecated"],
+        &["openapi", "diff", openapi, openapi, "--usage", "30d"],
+    ];
+    for arguments in commands {
+        let error = sandbox.run(arguments).expect_error();
+        let help = "create it with `bucketlist serve` or `bucketlist migrate up`, or correct DATABASE_URL";
+        assert_eq!(error, format!("database data/bucketlist.db does not exist\nhelp: {help}"), "{arguments:?}");
+        assert!(!sandbox.exists("data"), "{arguments:?}");
+    }
+
+    // Nor do they migrate.
+    sandbox.run(&["migrate", "up"]).expect_success();
+    sandbox.run(&["migrate", "down"]).expect_success();
+    let error = sandbox.run(&["job", "list"]).expect_error();
+    assert_eq!(error, "1 migration is pending\nhelp: run `bucketlist migrate up`");
+    sandbox.run(&["migrate", "up"]).expect_success();
+
+    let Some(_immutable) = Immutable::new(&sandbox, &["data", FILES[0]]) else { return };
+    assert_eq!(sandbox.run(&["job", "list"]).expect_success(), "No jobs.\n");
+    assert_eq!(sandbox.run(&["usage", "top"]).expect_exit_code(0).err, "");
+    assert!(sandbox.run(&["migrate", "status"]).expect_success().starts_with("applied "));
+    sandbox.run(&["backup", "backup.db"]).expect_success();
+    let doctor = sandbox.run(&["doctor"]).expect_exit_code(1).out;
+    let line = doctor.lines().find(|line| line.contains("FAIL  database:")).unwrap_or_else(|| panic!("{doctor}"));
+    assert!(!line.contains("start it") && line.contains("writable"), "{line}");
+    let error = sandbox.run(&["job", "retry", "1"]).expect_error();
+    assert!(error.starts_with("cannot write to directory data: "), "{error}");
 }
 
 #[test]

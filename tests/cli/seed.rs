@@ -49,6 +49,16 @@ both_engines! {
 }
 
 #[test]
+fn number_of_generated_rows_is_bounded() {
+    let sandbox = Sandbox::new();
+    for name in ["--users", "--lists", "--items"] {
+        let outcome = sandbox.run(&["seed", "--dummy", name, "1000001"]).expect_exit_code(2);
+        assert!(outcome.err.contains("1000001 is not in 0..=1000000"), "{outcome:?}");
+    }
+    assert!(!sandbox.exists("data"));
+}
+
+#[test]
 fn rng_seed_determines_the_data() {
     let [first, second, third] = [(); 3].map(|()| Sandbox::new());
     let mut other = DUMMY;

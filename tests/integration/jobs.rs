@@ -107,18 +107,22 @@ both_engines! {
         assert_eq!((queued(&app).await, app.mailer.take().len()), (vec![], 2));
     }
 
-    /// A payload that this release cannot read may belong to a newer one, so it is retried during an upgrade.
-    async fn unreadable_payload_becomes_a_dead_letter(engine: Engine) {
-        let app = TestApp::new(engine);
-        app.execute(r#"INSERT INTO jobs (kind, payload, attempts, run_at, created_at) VALUES ('export', '{"export": 7}', 0, 0, 0)"#);
-        let error = "invalid payload: missing field `export_id` at line 1 column 13";
-        for attempt in 1..10 {
+    async fn unreadable_payload_becomes_a_dead_letter_at_once(engine: Engine) {
+        for (kind, payload, problem) in [
+            ("export", r#"{"export": 7}"#, "missing field `export_id`"),
+            ("password_reset_mail", r#"{"email": "ada@example.com"}"#, "missing field `email_key`"),
+            ("password_reset_mail", r#"{"email_key": 7}"#, "field `email_key` is not a string"),
+            ("password_changed_mail", r#"{"user_id": 1, "is_reset": "s3cret"}"#, "field `is_reset` is not a boolean"),
+            ("welcome_mail", "s3cret", "it is not JSON"),
+        ] {
+            let app = TestApp::new(engine);
+            app.execute(&format!(
+                "INSERT INTO jobs (kind, payload, attempts, run_at, created_at) VALUES ('{kind}', '{payload}', 0, 0, 0)"
+            ));
             app.run_jobs().await;
-            assert_eq!(queued(&app).await, [row("export", "queued", attempt, Some(error))]);
-            app.advance_clock(Duration::from_secs(6 * 3_600));
+            let error = format!("invalid payload of {kind}: {problem}");
+            assert_eq!(queued(&app).await, [row(kind, "dead", 1, Some(&error))], "{payload}");
         }
-        app.run_jobs().await;
-        assert_eq!(queued(&app).await, [row("export", "dead", 10, Some(error))]);
     }
 
     async fn job_of_an_unknown_kind_becomes_a_dead_letter_after_a_day(engine: Engine) {
@@ -281,7 +285,7 @@ both_engines! {
         assert_eq!(run().await, tasks);
         assert_eq!(run().await, 0, "no task is due");
         app.advance_clock(Duration::from_secs(599));
-        assert_eq!(run().await, 0);
+        assert_eq!(run().await, 1, "the search for dead letters is due");
         app.advance_clock(Duration::from_secs(1));
         assert_eq!(run().await, 1, "the purge is due");
         let found = schedules(&app).await;
@@ -300,14 +304,14 @@ both_engines! {
         app.app.worker.run_due_tasks().await.unwrap();
         app.advance_clock(Duration::from_secs(600));
         app.execute("ALTER TABLE audit_events RENAME TO moved");
-        assert_eq!(app.app.worker.run_due_tasks().await.unwrap(), 1);
+        assert_eq!(app.app.worker.run_due_tasks().await.unwrap(), 2, "the purge and the search for dead letters are due");
         app.execute("ALTER TABLE moved RENAME TO audit_events");
         let failed = schedules(&app).await.remove(2);
         assert_eq!((failed.name.as_str(), failed.last_result), ("purge", Some(ScheduleResult::Failed)));
         assert!(failed.last_error.unwrap().contains("audit_events"));
         assert_eq!(failed.next_run_at, Timestamp::from_micros(START + 900_000_000));
         app.advance_clock(Duration::from_secs(300));
-        assert_eq!(app.app.worker.run_due_tasks().await.unwrap(), 1);
+        assert_eq!(app.app.worker.run_due_tasks().await.unwrap(), 2);
         let succeeded = schedules(&app).await.remove(2);
         assert_eq!((succeeded.last_result, succeeded.last_error), (Some(ScheduleResult::Succeeded), None));
     }
@@ -322,11 +326,26 @@ both_engines! {
             job_schedules::start(c, "purge", "killed", now, now + Duration::from_secs(60)).map_err(DbError::from)
         };
         let run = app.app.db.write(start).await.unwrap().unwrap();
-        assert_eq!(app.app.worker.run_due_tasks().await.unwrap(), 0, "the lease is valid");
+        assert_eq!(app.app.worker.run_due_tasks().await.unwrap(), 1, "the lease is valid; only the search for dead letters is due");
         app.advance_clock(Duration::from_secs(60));
         assert_eq!(app.app.worker.run_due_tasks().await.unwrap(), 1);
         let extend = move |c: &mut DbConnection| job_schedules::extend(c, &run, now).map_err(DbError::from);
         assert!(!app.app.db.write(extend).await.unwrap(), "the killed server has lost its lease");
+    }
+
+    async fn tasks_have_a_schedule_before_a_worker_has_started(engine: Engine) {
+        let app = TestApp::new(engine);
+        app.app.worker.declare_schedules().await;
+        let declared = schedules(&app).await;
+        let tasks = if engine == crate::support::Engine::Sqlite { 4 } else { 3 };
+        let names: Vec<&str> = declared.iter().map(|schedule| schedule.name.as_str()).collect();
+        assert_eq!(names, ["dead_letter_digest", "deprecation_notices", "purge", "statistics"][..tasks]);
+        assert!(declared.iter().all(|schedule| schedule.last_started_at.is_none() && schedule.last_result.is_none()));
+        assert_eq!(app.app.worker.run_due_tasks().await.unwrap(), tasks);
+        let run = schedules(&app).await;
+        app.advance_clock(Duration::from_secs(1));
+        app.app.worker.declare_schedules().await;
+        assert_eq!(schedules(&app).await, run, "existing schedules are unchanged");
     }
 
     async fn disabled_task_has_no_schedule(engine: Engine) {

@@ -192,16 +192,28 @@ both_engines! {
         assert_eq!(dead["last_error"], "mail rejected: the mail server responded with 550 5.1.1");
         assert!(!dead.to_string().contains("nobody"), "{dead}");
 
-        app.advance_clock(Duration::from_secs(600));
+        app.advance_clock(Duration::from_secs(299));
         app.app.worker.run_due_tasks().await.unwrap();
-        assert_eq!(mails(&app).await, [], "at most one digest a day");
-        app.advance_clock(DAY);
+        assert_eq!(mails(&app).await, []);
+        // The first dead letter is reported within minutes.
+        app.advance_clock(Duration::from_secs(1));
         app.app.worker.run_due_tasks().await.unwrap();
         let digest = mails(&app).await;
         assert_eq!(digest.len(), 1);
         assert_eq!((digest[0].to.clone(), digest[0].subject.as_str()), (admin.email(), "1 background job has failed"));
         assert!(digest[0].text.contains("\n  welcome_mail: 1\n"), "{}", digest[0].text);
-        // The next digest does not repeat it.
+        // The next digest is sent a day later and does not repeat it.
+        app.mailer.rejects.store(true, Ordering::SeqCst);
+        register(&app, "somebody@example.com").await;
+        mails(&app).await;
+        app.mailer.rejects.store(false, Ordering::SeqCst);
+        app.advance_clock(DAY - Duration::from_secs(1));
+        app.app.worker.run_due_tasks().await.unwrap();
+        assert_eq!(mails(&app).await, [], "at most one digest a day");
+        app.advance_clock(Duration::from_secs(1));
+        app.app.worker.run_due_tasks().await.unwrap();
+        let digest = mails(&app).await;
+        assert_eq!((digest.len(), digest[0].subject.as_str()), (1, "1 background job has failed"));
         app.advance_clock(DAY);
         app.app.worker.run_due_tasks().await.unwrap();
         assert_eq!(mails(&app).await, []);

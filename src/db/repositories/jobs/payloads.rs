@@ -12,7 +12,8 @@ use crate::{
     domain::{ApiVersion, ConsumerKind, ExportId, JobPriority, Timestamp, UserId},
 };
 
-/// The arguments of a kind of job, stored as JSON. They contain no secrets, which administrators could otherwise see in a backup.
+/// The arguments of a kind of job, stored as JSON. They contain no secrets, which administrators could otherwise see in a backup. A worker of another
+/// release that cannot parse them makes a dead letter of the job: a new required field needs a new kind.
 pub trait JobPayload: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The kind of job as it is stored.
     const KIND: &'static str;
