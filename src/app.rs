@@ -117,13 +117,13 @@ impl App {
         let database_metrics = metrics.as_mut().map(|metrics| metrics.database(has_groups));
         let has_replicas = !config.database.replicas.is_empty();
         let replica_metrics = metrics.as_mut().filter(|_| has_replicas).map(Metrics::replicas);
-        let db = Db::open_metered(config.database.clone(), database_metrics, replica_metrics)?;
+        let db = Db::open_metered(config.database.clone(), database_metrics.clone(), replica_metrics)?;
         let mut mailer = dependencies.mailer;
         if tracer.is_some() {
             mailer = Arc::new(TracedMailer::new(mailer));
         }
-        if let Some(metrics) = &mut metrics {
-            metrics::register_database(metrics, &db);
+        if let (Some(metrics), Some(database)) = (&mut metrics, database_metrics) {
+            metrics::register_database(metrics, &db, database);
             tracer.as_ref().inspect(|tracer| metrics::register_traces(metrics, &tracer.stats()));
             mailer = Arc::new(MeteredMailer::new(mailer, metrics));
         }
@@ -225,7 +225,7 @@ impl App {
             body_rules: Arc::new(RequestRules(policy)),
             rate_limits: limiter.map(|limiter| RateLimits { limiter, audit: services.audit.clone() }),
             limits: limits.subscribe(),
-            metrics: metrics.as_mut().map(Metrics::requests),
+            metrics: metrics.as_mut().map(metrics::register_requests),
             tracer: tracer.clone(),
             base_path: BasePath::new(config.base_path()),
             trusted_proxies: config.trusted_proxies.clone(),
@@ -282,7 +282,7 @@ fn backup_schedule(config: &Config) -> Option<BackupSchedule> {
 }
 
 fn worker_settings(config: &Config, deprecated: Arc<[DeprecatedOperation]>) -> WorkerSettings {
-    let jobs = JobRetention { completed: config.jobs.retention, dead: config.jobs.dead_letter_retention };
+    let jobs = JobRetention { done: config.jobs.retention, dead: config.jobs.dead_letter_retention };
     WorkerSettings {
         workers: config.jobs.workers,
         reset_ttl: config.passwords.reset_ttl,

@@ -10,8 +10,9 @@ use crate::{
     build_info,
     capture::CaptureStats,
     db::Db,
+    domain::RateLimit,
     http::{ResponseCache, ResponseValidator},
-    metrics::{Kind, Metrics, Sample},
+    metrics::{DatabaseMetrics, Kind, Metrics, RequestMetrics, Sample},
     traces::ExportStats,
 };
 
@@ -20,9 +21,24 @@ pub(super) fn new() -> Metrics {
     Metrics::new(build_info::VERSION, build_info::COMMIT)
 }
 
-pub(super) fn register_database(metrics: &mut Metrics, db: &Db) {
-    let connections = db.connections();
-    metrics.sample_one("db_connections_max", "Maximum number of connections", Kind::Gauge, move || connections);
+/// Registers the metrics of requests.
+pub(super) fn register_requests(metrics: &mut Metrics) -> RequestMetrics {
+    metrics.requests(RateLimit::ALL.map(RateLimit::as_str))
+}
+
+pub(super) fn register_database(metrics: &mut Metrics, db: &Db, database: DatabaseMetrics) {
+    let max = db.connections();
+    let in_use = database.clone();
+    metrics.sample(
+        "db_pool_connections",
+        "Connections of the pool, by whether they run a unit of work; an idle one is opened when it is needed",
+        Kind::Gauge,
+        vec![
+            Sample::new([("state", "in_use")], move || in_use.connections_in_use()),
+            Sample::new([("state", "idle")], move || max.saturating_sub(database.connections_in_use())),
+        ],
+    );
+    metrics.sample_one("db_pool_connections_max", "Maximum number of connections", Kind::Gauge, move || max);
     let statements = db.clone();
     metrics
         .sample_one("db_statements", "Statements sent to the database", Kind::Counter, move || statements.statements());

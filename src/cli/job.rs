@@ -18,7 +18,7 @@ use crate::{
         repositories::{job_schedules, jobs},
     },
     domain::{AuditOrigin, Job, JobFilter, JobId, JobSchedule, JobState, Keyset, SortKey, Timestamp},
-    services::{Conflict, Error, Precondition, Resource, cancel_job, delete_job, retry_job},
+    services::{Conflict, Error, Precondition, Resource, cancel_job, delete_job, retry_job, run_schedule},
 };
 
 #[derive(Clone, Debug, Subcommand)]
@@ -34,13 +34,13 @@ pub(super) enum Action {
         #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
         format: OutputFormat,
     },
-    /// Run a queued, dead or cancelled job now.
+    /// Run a queued, retrying, dead or cancelled job now.
     Retry {
         /// ID of the job.
         #[arg(value_parser = clap::value_parser!(i64).range(1..))]
         id: i64,
     },
-    /// Cancel a queued or running job.
+    /// Cancel a queued, retrying or running job.
     Cancel {
         /// ID of the job.
         #[arg(value_parser = clap::value_parser!(i64).range(1..))]
@@ -51,6 +51,11 @@ pub(super) enum Action {
         /// ID of the job.
         #[arg(value_parser = clap::value_parser!(i64).range(1..))]
         id: i64,
+    },
+    /// Run a recurring task now, on the next server or worker that is available.
+    Run {
+        /// Name of the task, such as purge.
+        name: String,
     },
     /// List recurring tasks with their last and next run.
     Schedules {
@@ -79,12 +84,14 @@ pub(super) struct List {
 /// A state on the command line.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum StateArgument {
-    /// Waits until it is due.
+    /// Waits for its first attempt.
     Queued,
     /// A worker runs it.
     Running,
+    /// It has failed, and waits for its next attempt.
+    Retrying,
     /// It has succeeded.
-    Completed,
+    Done,
     /// It has failed for the last time.
     Dead,
     /// It was cancelled.
@@ -96,7 +103,8 @@ impl From<StateArgument> for JobState {
         match state {
             StateArgument::Queued => Self::Queued,
             StateArgument::Running => Self::Running,
-            StateArgument::Completed => Self::Completed,
+            StateArgument::Retrying => Self::Retrying,
+            StateArgument::Done => Self::Done,
             StateArgument::Dead => Self::Dead,
             StateArgument::Cancelled => Self::Cancelled,
         }
@@ -133,6 +141,10 @@ pub(super) fn run(config: &Config, action: &Action, now: Timestamp, out: &mut dy
                 .map_err(|error| job_error(error, id))?;
             writeln!(out, "Deleted job {id}.")?;
         }
+        Action::Run { name } => {
+            c.transaction(|c| run_schedule(c, name, &origin, now)).map_err(|error| schedule_error(error, name))?;
+            writeln!(out, "Task {name} will run now.")?;
+        }
         Action::Schedules { format } => schedules(c, *format, out)?,
     }
     Ok(())
@@ -143,8 +155,21 @@ fn job_error(error: Error, id: JobId) -> CliError {
         Error::NotFound(Resource::Job) => unknown(id),
         Error::Conflict(Conflict::JobState(state)) => CliError::with_help(
             format!("job {id} is {state}"),
-            "queued, dead and cancelled jobs can be retried; queued and running ones can be cancelled; running ones cannot be deleted",
+            "queued, retrying, dead and cancelled jobs can be retried; queued, retrying and running ones can be cancelled; running ones cannot be deleted",
         ),
+        error => CliError::Message(error.to_string()),
+    }
+}
+
+fn schedule_error(error: Error, name: &str) -> CliError {
+    match error {
+        Error::NotFound(Resource::JobSchedule) => CliError::with_help(
+            format!("task {name} does not exist, or it is not enabled"),
+            "run `bucketlist job schedules`",
+        ),
+        Error::Conflict(Conflict::JobScheduleRunning) => {
+            CliError::with_help(format!("task {name} is running"), "run `bucketlist job schedules` to see when it ends")
+        }
         error => CliError::Message(error.to_string()),
     }
 }

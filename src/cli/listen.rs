@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{CliError, error::io_reason};
 use crate::{
     config::{Config, ConnectionSettings},
+    endpoints::longest_time_limit,
     http::{HttpsRedirect, connection_error_responses},
     metrics::MetricsEndpoint,
     server::{
@@ -188,8 +189,11 @@ pub(super) async fn serve_metrics(
 /// Returns the limits of connections.
 pub(super) fn connection_limits(config: &Config) -> ConnectionLimits {
     let ConnectionSettings { header_timeout, idle_timeout, send_timeout, .. } = config.connections;
-    // Receiving the request and processing it can each take REQUEST_TIMEOUT. After that, the response must make progress.
-    let response_timeout = config.limits.request_timeout.saturating_mul(2).saturating_add(Duration::from_secs(2));
+    // Receiving the request and processing it can each take REQUEST_TIMEOUT, and processing also the time limit of its operation. After
+    // that, the response must make progress.
+    let request_timeout = config.limits.request_timeout;
+    let work = request_timeout.max(longest_time_limit());
+    let response_timeout = request_timeout.saturating_add(work).saturating_add(Duration::from_secs(2));
     ConnectionLimits {
         connections: max_connections(&config.connections),
         header_timeout,

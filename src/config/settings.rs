@@ -92,7 +92,7 @@ pub struct JobSettings {
     pub runs_in_server: bool,
     /// Number of jobs that run at the same time.
     pub workers: NonZeroUsize,
-    /// Retention of completed jobs. Zero: they are deleted when they are completed.
+    /// Retention of jobs that have succeeded. Zero: they are deleted at once.
     pub retention: Duration,
     /// Retention of dead letters and cancelled jobs.
     pub dead_letter_retention: Duration,

@@ -70,6 +70,8 @@ text_enum! {
         JobCancelled "job.cancelled"
         /// An administrator deleted a job.
         JobDeleted "job.deleted"
+        /// An administrator made a recurring task run.
+        JobScheduleRun "job_schedule.run"
         /// An administrator recorded a profile of the server.
         ProfileRecorded "profile.recorded"
     }

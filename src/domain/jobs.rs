@@ -9,12 +9,14 @@ use super::{JobId, KeysetPosition, SortValue, Timestamp, text_enum::text_enum};
 text_enum! {
     /// The state of a job.
     JobState {
-        /// Waits until it is due: for the first time, or again after a failure.
+        /// Waits until it is due for the first time.
         Queued "queued"
         /// A worker runs it.
         Running "running"
+        /// Has failed, and waits for its next attempt.
+        Retrying "retrying"
         /// It has succeeded.
-        Completed "completed"
+        Done "done"
         /// It has failed for the last time: a dead letter.
         Dead "dead"
         /// An administrator has cancelled it.
@@ -26,13 +28,19 @@ impl JobState {
     /// Returns whether the job will run, or runs.
     #[must_use]
     pub const fn is_pending(self) -> bool {
-        matches!(self, Self::Queued | Self::Running)
+        matches!(self, Self::Queued | Self::Running | Self::Retrying)
+    }
+
+    /// Returns the state of a job that waits and was started this number of times.
+    #[must_use]
+    pub const fn waiting(attempts: i32) -> Self {
+        if attempts > 0 { Self::Retrying } else { Self::Queued }
     }
 
     /// Returns whether the job can be made to run now.
     #[must_use]
     pub const fn can_retry(self) -> bool {
-        matches!(self, Self::Queued | Self::Dead | Self::Cancelled)
+        matches!(self, Self::Queued | Self::Retrying | Self::Dead | Self::Cancelled)
     }
 
     /// Returns whether the job can be deleted.
@@ -151,6 +159,16 @@ pub struct JobSchedule {
     pub last_count: Option<i64>,
     /// The worker of the latest run.
     pub worker: Option<String>,
+    /// Until when a server runs the task, unless it extends the lease.
+    pub lease_expires_at: Option<Timestamp>,
+}
+
+impl JobSchedule {
+    /// Returns whether a server runs the task.
+    #[must_use]
+    pub fn is_running(&self, now: Timestamp) -> bool {
+        self.lease_expires_at.is_some_and(|lease| lease > now)
+    }
 }
 
 /// Placeholder of a private value.

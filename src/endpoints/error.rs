@@ -20,6 +20,7 @@ impl From<Error> for ApiError {
                 Resource::Incident => ErrorCode::IncidentNotFound,
                 Resource::ApiClient => ErrorCode::ApiClientNotFound,
                 Resource::Job => ErrorCode::JobNotFound,
+                Resource::JobSchedule => ErrorCode::JobScheduleNotFound,
             }),
             Error::Conflict(Conflict::JobState(state)) => {
                 Self::new(ErrorCode::JobStateConflict).with_message(format!("The job is {state}."))
@@ -35,6 +36,7 @@ impl From<Error> for ApiError {
                     Conflict::ProfileInProgress => ErrorCode::ProfileInProgress,
                     Conflict::IdempotencyKeyInFlight => ErrorCode::IdempotencyKeyInFlight,
                     Conflict::JobState(_) => ErrorCode::JobStateConflict,
+                    Conflict::JobScheduleRunning => ErrorCode::JobScheduleRunning,
                 };
                 // The other request, or the export, completes within seconds.
                 let is_transient =

@@ -3,6 +3,7 @@
 mod deprecations;
 mod error;
 mod rules;
+mod time_limit;
 pub mod v1;
 pub mod v2;
 
@@ -14,6 +15,7 @@ use secrecy::SecretString;
 
 pub use deprecations::deprecated_operations;
 pub use rules::RequestRules;
+pub use time_limit::longest_time_limit;
 
 use crate::domain::{ApiClientId, AuditOrigin, UserId};
 

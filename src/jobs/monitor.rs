@@ -15,8 +15,6 @@ use crate::{
 const INTERVAL: Duration = Duration::from_secs(10);
 /// The label of kinds that this release does not know.
 const OTHER: &str = "other";
-/// The states that are measured.
-const STATES: [JobState; 4] = [JobState::Queued, JobState::Running, JobState::Dead, JobState::Cancelled];
 
 /// Updates the metrics of the queue.
 pub(super) struct Monitor {
@@ -26,8 +24,7 @@ pub(super) struct Monitor {
 
 impl Monitor {
     pub(super) fn new(context: Arc<Context>, metrics: JobMetrics) -> Self {
-        let states = STATES.map(JobState::as_str);
-        metrics.initialize(&states, &kinds().collect::<Vec<_>>());
+        metrics.initialize(&states().collect::<Vec<_>>(), &kinds().collect::<Vec<_>>());
         Self { context, metrics }
     }
 
@@ -51,7 +48,7 @@ impl Monitor {
             let kind = kinds().find(|kind| *kind == count.kind).unwrap_or(OTHER);
             *numbers.entry((count.state.as_str(), kind)).or_default() += count.count;
         }
-        for state in STATES.map(JobState::as_str) {
+        for state in states() {
             for kind in kinds() {
                 self.metrics.set_count(state, kind, numbers.remove(&(state, kind)).unwrap_or_default());
             }
@@ -60,6 +57,10 @@ impl Monitor {
         self.metrics.set_oldest_due(Duration::from_micros(u64::try_from(age).unwrap_or_default()));
         Ok(())
     }
+}
+
+fn states() -> impl Iterator<Item = &'static str> {
+    JobState::ALL.iter().map(|state| state.as_str())
 }
 
 fn kinds() -> impl Iterator<Item = &'static str> {

@@ -39,7 +39,7 @@ pub(super) struct Queue {
     kinds: JobKinds,
     /// Identifies this process.
     worker: Arc<str>,
-    /// Whether completed jobs are retained.
+    /// Whether jobs that have succeeded are retained.
     is_retained: bool,
     metrics: Option<JobMetrics>,
 }

@@ -19,8 +19,10 @@ use crate::{
     services::{Context, Error},
 };
 
-/// Interval between checks whether a task is due.
-const CHECK_INTERVAL: Duration = Duration::from_secs(10);
+/// Interval between checks whether a task is due. Without a notification, an administrator of another process can have made it due.
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
+/// Delay of a check after a notification, which can come with every new job.
+const WAKE_DELAY: Duration = Duration::from_secs(1);
 /// Time after which another server can run a task, unless the lease is extended.
 const LEASE: Duration = Duration::from_secs(60);
 /// Interval at which the lease is extended.
@@ -58,10 +60,19 @@ impl Scheduler {
     }
 
     async fn repeat(&self, task: &dyn AnyRecurring, shutdown: &CancellationToken) {
-        let mut interval = tokio::time::interval(CHECK_INTERVAL);
-        while shutdown.run_until_cancelled(interval.tick()).await.is_some() {
+        let mut wake = self.context.outbox.subscribe();
+        loop {
             if let Err(error) = self.run_if_due(task).await {
                 tracing::warn!(task = task.name(), %error, "cannot schedule a recurring task");
+            }
+            let next_check = async {
+                tokio::select! {
+                    _ = wake.changed() => tokio::time::sleep(WAKE_DELAY).await,
+                    () = tokio::time::sleep(CHECK_INTERVAL) => {}
+                }
+            };
+            if shutdown.run_until_cancelled(next_check).await.is_none() {
+                return;
             }
         }
     }

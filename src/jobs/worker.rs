@@ -116,7 +116,7 @@ impl JobWorker {
             .every(DeadLetterReport { context: Arc::clone(&context) })
             .every(StatisticsUpdate { context: Arc::clone(&context) })
             .every(RecurringBackup { schedule: backups, clock: Arc::clone(&context.clock) });
-        let is_retained = !retention.jobs.completed.is_zero();
+        let is_retained = !retention.jobs.done.is_zero();
         Self {
             queue: Queue::new(Arc::clone(&context), kinds, name, is_retained, metrics.clone()),
             workers,

@@ -49,11 +49,10 @@ impl DatabaseMetrics {
             group_size: Histogram::new(GROUP_BUCKETS),
         };
         registry.register(
-            "db_connection_wait_seconds",
+            "db_pool_wait_seconds",
             "Time that a unit of work waits for a connection",
             metrics.wait.clone(),
         );
-        registry.register("db_connections_in_use", "Connections that run a unit of work", metrics.in_use.clone());
         if has_groups {
             let help = "Units of work that share a commit";
             registry.register("sqlite_commit_group_size", help, metrics.group_size.clone());
@@ -65,6 +64,12 @@ impl DatabaseMetrics {
     pub fn record_wait(&self, is_write: bool, wait: Duration) {
         let kind = if is_write { "write" } else { "read" };
         self.wait.get_or_create(&KindLabels { kind }).observe(wait.as_secs_f64());
+    }
+
+    /// Returns the number of connections that run a unit of work.
+    #[must_use]
+    pub fn connections_in_use(&self) -> u64 {
+        u64::try_from(self.in_use.get()).unwrap_or_default()
     }
 
     /// Counts a connection as in use until the result is dropped.

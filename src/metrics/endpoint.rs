@@ -1,17 +1,23 @@
 //! `GET /metrics`.
 
+use contract::negotiation::negotiate;
 use poem::{
     Endpoint, Request, Response,
     http::{
         HeaderValue, Method, StatusCode,
-        header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH},
+        header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, VARY},
     },
 };
 
+use prometheus_client::encoding::prometheus_text;
+
 use super::Metrics;
 
-/// Media type of OpenMetrics.
-const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Media type of OpenMetrics, and with its parameters.
+const OPENMETRICS: (&str, &str) =
+    ("application/openmetrics-text", "application/openmetrics-text; version=1.0.0; charset=utf-8");
+/// Media type of the text format of Prometheus.
+const PROMETHEUS_TEXT: &str = "text/plain";
 
 /// The endpoint of the metrics listener.
 pub struct MetricsEndpoint(Metrics);
@@ -39,8 +45,18 @@ impl Endpoint for MetricsEndpoint {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return Ok(response);
         }
-        Ok(match self.0.to_text() {
-            Ok(metrics) => text(StatusCode::OK, MEDIA_TYPE, metrics),
+        let offered = [OPENMETRICS.0, PROMETHEUS_TEXT].map(str::to_owned);
+        // A client that accepts neither gets OpenMetrics.
+        let (media_type, encoded) = match negotiate(request.headers(), &offered) {
+            Some(PROMETHEUS_TEXT) => (prometheus_text::CONTENT_TYPE, self.0.to_prometheus_text()),
+            _ => (OPENMETRICS.1, self.0.to_openmetrics()),
+        };
+        Ok(match encoded {
+            Ok(metrics) => {
+                let mut response = text(StatusCode::OK, media_type, metrics);
+                response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
+                response
+            }
             Err(error) => {
                 tracing::error!(%error, "cannot encode metrics");
                 text(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", "cannot encode metrics; see the log\n".to_owned())

@@ -55,8 +55,8 @@ impl JobResult {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StateLabels {
-    state: &'static str,
     kind: &'static str,
+    state: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -94,7 +94,7 @@ impl JobMetrics {
             durations: Family::new_with_constructor(NewHistogram),
             schedule_runs: Family::default(),
         };
-        registry.register("job_queue_size", "Jobs that are not completed, by state and kind", metrics.jobs.clone());
+        registry.register("jobs", "Jobs by kind and state", metrics.jobs.clone());
         registry.register_with_unit(
             "job_queue_oldest_due_age",
             "Time for which the oldest due job has waited for a worker",
@@ -150,7 +150,7 @@ impl JobMetrics {
 
     /// Sets the number of jobs of a kind in a state.
     pub fn set_count(&self, state: &'static str, kind: &'static str, count: i64) {
-        self.jobs.get_or_create(&StateLabels { state, kind }).set(count);
+        self.jobs.get_or_create(&StateLabels { kind, state }).set(count);
     }
 
     /// Sets the time for which the oldest due job has waited.

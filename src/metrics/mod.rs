@@ -1,4 +1,4 @@
-//! Metrics of the server in the OpenMetrics format, for Prometheus.
+//! Metrics of the server in the formats of OpenMetrics and Prometheus.
 //!
 //! Counters and histograms on the path of a request are updated by the code that serves it. Everything else, such as the
 //! size of a cache, is read when Prometheus scrapes the server, so it costs nothing between two scrapes.
@@ -13,7 +13,11 @@ mod replicas;
 mod requests;
 mod sampled;
 
-use prometheus_client::{encoding::text::encode, metrics::info::Info, registry::Registry};
+use prometheus_client::{
+    encoding::{prometheus_text, text},
+    metrics::info::Info,
+    registry::Registry,
+};
 
 pub use database::DatabaseMetrics;
 pub use endpoint::MetricsEndpoint;
@@ -42,9 +46,9 @@ impl Metrics {
         Self(registry)
     }
 
-    /// Registers the metrics of requests.
-    pub fn requests(&mut self) -> RequestMetrics {
-        RequestMetrics::register(&mut self.0)
+    /// Registers the metrics of requests, with the names of the rate limits.
+    pub fn requests(&mut self, limits: impl IntoIterator<Item = &'static str>) -> RequestMetrics {
+        RequestMetrics::register(&mut self.0, limits)
     }
 
     /// Registers the metrics of background jobs.
@@ -84,9 +88,16 @@ impl Metrics {
     }
 
     /// Returns the metrics in the OpenMetrics text format.
-    fn to_text(&self) -> Result<String, std::fmt::Error> {
-        let mut text = String::new();
-        encode(&mut text, &self.0)?;
-        Ok(text)
+    fn to_openmetrics(&self) -> Result<String, std::fmt::Error> {
+        let mut encoded = String::new();
+        text::encode(&mut encoded, &self.0)?;
+        Ok(encoded)
+    }
+
+    /// Returns the metrics in the text format of Prometheus, which has no exemplars.
+    fn to_prometheus_text(&self) -> Result<String, std::fmt::Error> {
+        let mut encoded = String::new();
+        prometheus_text::encode(&mut encoded, &self.0)?;
+        Ok(encoded)
     }
 }

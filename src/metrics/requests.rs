@@ -49,16 +49,16 @@ pub struct CompletedRequest<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     operation: &'static str,
-    version: &'static str,
     method: &'static str,
     status: u16,
+    version: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DurationLabels {
     operation: &'static str,
-    version: &'static str,
     status: u16,
+    version: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -84,7 +84,7 @@ impl MetricConstructor<HistogramWithExemplars<Exemplar>> for NewHistogram {
 }
 
 impl RequestMetrics {
-    pub(super) fn register(registry: &mut Registry) -> Self {
+    pub(super) fn register(registry: &mut Registry, limits: impl IntoIterator<Item = &'static str>) -> Self {
         let metrics = Self {
             requests: Family::default(),
             durations: Family::new_with_constructor(NewHistogram),
@@ -105,6 +105,10 @@ impl RequestMetrics {
             "Requests rejected by a rate limit",
             metrics.rate_limit_rejections.clone(),
         );
+        // So that the first rejection is an increase.
+        for limit in limits {
+            drop(metrics.rate_limit_rejections.get_or_create(&LimitLabels { limit }));
+        }
         metrics
     }
 
@@ -117,14 +121,14 @@ impl RequestMetrics {
     /// Counts a completed request.
     pub fn complete(&self, request: &CompletedRequest<'_>) {
         let CompletedRequest { operation, version, method, status, .. } = *request;
-        self.requests.get_or_create(&RequestLabels { operation, version, method, status }).inc();
+        self.requests.get_or_create(&RequestLabels { operation, method, status, version }).inc();
         let exemplar = match request.trace_id {
             Some(id) => Some(("trace_id", id)),
             None => Some(("request_id", request.request_id)),
         };
         let exemplar = exemplar.filter(|(_, id)| id.len() <= MAX_EXEMPLAR_LEN);
         let exemplar = exemplar.map(|(name, id)| [(name, id.to_owned())]);
-        let durations = self.durations.get_or_create(&DurationLabels { operation, version, status });
+        let durations = self.durations.get_or_create(&DurationLabels { operation, status, version });
         durations.observe(request.duration.as_secs_f64(), exemplar, None);
         if let Some(code) = request.error_code {
             self.error_responses.get_or_create(&CodeLabels { code }).inc();

@@ -71,6 +71,7 @@ your account. The collection logs in automatically.",
         ("incident_id", "1"),
         ("api_client_id", "1"),
         ("job_id", "1"),
+        ("schedule_name", "purge"),
         ("api_key", ""),
         ("timestamp", ""),
         // Until a response has set them, the requests match any state.

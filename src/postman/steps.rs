@@ -107,14 +107,14 @@ pub(super) fn v2(base: &str) -> Vec<Step> {
     steps.push(failing_admin_only("replayIncident", base, 422, "VALIDATION_FAILED"));
     steps.push(admin_only("updateIncident", base).header("If-Match", "*"));
     steps.push(admin_only("resolveIncidentGroups", base));
-    // The job of the export above, which is completed.
+    // The job of the export above, which is done.
     steps.push(admin_only("listJobs", base).query("kind", "export").save("/data/0/id", "job_id"));
     steps.push(admin_only("getJob", base));
-    // The job is completed.
     steps.extend(
         ["retryJob", "cancelJob"].map(|operation| failing_admin_only(operation, base, 409, "JOB_STATE_CONFLICT")),
     );
     steps.push(admin_only("listJobSchedules", base));
+    steps.push(admin_only("runJobSchedule", base));
     let api_client = format!("{base}/admin/api-clients/{{{{api_client_id}}}}");
     steps.extend([
         with_idempotency_key(admin_only("createApiClient", base))

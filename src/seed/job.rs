@@ -3,29 +3,30 @@
 use std::time::Duration;
 
 use contract::v2::schemas::{
-    EXAMPLE_EXPIRY, EXAMPLE_JOB_ARGUMENT, EXAMPLE_JOB_ATTEMPTS, EXAMPLE_JOB_ERROR, EXAMPLE_JOB_KIND, EXAMPLE_WORKER,
+    EXAMPLE_EXPIRY, EXAMPLE_JOB_ATTEMPTS, EXAMPLE_JOB_ERROR, EXAMPLE_JOB_KIND, EXAMPLE_JOB_USER, EXAMPLE_WORKER,
 };
 use diesel::prelude::*;
 use serde_json::json;
 
 use crate::{
     db::{DbConnection, repositories::job_schedules, schema::jobs},
-    domain::{JobPriority, JobState, Timestamp},
+    domain::{JobState, Timestamp},
 };
 
 /// Interval of the purge.
 const PURGE_INTERVAL: Duration = Duration::from_secs(600);
 
-/// Inserts a job that waits for its next attempt, of a kind that an earlier release had: no worker runs it. Inserts the schedule of the
-/// purge, which is due at `now`.
+/// A priority that is displayed as high, but that no worker claims: the samples retry and cancel this job again and again.
+const UNCLAIMED_PRIORITY: i32 = 0;
+
+/// Inserts a job that waits for its next attempt, and the schedule of the purge, which is due at `now`.
 pub(super) fn insert(c: &mut DbConnection, at: Timestamp, now: Timestamp) -> QueryResult<()> {
-    let (name, value, _) = EXAMPLE_JOB_ARGUMENT;
     diesel::insert_into(jobs::table)
         .values((
             jobs::kind.eq(EXAMPLE_JOB_KIND),
-            jobs::state.eq(JobState::Queued.as_str()),
-            jobs::priority.eq(JobPriority::High.rank()),
-            jobs::payload.eq(json!({name: value}).to_string()),
+            jobs::state.eq(JobState::Retrying.as_str()),
+            jobs::priority.eq(UNCLAIMED_PRIORITY),
+            jobs::payload.eq(json!({"user_id": EXAMPLE_JOB_USER}).to_string()),
             jobs::attempts.eq(EXAMPLE_JOB_ATTEMPTS),
             jobs::last_error.eq(EXAMPLE_JOB_ERROR),
             jobs::run_at.eq(EXAMPLE_EXPIRY),

@@ -67,6 +67,7 @@ pub enum Resource {
     Incident,
     ApiClient,
     Job,
+    JobSchedule,
 }
 
 /// The state that a request conflicts with.
@@ -89,6 +90,8 @@ pub enum Conflict {
     IdempotencyKeyInFlight,
     /// The job is in a state that does not allow the change.
     JobState(JobState),
+    /// A server runs the recurring task.
+    JobScheduleRunning,
 }
 
 /// The credential that was rejected.

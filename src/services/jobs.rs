@@ -48,7 +48,7 @@ impl Jobs {
     /// Makes a job run now.
     ///
     /// # Errors
-    /// `NotFound(Job)`; `Conflict(JobState)` if it is running or completed.
+    /// `NotFound(Job)`; `Conflict(JobState)` if it is running or done.
     pub async fn retry(&self, id: JobId, origin: AuditOrigin) -> Result<Job, Error> {
         let now = self.0.clock.now();
         let job = self.0.db.write(move |c| retry_job(c, id, &origin, now)).await?;
@@ -56,7 +56,7 @@ impl Jobs {
         Ok(job)
     }
 
-    /// Cancels a job that is queued or running.
+    /// Cancels a job that is pending.
     ///
     /// # Errors
     /// `NotFound(Job)`; `Conflict(JobState)` if it will not run again.
@@ -81,12 +81,23 @@ impl Jobs {
     pub async fn list_schedules(&self) -> Result<Vec<JobSchedule>, Error> {
         self.0.db.read(|c| job_schedules::list(c).map_err(Error::from)).await
     }
+
+    /// Makes a recurring task run now.
+    ///
+    /// # Errors
+    /// `NotFound(JobSchedule)`; `Conflict(JobScheduleRunning)`.
+    pub async fn run_schedule(&self, name: String, origin: AuditOrigin) -> Result<JobSchedule, Error> {
+        let now = self.0.clock.now();
+        let schedule = self.0.db.write(move |c| run_schedule(c, &name, &origin, now)).await?;
+        self.0.outbox.notify();
+        Ok(schedule)
+    }
 }
 
 /// Makes a job run at `now`, and returns it.
 ///
 /// # Errors
-/// `NotFound(Job)`; `Conflict(JobState)` if it is running or completed.
+/// `NotFound(Job)`; `Conflict(JobState)` if it is running or done.
 pub fn retry_job(c: &mut DbConnection, id: JobId, origin: &AuditOrigin, now: Timestamp) -> Result<Job, Error> {
     let stored = find_for_update(c, id)?;
     require(&stored, JobState::can_retry)?;
@@ -95,7 +106,7 @@ pub fn retry_job(c: &mut DbConnection, id: JobId, origin: &AuditOrigin, now: Tim
     jobs::find(c, id)?.ok_or(Error::NotFound(Resource::Job))
 }
 
-/// Cancels a job that is queued or running, and returns it.
+/// Cancels a job that is pending, and returns it.
 ///
 /// # Errors
 /// `NotFound(Job)`; `Conflict(JobState)` if it will not run again.
@@ -123,6 +134,26 @@ pub fn delete_job(
     require(&stored, JobState::can_delete)?;
     jobs::delete(c, &stored, now)?;
     record(c, AuditAction::JobDeleted, &stored, origin, now)
+}
+
+/// Makes a recurring task run at `now` on the next server that can run it, and returns its schedule.
+///
+/// # Errors
+/// `NotFound(JobSchedule)`; `Conflict(JobScheduleRunning)`.
+pub fn run_schedule(
+    c: &mut DbConnection,
+    name: &str,
+    origin: &AuditOrigin,
+    now: Timestamp,
+) -> Result<JobSchedule, Error> {
+    let schedule = job_schedules::find_for_update(c, name)?.ok_or(Error::NotFound(Resource::JobSchedule))?;
+    if schedule.is_running(now) {
+        return Err(Error::Conflict(Conflict::JobScheduleRunning));
+    }
+    job_schedules::make_due(c, name, now)?;
+    let event = NewAuditEvent::new(AuditAction::JobScheduleRun).with("name", name);
+    audit::append(c, origin, &event, now)?;
+    Ok(JobSchedule { next_run_at: schedule.next_run_at.min(now), ..schedule })
 }
 
 fn find_for_update(c: &mut DbConnection, id: JobId) -> Result<StoredJob, Error> {

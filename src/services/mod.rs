@@ -40,7 +40,7 @@ pub use idempotency::Idempotent;
 pub use imports::{ImportRecord, Imports};
 pub use incidents::{Incidents, RetentionPolicy};
 pub use items::{ItemChanges, Items};
-pub use jobs::{Jobs, cancel_job, delete_job, retry_job};
+pub use jobs::{Jobs, cancel_job, delete_job, retry_job, run_schedule};
 pub use precondition::Precondition;
 pub use profiles::Profiles;
 pub use read_fence::{current_read_fence, with_read_fence};

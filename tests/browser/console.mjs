@@ -737,9 +737,9 @@ async function jobs() {
     await rows().first().waitFor();
   });
   await check('a job is cancelled and retried, and the focus stays in the list', async () => {
-    // The job in the seed data has a kind that no worker runs.
-    await filter({ kind: 'newsletter_mail' });
-    const row = rowOf('newsletter_mail').first();
+    // No worker runs the job in the seed data.
+    await filter({ kind: 'welcome_mail' });
+    const row = rowOf('cannot send mail: connection refused').first();
     await row.waitFor();
     const button = (name) => row.getByRole('button', { name: new RegExp(`^${name}: job \\d+$`) });
     await answer(button('Cancel'), 'Cancel job');
@@ -747,7 +747,7 @@ async function jobs() {
     assert.equal(await row.locator('.state').innerText(), 'cancelled');
     assert.equal(await focused(page), 'TR');
     await button('Retry').click();
-    await said('is queued');
+    await said('is due now');
     assert.equal(await row.locator('.state').innerText(), 'queued');
     await answer(button('Delete'), 'Cancel');
     assert.equal(await row.count(), 1);

@@ -151,14 +151,15 @@ export function plan({ docs, origin, demo, admin, contract }) {
       asAdmin('deleteApiClient', 204, { input: () => ({ parameters: { api_client_id: ids.client } }) }),
       asAdmin('listJobs', 200, {
         after: ({ json }) => {
-          // The job in the seed data has a kind that no worker runs.
-          ids.job = json?.data.find(({ kind }) => kind === 'newsletter_mail')?.id;
-          ids.completedJob = json?.data.find(({ state }) => state === 'completed')?.id;
+          // No worker runs the job in the seed data.
+          ids.job = json?.data.find(({ last_error: error }) => error === 'cannot send mail: connection refused')?.id;
+          ids.doneJob = json?.data.find(({ state }) => state === 'done')?.id;
         },
       }),
       ...['getJob', 'cancelJob', 'retryJob'].map((id) => asAdmin(id, 200, { input: () => ({ parameters: { job_id: ids.job } }) })),
-      asAdmin('deleteJob', 204, { input: () => ({ parameters: { job_id: ids.completedJob } }) }),
+      asAdmin('deleteJob', 204, { input: () => ({ parameters: { job_id: ids.doneJob } }) }),
       asAdmin('listJobSchedules', 200),
+      asAdmin('runJobSchedule', 200),
       // Profiles are disabled by default.
       asAdmin('recordProfile', 404),
       asAdmin('listIncidents', 200, { after: ({ json }) => { ids.incident = json?.data[0]?.id; } }),

@@ -138,7 +138,7 @@ both_engines! {
             let worker = TestWorker::start(&sandbox);
             let enough = kill * (MAILS + EXPORTS) / (KILLS + 1);
             wait_until(&server, "a part of the jobs is completed", || {
-                states(&sandbox).get("completed").is_some_and(|completed| *completed as usize >= enough)
+                states(&sandbox).get("done").is_some_and(|completed| *completed as usize >= enough)
             });
             worker.kill();
             let left = states(&sandbox);
@@ -147,7 +147,7 @@ both_engines! {
             sandbox.execute("UPDATE jobs SET run_at = 1 WHERE state = 'running'");
         }
         let workers = [TestWorker::start(&sandbox), TestWorker::start(&sandbox)];
-        let all: BTreeMap<String, i64> = [("completed".to_owned(), (MAILS + EXPORTS) as i64)].into();
+        let all: BTreeMap<String, i64> = [("done".to_owned(), (MAILS + EXPORTS) as i64)].into();
         wait_until(&server, "all jobs are completed", || states(&sandbox) == all);
         for worker in workers {
             assert!(worker.stop().success());
@@ -193,7 +193,7 @@ both_engines! {
         assert!(worker.greeting.contains("BucketList worker "), "{}", worker.greeting);
         let state = || server.get(&path, Some(&token)).expect(200).json()["state"].clone();
         wait_until(&server, "the export is finished", || state() == "finished");
-        let completed = || states(&sandbox) == [("completed".to_owned(), 1)].into();
+        let completed = || states(&sandbox) == [("done".to_owned(), 1)].into();
         wait_until(&server, "the job is completed", completed);
         let jobs: Value = serde_json::from_str(&sandbox.run(&["job", "list", "--format", "json"]).expect_success()).unwrap();
         let ran = jobs[0]["worker"].as_str().unwrap();
@@ -202,6 +202,19 @@ both_engines! {
         wait_until(&server, "the purge has run", || {
             schedules().lines().any(|line| line.starts_with("purge ") && line.contains("succeeded"))
         });
+        // The worker notices soon that the command line has made a task due.
+        let last_run = || -> Value {
+            let schedules = sandbox.run(&["job", "schedules", "--format", "json"]).expect_success();
+            let schedules: Value = serde_json::from_str(&schedules).unwrap();
+            let purge = schedules.as_array().unwrap().iter().find(|schedule| schedule["name"] == "purge").unwrap();
+            json!([purge["last_started_at"], purge["last_finished_at"].is_string()])
+        };
+        let before = last_run();
+        std::thread::sleep(Duration::from_secs(1));
+        let requested = Instant::now();
+        assert_eq!(sandbox.run(&["job", "run", "purge"]).expect_success(), "Task purge will run now.\n");
+        wait_until(&server, "the purge has run again", || last_run() != before && last_run()[1] == true);
+        assert!(requested.elapsed() < Duration::from_secs(30), "{:?}", requested.elapsed());
         let log = worker.log.clone();
         assert!(worker.stop().success());
         assert_eq!(fs::read_to_string(log).unwrap(), "", "errors of the worker");
@@ -234,7 +247,7 @@ both_engines! {
         assert!(shown.contains("payload       email_key=a***@example.com\n") && !shown.contains("ada@"), "{shown}");
         let shown: Value = serde_json::from_str(&sandbox.run(&["job", "show", "1", "--format", "json"]).expect_success()).unwrap();
         assert_eq!((&shown["state"], &shown["priority"], &shown["run_at"]), (&json!("dead"), &json!("normal"), &Value::Null));
-        let help = "help: queued, dead and cancelled jobs can be retried; queued and running ones can be cancelled; running ones cannot be deleted";
+        let help = "help: queued, retrying, dead and cancelled jobs can be retried; queued, retrying and running ones can be cancelled; running ones cannot be deleted";
         assert_eq!(sandbox.run(&["job", "cancel", "1"]).expect_error(), format!("job 1 is dead\n{help}"));
         assert_eq!(sandbox.run(&["job", "retry", "1"]).expect_success(), "Job 1 will run now.\n");
         assert_eq!(sandbox.run(&["job", "cancel", "1"]).expect_success(), "Cancelled job 1.\n");
@@ -243,6 +256,8 @@ both_engines! {
         for action in ["show", "retry", "cancel", "delete"] {
             assert_eq!(sandbox.run(&["job", action, "1"]).expect_error(), unknown, "{action}");
         }
+        let unknown = "task no_such_task does not exist, or it is not enabled\nhelp: run `bucketlist job schedules`";
+        assert_eq!(sandbox.run(&["job", "run", "no_such_task"]).expect_error(), unknown);
         let mut migrator = sandbox.migrator();
         use bucketlist::db::schema::audit_events;
         let actions: Vec<String> =

@@ -151,9 +151,9 @@ impl<'a> Setting<'a> {
             "getUser" | "updateUser" | "deleteUser" => (token, id_of("/users/2", self.register().0)),
             "createImport" => (token, vec![("See the world".to_owned(), "See the world again".to_owned())]),
             "getJob" | "cancelJob" | "retryJob" => {
-                (token, id_of("/jobs/1", self.job(|job| job["kind"] == "newsletter_mail")))
+                (token, id_of("/jobs/1", self.job(|job| job["last_error"] == "cannot send mail: connection refused")))
             }
-            "deleteJob" => (token, id_of("/jobs/1", self.job(|job| job["state"] == "completed"))),
+            "deleteJob" => (token, id_of("/jobs/1", self.job(|job| job["state"] == "done"))),
             _ => (token, Vec::new()),
         }
     }

@@ -195,7 +195,7 @@ both_engines! {
             "/v2/admin/incident-groups",
             "/v2/admin/api-clients",
             "/v2/admin/jobs",
-            "/v2/admin/job-schedules",
+            "/v2/admin/schedules",
             "/v2/admin/usage",
             "/v2/admin/deprecations",
             "/v2/bucketlists/999999",

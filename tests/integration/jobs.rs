@@ -97,7 +97,7 @@ both_engines! {
         request_resets(&user, 2).await;
         let export = user.post("/v2/exports", &json!({})).await.expect(202).json();
         app_with(&app, Arc::new(PanickingMailer)).worker.drain().await;
-        let failed = row("password_reset_mail", "queued", 1, Some("panicked: mailer bug"));
+        let failed = row("password_reset_mail", "retrying", 1, Some("panicked: mailer bug"));
         assert_eq!(queued(&app).await, [failed.clone(), failed]);
         let export = user.get(&format!("/v2/exports/{}", export["id"])).await.expect(200).json();
         assert_eq!(export["state"], "finished");
@@ -247,12 +247,12 @@ both_engines! {
         app.run_jobs().await;
         let read = |c: &mut _| jobs::table.select((jobs::state, jobs::payload, jobs::finished_at)).load(c).map_err(DbError::from);
         let rows: Vec<(String, String, Option<i64>)> = app.app.db.read(read).await.unwrap();
-        assert_eq!(rows, [("completed".to_owned(), "{}".to_owned(), Some(START))]);
+        assert_eq!(rows, [("done".to_owned(), "{}".to_owned(), Some(START))]);
         app.run_jobs().await;
-        assert_eq!(app.mailer.take().len(), 1, "a completed job does not run again");
+        assert_eq!(app.mailer.take().len(), 1, "a job that is done does not run again");
         app.advance_clock(Duration::from_secs(3_599));
         app.app.worker.purge_expired().await.unwrap();
-        assert_eq!(queued(&app).await, [row("password_reset_mail", "completed", 1, None)]);
+        assert_eq!(queued(&app).await, [row("password_reset_mail", "done", 1, None)]);
         app.advance_clock(Duration::from_secs(1));
         app.app.worker.purge_expired().await.unwrap();
         assert!(is_drained(&app).await);
@@ -348,6 +348,20 @@ both_engines! {
         assert_eq!(schedules(&app).await, run, "existing schedules are unchanged");
     }
 
+    async fn task_that_an_administrator_runs_keeps_its_interval(engine: Engine) {
+        let app = TestApp::new(engine);
+        let admin = app.admin().await;
+        let replica = app.replica();
+        app.app.worker.run_due_tasks().await.unwrap();
+        app.advance_clock(Duration::from_secs(100));
+        admin.request(poem::http::Method::POST, "/v2/admin/schedules/purge/run").send().await.expect(200);
+        let (first, second) = tokio::join!(app.app.worker.run_due_tasks(), replica.app.worker.run_due_tasks());
+        assert_eq!(first.unwrap() + second.unwrap(), 1, "one server runs the task");
+        let purge = schedules(&app).await.remove(2);
+        assert_eq!(purge.last_started_at, Some(Timestamp::from_micros(START + 100_000_000)));
+        assert_eq!(purge.next_run_at, Timestamp::from_micros(START + 700_000_000));
+    }
+
     async fn disabled_task_has_no_schedule(engine: Engine) {
         let app = TestApp::new(engine);
         app.app.worker.run_due_tasks().await.unwrap();
@@ -364,7 +378,7 @@ both_engines! {
         app.mailer.fails.store(true, Ordering::SeqCst);
         request_resets(&user, 3).await;
         app.run_jobs().await;
-        let failed = row("password_reset_mail", "queued", 1, Some("cannot send mail: the mail server is unavailable"));
+        let failed = row("password_reset_mail", "retrying", 1, Some("cannot send mail: the mail server is unavailable"));
         assert_eq!(queued(&app).await, vec![failed; 3]);
     }
 }

@@ -58,15 +58,16 @@ both_engines! {
         app.anonymous().get("/health/live").await.any_status();
         let metrics = scrape(&app).await;
         for (series, expected) in [
-            (r#"http_requests_total{operation="listBucketlists",version="2",method="GET",status="200"}"#, 2.0),
-            (r#"http_requests_total{operation="listBucketlists",version="2",method="HEAD",status="200"}"#, 1.0),
-            (r#"http_requests_total{operation="getBucketlist",version="2",method="GET",status="404"}"#, 1.0),
-            (r#"http_requests_total{operation="register",version="1",method="POST",status="201"}"#, 1.0),
-            (r#"http_requests_total{operation="unversioned",version="",method="GET",status="200"}"#, 1.0),
-            (r#"http_request_duration_seconds_count{operation="listBucketlists",version="2",status="200"}"#, 3.0),
-            (r#"http_request_duration_seconds_bucket{le="+Inf",operation="getBucketlist",version="2",status="404"}"#, 1.0),
+            (r#"http_requests_total{operation="listBucketlists",method="GET",status="200",version="2"}"#, 2.0),
+            (r#"http_requests_total{operation="listBucketlists",method="HEAD",status="200",version="2"}"#, 1.0),
+            (r#"http_requests_total{operation="getBucketlist",method="GET",status="404",version="2"}"#, 1.0),
+            (r#"http_requests_total{operation="register",method="POST",status="201",version="1"}"#, 1.0),
+            (r#"http_requests_total{operation="unversioned",method="GET",status="200",version=""}"#, 1.0),
+            (r#"http_request_duration_seconds_count{operation="listBucketlists",status="200",version="2"}"#, 3.0),
+            (r#"http_request_duration_seconds_bucket{le="+Inf",operation="getBucketlist",status="404",version="2"}"#, 1.0),
             (r#"http_error_responses_total{code="BUCKETLIST_NOT_FOUND"}"#, 1.0),
             (r#"rate_limit_rejections_total{limit="search"}"#, 1.0),
+            (r#"rate_limit_rejections_total{limit="general"}"#, 0.0),
             ("http_requests_in_flight", 0.0),
         ] {
             assert_eq!(value(&metrics, series), expected, "{series}");
@@ -82,10 +83,11 @@ both_engines! {
         }
         let metrics = scrape(&app).await;
         for kind in ["read", "write"] {
-            assert!(value(&metrics, &format!("db_connection_wait_seconds_count{{kind=\"{kind}\"}}")) >= 1.0, "{kind}");
+            assert!(value(&metrics, &format!("db_pool_wait_seconds_count{{kind=\"{kind}\"}}")) >= 1.0, "{kind}");
         }
         // A connection is in use until shortly after its unit of work has returned.
-        assert!(value(&metrics, "db_connections_in_use") <= value(&metrics, "db_connections_max"));
+        let connections = ["in_use", "idle"].map(|state| value(&metrics, &format!("db_pool_connections{{state=\"{state}\"}}")));
+        assert!(connections[1] >= 1.0 && connections[0] <= value(&metrics, "db_pool_connections_max"), "{connections:?}");
         if engine == Engine::Sqlite {
             // The clock of the cache is the real one: an entry may have expired.
             let requests = ["hit", "miss"].map(|result| value(&metrics, &format!("token_cache_requests_total{{result=\"{result}\"}}")));
@@ -151,7 +153,7 @@ both_engines! {
         ] {
             assert_eq!(value(&metrics, series), expected, "{series}");
         }
-        for series in ["process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds", "tokio_workers"] {
+        for series in ["process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds", "tokio_workers"] {
             assert!(value(&metrics, series) > 0.0, "{series}");
         }
         if engine == Engine::Sqlite {
@@ -178,9 +180,11 @@ both_engines! {
         app.app.worker.run_due_tasks().await.unwrap();
         let metrics = scrape(&app).await;
         for (series, expected) in [
-            (r#"job_queue_size{state="queued",kind="password_reset_mail"}"#, 1.0),
-            (r#"job_queue_size{state="dead",kind="other"}"#, 1.0),
-            (r#"job_queue_size{state="running",kind="export"}"#, 0.0),
+            (r#"jobs{kind="password_reset_mail",state="retrying"}"#, 1.0),
+            (r#"jobs{kind="password_reset_mail",state="queued"}"#, 0.0),
+            (r#"jobs{kind="other",state="dead"}"#, 1.0),
+            (r#"jobs{kind="export",state="running"}"#, 0.0),
+            (r#"jobs{kind="export",state="done"}"#, 0.0),
             (r#"job_runs_total{kind="password_reset_mail",result="completed"}"#, 1.0),
             (r#"job_runs_total{kind="password_reset_mail",result="failed"}"#, 1.0),
             (r#"job_runs_total{kind="export",result="dead"}"#, 0.0),
@@ -193,6 +197,35 @@ both_engines! {
         // The retry was due at most 2 seconds after the failure.
         let age = value(&metrics, "job_queue_oldest_due_age_seconds");
         assert!((28.0..=28.5).contains(&age), "{age}");
+    }
+}
+
+#[tokio::test]
+async fn format_depends_on_the_accept_header() {
+    let app = metered_app(Engine::Sqlite);
+    app.anonymous().get("/health/live").await.any_status();
+    let get = async |accept: Option<&str>| {
+        let mut request = Request::builder().uri_str("/metrics");
+        if let Some(accept) = accept {
+            request = request.header("accept", accept);
+        }
+        let response = app.app.metrics.as_ref().unwrap().call(request.finish()).await.unwrap();
+        assert_eq!((response.status().as_u16(), &response.headers()["vary"]), (200, &"accept".parse().unwrap()));
+        let media_type = response.headers()["content-type"].to_str().unwrap().to_owned();
+        (media_type, response.into_body().into_string().await.unwrap())
+    };
+    let prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.4,*/*;q=0.1";
+    for accept in [None, Some("*/*"), Some(prometheus), Some("application/json")] {
+        let (media_type, text) = get(accept).await;
+        assert_eq!(media_type, "application/openmetrics-text; version=1.0.0; charset=utf-8", "{accept:?}");
+        assert!(text.contains("# TYPE http_requests counter\n") && text.ends_with("# EOF\n"), "{text}");
+    }
+    for accept in ["text/plain; version=0.0.4", "text/plain, */*;q=0.1"] {
+        let (media_type, text) = get(Some(accept)).await;
+        assert_eq!(media_type, "text/plain; version=0.0.4; charset=utf-8", "{accept}");
+        assert!(text.contains("# TYPE http_requests_total counter\n") && text.contains("# TYPE build_info gauge\n"), "{text}");
+        assert!(!text.contains("# EOF") && !text.contains("request_id"), "{text}");
+        value(&text, r#"http_requests_total{operation="unversioned",method="GET",status="200",version=""}"#);
     }
 }
 
@@ -219,7 +252,7 @@ fn selected_metrics(text: &str) -> BTreeSet<&str> {
     text.match_indices('{')
         .map(|(end, _)| &text[..end])
         .map(|before| before.rsplit(|c: char| !is_name(c)).next().unwrap())
-        .filter(|name| name.contains('_'))
+        .filter(|name| name.contains('_') || *name == "jobs")
         .collect()
 }
 

@@ -1,5 +1,7 @@
 //! Declarations of an operation beyond the attributes of poem-openapi.
 
+use std::time::Duration;
+
 use chrono::NaiveDate;
 use poem_openapi::param::{Path, Query};
 
@@ -42,6 +44,8 @@ pub struct Operation {
     pub carries_tokens: bool,
     /// JSON pointer to a new password in the request body.
     pub new_password: Option<&'static str>,
+    /// Time for the server's work, if it may be longer than the request timeout.
+    pub time_limit: Option<Duration>,
 }
 
 /// The callers that may use an operation.
@@ -233,6 +237,7 @@ impl Operation {
             takes_cursor: false,
             carries_tokens: false,
             new_password: None,
+            time_limit: None,
         }
     }
 
@@ -313,6 +318,13 @@ impl Operation {
     #[must_use]
     pub const fn new_password(mut self, pointer: &'static str) -> Self {
         self.new_password = Some(pointer);
+        self
+    }
+
+    /// Declares the number of seconds that the server may work on a request, if it is longer than the request timeout.
+    #[must_use]
+    pub const fn time_limit(mut self, seconds: u64) -> Self {
+        self.time_limit = Some(Duration::from_secs(seconds));
         self
     }
 

@@ -28,6 +28,7 @@ fn parameter_description(name: &str) -> Option<&'static str> {
         "incident_id" => "ID of the incident.",
         "api_client_id" => "ID of the API client.",
         "job_id" => "ID of the job.",
+        "schedule_name" => "Name of the recurring task.",
         "page" => "Page number, starting at 1.",
         "per_page" => "Maximum number of results per page. Default: 20. Values above 100 are reduced to 100.",
         "cursor" => {
@@ -62,6 +63,7 @@ pub(crate) fn parameter_examples() -> Vec<(&'static str, Value)> {
         ("incident_id", json!(1)),
         ("api_client_id", json!(1)),
         ("job_id", json!(1)),
+        ("schedule_name", json!("purge")),
         ("request_id", json!(EXAMPLE_REQUEST_ID)),
         ("page", json!(1)),
         ("per_page", json!(20)),

@@ -20,7 +20,7 @@ pub(super) const JOBS: &[Variable] = &[
     variable(
         "JOB_RETENTION",
         "1d",
-        "Retention period of completed jobs, which contain no arguments. 0s deletes them at once.",
+        "Retention period of jobs that are done, which contain no arguments. 0s deletes them at once.",
         "a duration, 0 or more",
         "7d",
     ),

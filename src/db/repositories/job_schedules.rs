@@ -21,6 +21,7 @@ struct ScheduleRow {
     last_error: Option<String>,
     last_count: Option<i64>,
     worker: Option<String>,
+    lease_expires_at: Option<i64>,
 }
 
 impl From<ScheduleRow> for JobSchedule {
@@ -35,6 +36,7 @@ impl From<ScheduleRow> for JobSchedule {
             last_error: row.last_error,
             last_count: row.last_count,
             worker: row.worker,
+            lease_expires_at: row.lease_expires_at.map(Timestamp::from_micros),
         }
     }
 }
@@ -61,6 +63,26 @@ pub fn list(c: &mut DbConnection) -> QueryResult<Vec<JobSchedule>> {
     let rows: Vec<ScheduleRow> =
         job_schedules::table.order(job_schedules::name).select(ScheduleRow::as_select()).load(c)?;
     Ok(rows.into_iter().map(JobSchedule::from).collect())
+}
+
+/// Finds the schedule of a task, and locks its row until the transaction ends.
+pub fn find_for_update(c: &mut DbConnection, name: &str) -> QueryResult<Option<JobSchedule>> {
+    let schedule = job_schedules::table.find(name).select(ScheduleRow::as_select());
+    let row: Option<ScheduleRow> = match c {
+        // SQLite has one writer: its transaction is the lock.
+        DbConnection::Sqlite(c) => schedule.first(c).optional()?,
+        DbConnection::Postgres(c) => schedule.for_update().first(c).optional()?,
+    };
+    Ok(row.map(JobSchedule::from))
+}
+
+/// Makes a task due at `now`, and wakes the schedulers. A task that is due already remains due since then.
+pub fn make_due(c: &mut DbConnection, name: &str, now: Timestamp) -> QueryResult<()> {
+    diesel::update(job_schedules::table.find(name))
+        .filter(job_schedules::next_run_at.gt(now.micros()))
+        .set(job_schedules::next_run_at.eq(now.micros()))
+        .execute(c)?;
+    super::jobs::wake_workers(c)
 }
 
 /// Returns whether a task must be started, its interval changed, or its schedule removed because it is disabled. `interval` is `None` for a

@@ -1,4 +1,4 @@
-//! `/v2/admin/jobs` and `/v2/admin/job-schedules`.
+//! `/v2/admin/jobs` and `/v2/admin/schedules`.
 
 use contract::{
     Admin, Json,
@@ -42,7 +42,7 @@ pub struct JobApi {
 
 const PATH: &str = "/v2/admin/jobs";
 const EXPORTS_PATH: &str = "/v2/admin/exports";
-const SCHEDULES_PATH: &str = "/v2/admin/job-schedules";
+const SCHEDULES_PATH: &str = "/v2/admin/schedules";
 
 impl JobEndpoints for JobApi {
     async fn list(
@@ -179,13 +179,24 @@ impl JobEndpoints for JobApi {
         let page = JobSchedulePage { data, meta: envelope.meta, links: envelope.links };
         pages::page_response(page, envelope.header)
     }
+
+    async fn run_schedule(
+        &self,
+        Admin(caller): Admin,
+        client: Client,
+        Path(Token(name)): Path<Token>,
+    ) -> Result<Json<JobSchedule>, ProblemResponse> {
+        let origin = audit_origin(client, Some(UserId::new(caller.user_id)));
+        Ok(Json(schedule(self.jobs.run_schedule(name, origin).await?)))
+    }
 }
 
 const fn domain_state(state: JobState) -> domain::JobState {
     match state {
         JobState::Queued => domain::JobState::Queued,
         JobState::Running => domain::JobState::Running,
-        JobState::Completed => domain::JobState::Completed,
+        JobState::Retrying => domain::JobState::Retrying,
+        JobState::Done => domain::JobState::Done,
         JobState::Dead => domain::JobState::Dead,
         JobState::Cancelled => domain::JobState::Cancelled,
     }
@@ -195,7 +206,8 @@ const fn contract_state(state: domain::JobState) -> JobState {
     match state {
         domain::JobState::Queued => JobState::Queued,
         domain::JobState::Running => JobState::Running,
-        domain::JobState::Completed => JobState::Completed,
+        domain::JobState::Retrying => JobState::Retrying,
+        domain::JobState::Done => JobState::Done,
         domain::JobState::Dead => JobState::Dead,
         domain::JobState::Cancelled => JobState::Cancelled,
     }

@@ -193,7 +193,8 @@ impl<E: Endpoint> Pipeline<E> {
         }
 
         // Authentication and authorization.
-        let mut deadline = Deadline::new(limits.request_timeout);
+        let time_limit = operation.declared.time_limit.unwrap_or_default();
+        let mut deadline = Deadline::new(limits.request_timeout.max(time_limit));
         if is_secured {
             let was_counted = context.identity.rate_limit_subject().is_some();
             deadline.run(self.authenticator.authenticate(&mut context.identity, epoch)).await??;

@@ -141,7 +141,7 @@ fn insert_rows(c: &mut DbConnection, owner: UserId, list: BucketlistId) {
          INSERT INTO audit_events (created_at, action, actor_id, target_type, target_id, detail) \
          {numbers} SELECT n, 'a' || n % 990, n % 990, 'user', n % 980, '{{}}' FROM numbers; \
          INSERT INTO jobs (kind, payload, state, priority, run_at, created_at) \
-         {numbers} SELECT 'export', '{{}}', CASE n % 50 WHEN 0 THEN 'dead' ELSE 'completed' END, n % 3 + 1, {NEVER}, n FROM numbers;"
+         {numbers} SELECT 'export', '{{}}', CASE n % 50 WHEN 0 THEN 'dead' ELSE 'done' END, n % 3 + 1, {NEVER}, n FROM numbers;"
     );
     c.batch_execute(&statements).unwrap();
     if let DbConnection::Postgres(c) = c {

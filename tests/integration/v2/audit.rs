@@ -131,7 +131,7 @@ both_engines! {
         let tested_elsewhere = [
             "user.created", "login.rate_limited", "export.requested", "export.read", "incident.read", "incident.resolved", "incident.deleted", "incident.replayed",
             "api_client.created", "api_client.updated", "api_client.rotated", "api_client.deleted",
-            "job.retried", "job.cancelled", "job.deleted",
+            "job.retried", "job.cancelled", "job.deleted", "job_schedule.run",
             "profile.recorded",
         ];
         let known = AuditAction::ALL.iter().map(|action| action.as_str()).filter(|action| !tested_elsewhere.contains(action));

@@ -8,7 +8,7 @@ const PATH: &str = "/v2/admin/jobs";
 
 /// Inserts a job outside of the app and returns its ID.
 async fn insert(app: &TestApp, admin: &Actor<'_>, kind: &str, state: &str, payload: &Value) -> i64 {
-    let run_at = if ["queued", "running"].contains(&state) { START } else { i64::MAX };
+    let run_at = if ["queued", "running", "retrying"].contains(&state) { START } else { i64::MAX };
     app.execute(&format!(
         "INSERT INTO jobs (kind, payload, state, attempts, run_at, created_at, last_error)
          VALUES ('{kind}', '{payload}', '{state}', 3, {run_at}, {START}, 'to <ada@example.com>: 550')"
@@ -71,7 +71,7 @@ both_engines! {
         let app = TestApp::new(engine);
         let (admin, user) = (app.admin().await, app.user().await);
         let id = insert(&app, &admin, "export", "dead", &json!({})).await;
-        for path in [PATH.to_owned(), format!("{PATH}/{id}"), "/v2/admin/job-schedules".to_owned()] {
+        for path in [PATH.to_owned(), format!("{PATH}/{id}"), "/v2/admin/schedules".to_owned()] {
             user.get(&path).await.expect_error(403, "FORBIDDEN");
             app.anonymous().get(&path).await.expect_error(401, "AUTHENTICATION_REQUIRED");
         }
@@ -111,6 +111,33 @@ both_engines! {
         assert_eq!(event["detail"], json!({"kind": "password_reset_mail", "state": "dead"}));
     }
 
+    async fn failed_job_is_retrying_until_its_next_attempt(engine: Engine) {
+        let app = TestApp::new(engine);
+        let (admin, user) = (app.admin().await, app.user().await);
+        app.mailer.fails.store(true, Ordering::SeqCst);
+        app.anonymous().post("/v2/auth/password-reset", &json!({"email": user.email()})).await.expect(202);
+        let listed = async |state: &str| -> Vec<i64> {
+            let page = admin.get(&format!("{PATH}?state={state}&kind=password_reset_mail")).await.expect(200).json();
+            page["data"].as_array().unwrap().iter().map(|job| job["id"].as_i64().unwrap()).collect()
+        };
+        assert_eq!((listed("queued").await.len(), listed("retrying").await.len()), (1, 0));
+        app.run_jobs().await;
+        let id = listed("retrying").await[0];
+        assert_eq!(listed("queued").await, Vec::<i64>::new());
+        let failed = get(&admin, id).await;
+        assert_eq!((&failed["attempts"], &failed["finished_at"]), (&json!(1), &Value::Null));
+        // The job runs at once, and is retrying again.
+        let retried = act(&admin, id, "retry").await.expect(200).json();
+        assert_eq!((&retried["state"], &retried["attempts"]), (&json!("retrying"), &json!(1)));
+        app.run_jobs().await;
+        assert_eq!(get(&admin, id).await["attempts"], 2);
+        app.mailer.fails.store(false, Ordering::SeqCst);
+        act(&admin, id, "retry").await.expect(200);
+        app.run_jobs().await;
+        assert_eq!(app.mailer.take().len(), 1);
+        assert_eq!(listed("retrying").await, Vec::<i64>::new());
+    }
+
     async fn discarded_export_fails_and_a_retry_repeats_it(engine: Engine) {
         let app = TestApp::new(engine);
         let (admin, user) = (app.admin().await, app.user().await);
@@ -143,7 +170,8 @@ both_engines! {
         for (state, retry, cancel, delete) in [
             ("queued", 200, 200, 204),
             ("running", 409, 200, 409),
-            ("completed", 409, 409, 204),
+            ("retrying", 200, 200, 204),
+            ("done", 409, 409, 204),
             ("dead", 200, 409, 204),
             ("cancelled", 200, 409, 204),
         ] {
@@ -203,12 +231,44 @@ both_engines! {
         delete(&etag).send().await.expect(204);
     }
 
+    async fn recurring_task_runs_at_the_request_of_an_administrator(engine: Engine) {
+        let app = TestApp::new(engine);
+        let (admin, user) = (app.admin().await, app.user().await);
+        let run = async |actor: &Actor<'_>, name: &str| {
+            actor.request(poem::http::Method::POST, &format!("/v2/admin/schedules/{name}/run")).send().await
+        };
+        app.app.worker.run_due_tasks().await.unwrap();
+        app.advance_clock(std::time::Duration::from_secs(60));
+        assert_eq!(app.app.worker.run_due_tasks().await.unwrap(), 0);
+        run(&user, "purge").await.expect_error(403, "FORBIDDEN");
+        run(&app.anonymous(), "purge").await.expect_error(401, "AUTHENTICATION_REQUIRED");
+        for unknown in ["no_such_task", "Purge", "backup"] {
+            run(&admin, unknown).await.expect_error(404, "JOB_SCHEDULE_NOT_FOUND");
+        }
+        run(&admin, "%20").await.expect_error(422, "VALIDATION_FAILED");
+        let due = run(&admin, "purge").await.expect(200).json();
+        assert_eq!((&due["name"], &due["next_run_at"]), (&json!("purge"), &json!("2027-01-15T08:01:00.000000Z")));
+        assert_eq!(app.app.worker.run_due_tasks().await.unwrap(), 1);
+        let schedules = admin.get("/v2/admin/schedules").await.expect(200).json();
+        let purge = schedules["data"].as_array().unwrap().iter().find(|schedule| schedule["name"] == "purge").unwrap();
+        assert_eq!(purge["last_started_at"], "2027-01-15T08:01:00.000000Z");
+        assert_eq!(purge["next_run_at"], "2027-01-15T08:11:00.000000Z");
+        let events = admin.get("/v2/admin/audit?action=job_schedule.run").await.expect(200).json();
+        assert_eq!(events["data"].as_array().unwrap().len(), 1);
+        assert_eq!((&events["data"][0]["actor_id"], &events["data"][0]["detail"]), (&json!(admin.id()), &json!({"name": "purge"})));
+        // Another server runs the task.
+        app.execute(&format!("UPDATE job_schedules SET last_finished_at = NULL, lease_expires_at = {}", START + 61_000_000));
+        run(&admin, "purge").await.expect_error(409, "JOB_SCHEDULE_RUNNING");
+        app.advance_clock(std::time::Duration::from_secs(1));
+        run(&admin, "purge").await.expect(200);
+    }
+
     async fn schedules_are_listed(engine: Engine) {
         let app = TestApp::new(engine);
         let admin = app.admin().await;
-        assert_eq!(admin.get("/v2/admin/job-schedules").await.expect(200).json()["data"], json!([]));
+        assert_eq!(admin.get("/v2/admin/schedules").await.expect(200).json()["data"], json!([]));
         app.app.worker.run_due_tasks().await.unwrap();
-        let page = admin.get("/v2/admin/job-schedules?per_page=2").await.expect(200).json();
+        let page = admin.get("/v2/admin/schedules?per_page=2").await.expect(200).json();
         assert_eq!(page["data"][0]["name"], "dead_letter_digest");
         assert_eq!(page["data"][1]["name"], "deprecation_notices");
         let page = admin.get(page["links"]["next"].as_str().unwrap()).await.expect(200).json();

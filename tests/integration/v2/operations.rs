@@ -56,6 +56,8 @@ impl ResourceIds {
         ] {
             path = path.replace(&format!("{{{name}}}"), &id.to_string());
         }
+        // A schedule has a name, and exists as soon as a worker has started.
+        path = path.replace("{schedule_name}", "no_such_task");
         assert!(!path.contains('{'), "{path}: unknown path parameter");
         path
     }

@@ -193,6 +193,10 @@ error_codes! {
     404 JobNotFound "JOB_NOT_FOUND" "The job does not exist."
         causes["The retention period of the job has ended.", "It was deleted, or its ID is wrong."]
         remedy["List the jobs to get their IDs."]
+    /// The recurring task does not exist, or the server has not enabled it.
+    404 JobScheduleNotFound "JOB_SCHEDULE_NOT_FOUND" "The recurring task does not exist."
+        causes["The name is wrong.", "The configuration of the server does not enable the task, such as `backup`."]
+        remedy["List the job schedules to get the names of the tasks."]
     /// The server does not record profiles, because the operator has not enabled them.
     404 ProfilingDisabled "PROFILING_DISABLED" "Profiling is disabled on this server."
         causes["`PROFILING` is not set to `true`."]
@@ -249,11 +253,15 @@ error_codes! {
     /// The state of the job does not allow the operation.
     409 JobStateConflict "JOB_STATE_CONFLICT" "The state of the job does not allow this operation."
         causes[
-            "The job is running or completed, and cannot be retried.",
-            "The job is completed, dead or already cancelled, and cannot be cancelled.",
+            "The job is running or done, and cannot be retried.",
+            "The job is done, dead or already cancelled, and cannot be cancelled.",
             "The job is running, and cannot be deleted.",
         ]
         remedy["Retrieve the job to get its `state`. Cancel a running job before you delete or retry it."]
+    /// The recurring task is running.
+    409 JobScheduleRunning "JOB_SCHEDULE_RUNNING" "The recurring task is running."
+        causes["The task was due, or another administrator has run it."]
+        remedy["Wait until `last_finished_at` of the schedule is not null, and send the request again."]
     /// A request with the same `Idempotency-Key` is still being processed.
     409 IdempotencyKeyInFlight "IDEMPOTENCY_KEY_IN_FLIGHT" "A request with this Idempotency-Key is being processed."
         causes["The request was repeated before the first one was complete, or it was sent twice at the same time."]
@@ -261,7 +269,10 @@ error_codes! {
     /// The server is already recording a profile. It records one at a time.
     409 ProfileInProgress "PROFILE_IN_PROGRESS" "Another profile is being recorded."
         causes["Another administrator records a profile.", "The server was started with `--profile`."]
-        remedy["Wait until the other profile is complete, at most 20 seconds, and send the request again."]
+        remedy[
+            "Wait until the other profile is complete, at most 30 seconds, and send the request again. A server that was \
+             started with `--profile` records until it stops."
+        ]
     /// The operation was removed at its sunset date. It has a successor.
     410 Gone "GONE" "This operation was removed."
         causes["The date in the `Sunset` header has passed."]

@@ -20,6 +20,8 @@ impl ErrorCode {
                 | Self::IncidentTruncated
                 | Self::JobNotFound
                 | Self::JobStateConflict
+                | Self::JobScheduleNotFound
+                | Self::JobScheduleRunning
                 | Self::ProfilingDisabled
                 | Self::ProfileInProgress
                 | Self::UnsupportedVersion

@@ -92,7 +92,7 @@ To get started, create an account (`register`) or log in (`login`). Send the `ac
             ("done", json!(false)),
             ("disabled", json!(false)),
             ("role", json!("user")),
-            ("listJobs.state", json!("queued")),
+            ("listJobs.state", json!("retrying")),
             ("listJobs.kind", json!(EXAMPLE_JOB_KIND)),
             ("due_before", json!("2027-12-31")),
             ("due_after", json!("2026-01-01")),

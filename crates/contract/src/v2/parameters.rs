@@ -61,11 +61,15 @@ text_enum! {
     }
 }
 
-/// What to do with a bucketlist of an import whose name is taken.
+/// What to do with a bucketlist of an import whose name is taken:
+///
+/// - `reject`: Reject the import. Nothing is created.
+/// - `rename`: Append a number to the name: `See the world (2)`.
+/// - `skip`: Do not import the bucketlist and its items.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
 #[oai(rename_all = "snake_case")]
 pub enum ImportConflict {
-    /// Reject the import.
+    /// Reject the import. Nothing is created.
     Reject,
     /// Append a number to the name: `See the world (2)`.
     Rename,
@@ -75,19 +79,25 @@ pub enum ImportConflict {
 
 impl Argument for ImportConflict {}
 
-/// A field that rows of usage are grouped by.
+/// A field that rows of usage are grouped by:
+///
+/// - `operation`: The operation ID.
+/// - `consumer`: The caller.
+/// - `version`: The version of the API.
+/// - `day`: The day, in UTC.
+/// - `hour`: The hour, in UTC. The server retains hours for 7 days.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
 #[oai(rename_all = "snake_case")]
 pub enum UsageGroup {
-    /// The operation.
+    /// The operation ID.
     Operation,
     /// The caller.
     Consumer,
     /// The version of the API.
     Version,
-    /// The day.
+    /// The day, in UTC.
     Day,
-    /// The hour, in the last 7 days.
+    /// The hour, in UTC. The server retains hours for 7 days.
     Hour,
 }
 
@@ -121,15 +131,24 @@ pub enum ProfileFormat {
 impl Argument for ProfileFormat {}
 
 text_enum! {
-    /// State of a job.
+    /// State of a job:
+    ///
+    /// - `queued`: The job waits for its first attempt.
+    /// - `running`: A worker runs the job.
+    /// - `retrying`: The job failed, and waits for its next attempt.
+    /// - `done`: The job succeeded.
+    /// - `dead`: The job failed for the last time. It is a dead letter.
+    /// - `cancelled`: An administrator cancelled the job.
     JobState {
-        /// The job waits for a worker or for its next attempt.
+        /// The job waits for its first attempt.
         Queued "queued"
         /// A worker runs the job.
         Running "running"
+        /// The job failed, and waits for its next attempt.
+        Retrying "retrying"
         /// The job succeeded.
-        Completed "completed"
-        /// The job failed for the last time: it is a dead letter.
+        Done "done"
+        /// The job failed for the last time. It is a dead letter.
         Dead "dead"
         /// An administrator cancelled the job.
         Cancelled "cancelled"
@@ -205,6 +224,8 @@ text_enum! {
         JobCancelled "job.cancelled"
         /// A job was deleted.
         JobDeleted "job.deleted"
+        /// A recurring task was run.
+        JobScheduleRun "job_schedule.run"
         /// A profile of the server was recorded.
         ProfileRecorded "profile.recorded"
     }

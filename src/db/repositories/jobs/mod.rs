@@ -175,7 +175,7 @@ pub fn complete(c: &mut DbConnection, job: &QueuedJob, is_retained: bool, now: T
     }
     diesel::update(claimed(job))
         .set((
-            jobs::state.eq(JobState::Completed.as_str()),
+            jobs::state.eq(JobState::Done.as_str()),
             jobs::payload.eq("{}"),
             jobs::run_at.eq(NEVER),
             jobs::finished_at.eq(now.micros()),
@@ -189,7 +189,7 @@ pub fn complete(c: &mut DbConnection, job: &QueuedJob, is_retained: bool, now: T
 pub fn retry_later(c: &mut DbConnection, job: &QueuedJob, run_at: Timestamp, error: &str) -> QueryResult<()> {
     diesel::update(claimed(job))
         .set((
-            jobs::state.eq(JobState::Queued.as_str()),
+            jobs::state.eq(JobState::Retrying.as_str()),
             jobs::run_at.eq(run_at.micros()),
             jobs::last_error.eq(truncate(error)),
         ))
@@ -216,11 +216,12 @@ pub fn mark_dead(c: &mut DbConnection, job: &QueuedJob, error: &str, now: Timest
 
 /// Returns a job to the queue without counting the attempt, unless the claim is lost.
 pub fn release(c: &mut DbConnection, job: &QueuedJob, now: Timestamp) -> QueryResult<()> {
+    let attempts = job.attempts - 1;
     diesel::update(claimed(job))
         .set((
-            jobs::state.eq(JobState::Queued.as_str()),
+            jobs::state.eq(JobState::waiting(attempts).as_str()),
             jobs::run_at.eq(now.micros()),
-            jobs::attempts.eq(job.attempts - 1),
+            jobs::attempts.eq(attempts),
         ))
         .execute(c)?;
     wake_workers(c)
@@ -238,8 +239,8 @@ pub(super) fn truncate(error: &str) -> String {
 /// Retention of jobs that will not run again.
 #[derive(Clone, Copy, Debug)]
 pub struct JobRetention {
-    /// Of completed jobs. Zero: they are deleted when they are completed.
-    pub completed: Duration,
+    /// Of jobs that have succeeded. Zero: they are deleted at once.
+    pub done: Duration,
     /// Of dead letters and cancelled jobs.
     pub dead: Duration,
 }
@@ -262,7 +263,7 @@ pub fn purge(c: &mut DbConnection, retention: JobRetention, now: Timestamp) -> Q
             .limit(PURGE_LIMIT)
             .select(jobs::id)
     };
-    let mut ids: Vec<i64> = ended(&[JobState::Completed], retention.completed).load(c)?;
+    let mut ids: Vec<i64> = ended(&[JobState::Done], retention.done).load(c)?;
     ids.extend(ended(&[JobState::Dead, JobState::Cancelled], retention.dead).load::<i64>(c)?);
     let mut rows = 0;
     for ids in ids.chunks(JOBS_PER_STATEMENT) {

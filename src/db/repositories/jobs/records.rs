@@ -72,15 +72,16 @@ fn visible_payload(payload: &str, public_fields: &[&str]) -> BTreeMap<String, St
     fields.into_iter().map(visible).collect()
 }
 
-/// Finds the queued and running jobs that write these exports.
+/// Finds the pending jobs that write these exports.
 pub fn find_pending_exports(c: &mut DbConnection, exports: Vec<ExportId>) -> QueryResult<Vec<(ExportId, JobId)>> {
     if exports.is_empty() {
         return Ok(Vec::new());
     }
     let payload = |export_id: &ExportId| serialize(&ExportRequest { export_id: *export_id });
     let payloads: Vec<String> = exports.iter().map(payload).collect::<QueryResult<_>>()?;
+    let pending = JobState::ALL.iter().filter(|state| state.is_pending()).map(|state| state.as_str());
     let rows: Vec<(i64, String)> = jobs::table
-        .filter(jobs::state.eq_any([JobState::Queued.as_str(), JobState::Running.as_str()]))
+        .filter(jobs::state.eq_any(pending.collect::<Vec<_>>()))
         .filter(jobs::kind.eq(ExportRequest::KIND))
         .filter(jobs::payload.eq_any(&payloads))
         .select((jobs::id, jobs::payload))
@@ -128,7 +129,7 @@ pub fn retry(c: &mut DbConnection, stored: &StoredJob, now: Timestamp) -> QueryR
     let attempts = if is_discarded { 0 } else { stored.job.attempts };
     diesel::update(jobs::table.find(stored.job.id.get()))
         .set((
-            jobs::state.eq(JobState::Queued.as_str()),
+            jobs::state.eq(JobState::waiting(attempts).as_str()),
             jobs::attempts.eq(attempts),
             jobs::run_at.eq(now.micros()),
             jobs::finished_at.eq(None::<i64>),
@@ -201,7 +202,7 @@ pub fn count_dead_since(c: &mut DbConnection, since: Timestamp) -> QueryResult<V
 /// The state of the queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JobStatistics {
-    /// The number of jobs in each state but `completed`.
+    /// The number of jobs of each kind in each state.
     pub counts: Vec<JobCount>,
     /// Since when the oldest job is due that no worker runs.
     pub oldest_due: Option<Timestamp>,
@@ -209,10 +210,7 @@ pub struct JobStatistics {
 
 /// Reads the state of the queue.
 pub fn statistics(c: &mut DbConnection, now: Timestamp) -> QueryResult<JobStatistics> {
-    let states: Vec<&str> =
-        JobState::ALL.iter().filter(|state| **state != JobState::Completed).map(|state| state.as_str()).collect();
     let rows: Vec<(String, String, i64)> = jobs::table
-        .filter(jobs::state.eq_any(states))
         .group_by((jobs::state, jobs::kind))
         .select((jobs::state, jobs::kind, count_star()))
         .load(c)?;

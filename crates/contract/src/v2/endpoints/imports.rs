@@ -11,9 +11,10 @@ pub trait ImportEndpoints: Send + Sync + 'static {
     /// Creates the bucketlists and items of an exported JSON file in your account. Send the file from `getExportContent`
     /// unchanged. The new resources get new IDs; their content, state and timestamps are those of the file.
     ///
-    /// If one record is invalid, or a name is taken, nothing is created. The pointer of an error contains the index of the record,
-    /// for example `/records/17/name`. A request contains up to 5,000 records, within the limit for request bodies. Divide a
-    /// larger file into several requests, each with complete bucketlists.
+    /// If a record is invalid, nothing is created. `on_conflict` selects what happens if a name is taken; by default, nothing is
+    /// created. The pointer of an error contains the index of the record, for example `/records/17/name`. A request contains up
+    /// to 5,000 records, within the limit for request bodies. Divide a larger file into several requests, each with complete
+    /// bucketlists.
     #[oai(path = "/", method = "post", operation_id = "createImport")]
     #[operation(returns("The imported bucketlists."), errors(&[ErrorCode::BucketlistNameTaken]))]
     #[operation(limit(OperationLimit::Imports))]

@@ -1,7 +1,7 @@
 //! Background jobs, for administrators.
 
 use super::*;
-use crate::v2::schemas::{ExportState, Job, JobPage, JobSchedulePage, UserExportPage};
+use crate::v2::schemas::{ExportState, Job, JobPage, JobSchedule, JobSchedulePage, UserExportPage};
 
 /// Background jobs, for administrators.
 #[endpoints(JobRoutes, prefix_path = "/admin", tag = "Tag::Jobs", operation = "Operation")]
@@ -12,7 +12,7 @@ pub trait JobEndpoints: Send + Sync + 'static {
     /// unless `per_page` is set. For administrators only.
     ///
     /// A failed job is retried with an increasing delay. After its last attempt, it becomes a dead letter with the state `dead`. By
-    /// default, completed jobs are retained for one day, dead letters and cancelled jobs for 30 days.
+    /// default, jobs with the state `done` are retained for one day, dead letters and cancelled jobs for 30 days.
     #[oai(path = "/jobs", method = "get", operation_id = "listJobs")]
     #[operation(returns("A page of jobs; as CSV or NDJSON, one row per job."))]
     async fn list(
@@ -39,15 +39,15 @@ pub trait JobEndpoints: Send + Sync + 'static {
 
     /// Retry a job
     ///
-    /// Runs a job as soon as a worker is available. A dead or cancelled job starts again with its full number of attempts; a
-    /// queued job does not wait for its next attempt. A running or completed job cannot be retried. For administrators only.
+    /// Runs a job as soon as a worker is available. A dead or cancelled job starts again with its full number of attempts; a queued
+    /// or retrying job does not wait until it is due. A job that is running or done cannot be retried. For administrators only.
     #[oai(path = "/jobs/:job_id/retry", method = "post", operation_id = "retryJob")]
-    #[operation(returns("The queued job."), errors(&[ErrorCode::JobNotFound, ErrorCode::JobStateConflict]))]
+    #[operation(returns("The job, which is due now."), errors(&[ErrorCode::JobNotFound, ErrorCode::JobStateConflict]))]
     async fn retry(&self, caller: Admin, client: Client, job_id: Path<Id>) -> Result<Json<Job>>;
 
     /// Cancel a job
     ///
-    /// Cancels a queued or running job. A running job stops within 10 seconds; its effects until then remain. Other jobs cannot be
+    /// Cancels a queued, retrying or running job. A running job stops within 10 seconds; its effects until then remain. Other jobs cannot be
     /// cancelled. For administrators only.
     #[oai(path = "/jobs/:job_id/cancel", method = "post", operation_id = "cancelJob")]
     #[operation(returns("The cancelled job."), errors(&[ErrorCode::JobNotFound, ErrorCode::JobStateConflict]))]
@@ -55,7 +55,7 @@ pub trait JobEndpoints: Send + Sync + 'static {
 
     /// Delete a job
     ///
-    /// Permanently deletes a job. A queued job will not run. A running job cannot be deleted: cancel it first. For administrators
+    /// Permanently deletes a job. A queued or retrying job will not run. A running job cannot be deleted: cancel it first. For administrators
     /// only.
     #[oai(path = "/jobs/:job_id", method = "delete", operation_id = "deleteJob")]
     #[operation(returns("The job was deleted."), errors(&[ErrorCode::JobNotFound, ErrorCode::JobStateConflict]))]
@@ -65,7 +65,7 @@ pub trait JobEndpoints: Send + Sync + 'static {
     ///
     /// Returns the recurring tasks, sorted by name, with their last and next run. Each task runs on one server at a time. For
     /// administrators only.
-    #[oai(path = "/job-schedules", method = "get", operation_id = "listJobSchedules")]
+    #[oai(path = "/schedules", method = "get", operation_id = "listJobSchedules")]
     #[operation(returns("A page of job schedules."))]
     async fn schedules(
         &self,
@@ -74,6 +74,15 @@ pub trait JobEndpoints: Send + Sync + 'static {
         per_page: Query<Option<PerPage>>,
         if_none_match: IfNoneMatch,
     ) -> Result<PageResponse<JobSchedulePage>>;
+
+    /// Run a recurring task
+    ///
+    /// Runs a recurring task within seconds, on the next server or worker that is available. Its following run is due one
+    /// interval later. `last_finished_at` and `last_result` contain the outcome. For administrators only.
+    #[oai(path = "/schedules/:schedule_name/run", method = "post", operation_id = "runJobSchedule")]
+    #[operation(returns("The schedule of the task, which is due now."))]
+    #[operation(errors(&[ErrorCode::JobScheduleNotFound, ErrorCode::JobScheduleRunning]))]
+    async fn run_schedule(&self, caller: Admin, client: Client, schedule_name: Path<Token>) -> Result<Json<JobSchedule>>;
 
     /// List exports
     ///

@@ -10,6 +10,10 @@ use super::{Links, example_time};
 use crate::values::{EmailAddress, Id, Nullable, Timestamp};
 
 /// Permission of an API client. Scopes are independent: `write` does not include `read`.
+///
+/// - `read`: GET requests.
+/// - `write`: Requests with other methods.
+/// - `admin`: The operations of administrators, if the account is an administrator.
 #[derive(Clone, Copy, Debug, Deserialize, Enum, PartialEq, Eq, Serialize)]
 #[oai(rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]

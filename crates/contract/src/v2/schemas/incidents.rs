@@ -287,7 +287,11 @@ impl Example for Incident {
     }
 }
 
-/// State of an incident group.
+/// State of an incident group:
+///
+/// - `unresolved`: Not marked as resolved.
+/// - `resolved`: Marked as resolved.
+/// - `regressed`: Occurred again after it was marked as resolved.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq, Serialize)]
 #[oai(rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]

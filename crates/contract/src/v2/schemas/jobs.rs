@@ -25,12 +25,12 @@ pub enum JobPriority {
     Low,
 }
 
-/// The kind of the job in the seed data: one that this release does not know, so that no worker runs it.
-pub const EXAMPLE_JOB_KIND: &str = "newsletter_mail";
+/// The kind of the job in the seed data.
+pub const EXAMPLE_JOB_KIND: &str = "welcome_mail";
 /// The error of the job in the seed data.
 pub const EXAMPLE_JOB_ERROR: &str = "cannot send mail: connection refused";
-/// The argument of the job in the seed data, and its masked value.
-pub const EXAMPLE_JOB_ARGUMENT: (&str, &str, &str) = ("email", "demo@example.com", "d***@example.com");
+/// The account that the job in the seed data sends mail to.
+pub const EXAMPLE_JOB_USER: i64 = 2;
 /// Number of attempts of the job in the seed data.
 pub const EXAMPLE_JOB_ATTEMPTS: i32 = 3;
 /// The worker of the job in the seed data.
@@ -55,9 +55,9 @@ pub struct Job {
     /// Number of attempts after which the job becomes a dead letter.
     #[oai(validator(minimum(value = "1")))]
     pub max_attempts: i32,
-    /// Arguments as key-value pairs. Private values are masked. Empty if the job is completed.
+    /// Arguments as key-value pairs. Private values are masked. Empty if the job is done.
     pub payload: BTreeMap<String, String>,
-    /// Error of the latest failed attempt, with masked email addresses; null if none failed, or if the job is completed.
+    /// Error of the latest failed attempt, with masked email addresses; null if none failed, or if the job is done.
     #[oai(validator(max_length = 1100))]
     pub last_error: Nullable<String>,
     /// Time at which the job is due. For a running job, time at which its lease expires and another worker can run it. Null if
@@ -67,7 +67,7 @@ pub struct Job {
     pub created_at: Timestamp,
     /// Time at which the latest attempt started; null before the first attempt.
     pub started_at: Nullable<Timestamp>,
-    /// Time at which the job was completed, cancelled or failed for the last time; otherwise null.
+    /// Time at which the job succeeded, failed for the last time or was cancelled; otherwise null.
     pub finished_at: Nullable<Timestamp>,
     /// Worker of the latest attempt, in the format `host/process ID/random suffix`; null before the first attempt.
     #[oai(validator(max_length = 300))]
@@ -96,9 +96,9 @@ impl Row for Job {
 }
 
 example! { Job {
-    id: Id(1), kind: EXAMPLE_JOB_KIND.to_owned(), state: JobState::Queued, priority: JobPriority::High,
+    id: Id(1), kind: EXAMPLE_JOB_KIND.to_owned(), state: JobState::Retrying, priority: JobPriority::High,
     attempts: EXAMPLE_JOB_ATTEMPTS, max_attempts: 10,
-    payload: [(EXAMPLE_JOB_ARGUMENT.0.to_owned(), EXAMPLE_JOB_ARGUMENT.2.to_owned())].into(),
+    payload: [("user_id".to_owned(), EXAMPLE_JOB_USER.to_string())].into(),
     last_error: some(EXAMPLE_JOB_ERROR), run_at: Nullable(Some(Timestamp::from_micros(EXAMPLE_EXPIRY))),
     created_at: example_time(),
     started_at: Nullable(Some(example_time())), finished_at: Nullable(None), worker: some(EXAMPLE_WORKER),

@@ -131,7 +131,7 @@ page! {
 
 page! {
     /// A page of job schedules, by name.
-    JobSchedulePage of JobSchedule at "/v2/admin/job-schedules"
+    JobSchedulePage of JobSchedule at "/v2/admin/schedules"
 }
 
 page! {

@@ -31,7 +31,12 @@ pub struct IncidentReplayCreate {
 
 example! { IncidentReplayCreate { target: "staging".into() } }
 
-/// Result of a replay.
+/// Result of a replay:
+///
+/// - `reproduced`: The request fails in the same way.
+/// - `fixed`: The response is another one, has a status below 500 and conforms to the API documentation.
+/// - `different`: The request fails in another way.
+/// - `not_sent`: The request was not sent. `reason` contains the reason.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq, Serialize)]
 #[oai(rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
@@ -42,7 +47,7 @@ pub enum IncidentReplayResult {
     Fixed,
     /// The request fails in another way.
     Different,
-    /// The request was not sent; `reason` contains the reason.
+    /// The request was not sent. `reason` contains the reason.
     NotSent,
 }
 

@@ -9,7 +9,11 @@ use crate::{
     values::{Date, Id, Nullable, Timestamp},
 };
 
-/// Kind of a consumer.
+/// Kind of a consumer:
+///
+/// - `api_client`: A registered API client.
+/// - `user`: A user account.
+/// - `anonymous`: Clients without valid credentials, by their `User-Agent`.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq, Serialize)]
 #[oai(rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]

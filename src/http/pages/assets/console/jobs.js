@@ -1,11 +1,12 @@
-// Lists background jobs with their errors, retries, cancels and deletes them, and shows the recurring tasks.
+// Lists background jobs with their errors, retries, cancels and deletes them, and shows and runs the recurring tasks.
 "use strict";
 
 (() => {
   const { call, confirm, contract, create, element, filled, filters, json, list, number, onClick, say, sayError, start, time } = window.BucketListConsole;
   const JOBS = "/v2/admin/jobs";
+  const SCHEDULES = "/v2/admin/schedules";
 
-  const STATE_CLASSES = { dead: "state open", completed: "state good" };
+  const STATE_CLASSES = { dead: "state open", done: "state good" };
   const state = (value) => create("span", { text: value.replaceAll("_", " "), className: STATE_CLASSES[value] ?? "state" });
 
   /** The operations that the state of the job permits are links of the job. */
@@ -22,13 +23,13 @@
       say(done);
     };
     return [
-      ...button("retry", "Retry", "", (target) => change(target, "retry", `Job ${job.id} is queued.`)),
+      ...button("retry", "Retry", "", (target) => change(target, "retry", `Job ${job.id} is due now.`)),
       ...button("cancel", "Cancel", "", async (target) => {
         const text = "A running job stops within 10 seconds; what it has done until then remains.";
         if (await confirm({ title: `Cancel job ${job.id}?`, text, label: "Cancel job" })) await change(target, "cancel", `Job ${job.id} is cancelled.`);
       }),
       ...button("delete", "Delete", "danger", async (target) => {
-        if (!(await confirm({ title: `Delete job ${job.id}?`, text: "The job is deleted permanently. A queued job does not run.", label: "Delete job" }))) return;
+        if (!(await confirm({ title: `Delete job ${job.id}?`, text: "The job is deleted permanently. A job that waits does not run.", label: "Delete job" }))) return;
         await call(`${JOBS}/${job.id}`, { method: "DELETE" });
         jobs.replace(target, null);
         say(`Job ${job.id} is deleted.`);
@@ -52,7 +53,7 @@
   const { params, clear } = filters(element("filters"), () => jobs.reload(), { kind: (text) => text.toLowerCase().replace(/[\s-]/g, "_") });
   const jobs = list({
     root: element("rows"), label: "Jobs", columns,
-    emptyTitle: "No jobs", empty: "Mail, exports and other background work appear here. Completed jobs are deleted after one day by default.",
+    emptyTitle: "No jobs", empty: "Mail, exports and other background work appear here. Jobs that are done are deleted after one day by default.",
     path: () => `${JOBS}?${params()}`,
     isFiltered: () => params().size > 0,
     clear,
@@ -67,10 +68,20 @@
       ...(error ? [create("bdi", { text: ` ${error}`, className: "error-text" })] : []),
     ] },
     { title: "Next run", className: "time", cell: ({ next_run_at: at }) => time(at) },
+    { title: "Actions", className: "actions", cell: ({ name }) => {
+      const run = create("button", { text: "Run now", className: "button", attributes: { type: "button", "aria-label": `Run now: ${name}` } });
+      onClick(run, async () => {
+        await call(`${SCHEDULES}/${encodeURIComponent(name)}/run`, { method: "POST" });
+        await loadSchedules();
+        say(`The task ${name} runs within seconds.`);
+        element("schedules").querySelector(`[aria-label="Run now: ${name}"]`)?.focus();
+      });
+      return [run];
+    } },
   ];
 
   async function loadSchedules() {
-    const { data } = await json("/v2/admin/job-schedules?per_page=100");
+    const { data } = await json(`${SCHEDULES}?per_page=100`);
     element("schedules").replaceChildren(data.length ? filled("Recurring tasks", scheduleColumns, data) : create("p", { text: "No recurring tasks are enabled.", className: "note" }));
   }
 

@@ -85,16 +85,17 @@
     say("Loading…");
     const period = params().get("period") ?? "24h";
     const jobsIn = (state) => json(`/v2/admin/jobs?state=${state}&include=total&per_page=1`);
-    const [days, plotted, ready, version, groups, deprecations, queued, dead] = await Promise.all([
+    const [days, plotted, ready, version, groups, deprecations, queued, retrying, dead] = await Promise.all([
       usage("30d"), period === "30d" ? null : usage(period), health(), json("/version"),
       json(`/v2/admin/incident-groups?resolved=false&sort=-last_seen_at&per_page=${PAGE}`), json(`/v2/admin/deprecations?per_page=${PAGE}`),
-      jobsIn("queued"), jobsIn("dead"),
+      jobsIn("queued"), jobsIn("retrying"), jobsIn("dead"),
     ]);
     const called = showDeprecations(deprecations);
     showFailures(groups);
+    const waiting = `${number(queued.meta.total)} queued, ${number(retrying.meta.total)} retrying`;
     const jobs = dead.meta.total > 0
-      ? linked("Jobs", `${number(dead.meta.total)} dead`, "/console/jobs?state=dead", `${number(queued.meta.total)} queued; dead jobs have failed for the last time`)
-      : linked("Jobs", `${number(queued.meta.total)} queued`, "/console/jobs", "no dead jobs");
+      ? linked("Jobs", `${number(dead.meta.total)} dead`, "/console/jobs?state=dead", `${waiting}; dead jobs have failed for the last time`)
+      : linked("Jobs", waiting, "/console/jobs", "no dead jobs");
     const today = days.at(-1);
     const latency = today.latency_ms;
     element("figures").replaceChildren(
