@@ -40,9 +40,9 @@ pub struct ApiKeyVerifier {
     verified: Cache<Vec<u8>, KnownApiClient>,
     /// By digest.
     statuses: Cache<Vec<u8>, CachedKeyStatus>,
-    /// When this process last recorded a use, so that a database that cannot be written delays one request per interval and not
-    /// all.
-    recorded: Cache<ApiClientId, Timestamp>,
+    /// When this process last recorded a use, by the public part of the key, so that a database that cannot be written delays one
+    /// request per interval and not all.
+    recorded: Cache<String, Timestamp>,
 }
 
 #[derive(Clone)]
@@ -88,7 +88,7 @@ impl ApiKeyVerifier {
         let rate_limit = status.client.rate_limit.and_then(|limit| u32::try_from(limit).ok());
         let known = KnownApiClient { id: status.client.id, account: status.client.user_id, rate_limit };
         self.verified.insert(digest, known);
-        self.record_use(&status, now).await;
+        self.record_use(key.prefix(), &status, now).await;
         Ok(Some(status))
     }
 
@@ -112,14 +112,16 @@ impl ApiKeyVerifier {
         Ok(status)
     }
 
-    async fn record_use(&self, status: &ApiKeyStatus, now: Timestamp) {
+    async fn record_use(&self, prefix: &str, status: &ApiKeyStatus, now: Timestamp) {
         let (id, before) = (status.client.id, now.before(USE_INTERVAL));
-        let last = [status.client.last_used_at, self.recorded.get(&id)];
+        let last = [status.key_last_used_at, self.recorded.get(prefix)];
         if last.into_iter().flatten().any(|at| at > before) {
             return;
         }
-        self.recorded.insert(id, now);
-        let recorded = self.db.write(move |c| api_clients::record_use(c, id, now, before).map_err(DbError::from)).await;
+        let prefix = prefix.to_owned();
+        self.recorded.insert(prefix.clone(), now);
+        let recorded =
+            self.db.write(move |c| api_clients::record_use(c, &prefix, now, before).map_err(DbError::from)).await;
         if let Err(error) = recorded {
             tracing::warn!(api_client = %id, %error, "cannot record the use of an API key");
         }

@@ -124,7 +124,13 @@ fn create(c: &mut DbConnection, arguments: &Create, out: &mut dyn Write) -> Resu
     }
     let unknown = || CliError::Message(format!("user {} does not exist", email.address()));
     let user = users::find_by_email(c, email.key()).map_err(query_error)?.ok_or_else(unknown)?;
+    if user.disabled {
+        return Err(CliError::Message(format!("user {} is disabled", user.email)));
+    }
     let (key, now) = (ApiKey::generate(&SystemRandom), SystemClock.now());
+    if arguments.expires_at.is_some_and(|at| at <= now) {
+        return Err(CliError::Message("--expires-at must be in the future".to_owned()));
+    }
     let new = NewApiClient {
         name: name.to_owned(),
         contact_email: contact.as_ref().map_or(&*user.email, Email::address).to_owned(),
@@ -149,6 +155,7 @@ fn create(c: &mut DbConnection, arguments: &Create, out: &mut dyn Write) -> Resu
 
 fn list(c: &mut DbConnection, format: OutputFormat, out: &mut dyn Write) -> Result<(), CliError> {
     let clients = api_clients::list_after(c, None, &Keyset::oldest_first(None, i64::MAX)).map_err(query_error)?;
+    let clients: Vec<ApiClient> = clients.into_iter().map(|client| client.at(SystemClock.now())).collect();
     match format {
         OutputFormat::Json => {
             let rows: Vec<_> = clients.iter().map(row).collect();
@@ -190,6 +197,7 @@ fn row(client: &ApiClient) -> serde_json::Value {
         "key_prefix": client.key_prefix,
         "expires_at": time(client.expires_at),
         "last_used_at": time(client.last_used_at),
+        "previous_valid_until": time(client.previous_valid_until),
     })
 }
 

@@ -15,6 +15,7 @@ mod logging;
 mod migrate;
 mod openapi;
 mod postman;
+mod printable;
 mod profile;
 mod progress;
 mod reload;
@@ -31,6 +32,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 pub use environment::{Settings, jwt_secret, prepare_directories};
 pub use error::CliError;
+use printable::Printable;
 use profile::ProfileFile;
 
 use crate::{
@@ -191,17 +193,19 @@ pub fn run_at(cli: Cli, clock: &dyn Clock, out: &mut dyn Write) -> Result<ExitCo
             profile.map(ProfileFile::write).transpose()?;
         }
         Command::Worker => worker::run(read()?, out)?,
-        Command::Job { action } => job::run(&load()?, &action, clock.now(), out)?,
+        Command::Job { action } => job::run(&load()?, &action, clock.now(), &mut Printable(out))?,
         Command::Migrate { action } => return migrate::run(&load()?, action, out),
         Command::Seed(arguments) => seed::run(&load()?, &arguments, out)?,
-        Command::User { action } => user::run(&load()?, &action, &mut std::io::stdin().lock(), out)?,
-        Command::ApiClient { action } => api_client::run(&load()?, &action, out)?,
+        Command::User { action } => {
+            user::run(&load()?, &action, &mut std::io::stdin().lock(), &mut Printable(out))?;
+        }
+        Command::ApiClient { action } => api_client::run(&load()?, &action, &mut Printable(out))?,
         Command::Openapi { action } => return openapi::run(&action, &load, clock, out),
         Command::Postman { action } => return postman::run(&action, out),
         Command::Incidents { action } => return incidents::run(&action, &load, out),
         Command::Backup { file } => backup::back_up(&load()?, &file, out)?,
         Command::Restore { file } => backup::restore(&load()?, &file, out)?,
-        Command::Usage { action } => usage::run(&load()?, &action, clock.now(), out)?,
+        Command::Usage { action } => usage::run(&load()?, &action, clock.now(), &mut Printable(out))?,
         Command::Doctor { format } => return doctor::run(&read()?, format, out),
         Command::Health { url } => health::run(&load()?, url.as_deref(), out)?,
         Command::Config { action: ConfigAction::Example } => {

@@ -218,6 +218,7 @@ diesel::table! {
         last_used_at -> Nullable<BigInt>,
         created_at -> BigInt,
         updated_at -> BigInt,
+        previous_valid_until -> Nullable<BigInt>,
     }
 }
 
@@ -251,6 +252,7 @@ diesel::table! {
         latency_13 -> BigInt,
         latency_14 -> BigInt,
         latency_15 -> BigInt,
+        rejected -> BigInt,
     }
 }
 
@@ -261,17 +263,32 @@ diesel::table! {
         digest -> Binary,
         created_at -> BigInt,
         expires_at -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
     }
 }
 
 diesel::table! {
-    deprecation_notices (consumer_kind, consumer_id, version, operation, notice) {
+    usage_inputs (day, version, operation, consumer_kind, consumer_id, user_agent, input) {
+        day -> BigInt,
+        version -> Text,
+        operation -> Text,
+        consumer_kind -> Text,
+        consumer_id -> BigInt,
+        user_agent -> Text,
+        input -> Text,
+    }
+}
+
+diesel::table! {
+    deprecation_notices (consumer_kind, consumer_id, version, operation, notice, brownout_at) {
         consumer_kind -> Text,
         consumer_id -> BigInt,
         version -> Text,
         operation -> Text,
         notice -> Text,
         created_at -> BigInt,
+        brownout_at -> BigInt,
+        state -> Text,
     }
 }
 
@@ -322,6 +339,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     api_clients,
     api_client_keys,
     usage_counters,
+    usage_inputs,
     deprecation_notices,
     known_devices,
     cache_suspensions,

@@ -101,13 +101,21 @@ pub struct ApiClient {
     /// The public part of the newest key.
     pub key_prefix: String,
     pub expires_at: Option<Timestamp>,
-    /// When a key was last used; a use within a minute of the last one is not recorded.
+    /// When a key was last used; a use within a minute of the last one of the same key is not recorded.
     pub last_used_at: Option<Timestamp>,
+    /// When the replaced keys cease to be valid.
+    pub previous_valid_until: Option<Timestamp>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
 
 impl ApiClient {
+    /// Returns the client without the end of the validity of its replaced keys, if it has passed.
+    #[must_use]
+    pub fn at(self, now: Timestamp) -> Self {
+        Self { previous_valid_until: self.previous_valid_until.filter(|until| *until > now), ..self }
+    }
+
     /// Returns the position of this client in a list with this sort key.
     #[must_use]
     pub fn position(&self, sort: SortKey) -> KeysetPosition {
@@ -165,6 +173,8 @@ pub struct ApiKeyStatus {
     pub digest: Vec<u8>,
     /// When the key ceases to be valid, if it was replaced.
     pub key_expires_at: Option<Timestamp>,
+    /// When the key was last used; a use within a minute of the last one is not recorded.
+    pub key_last_used_at: Option<Timestamp>,
     pub client: ApiClient,
     pub role: Role,
     /// Whether the account is disabled.

@@ -20,6 +20,8 @@ pub struct DeprecatedOperation {
     pub sunset: Timestamp,
     /// Path template of the successor.
     pub successor: &'static str,
+    /// Path of the documentation of the successor, if this server has one.
+    pub reference: Option<String>,
     /// Scheduled brownouts, earliest first.
     pub brownouts: Vec<Brownout>,
 }
@@ -60,6 +62,8 @@ text_enum! {
         Days7 "7_days"
         /// The sunset is in 1 day.
         Day1 "1_day"
+        /// A brownout was scheduled.
+        Brownout "brownout"
     }
 }
 
@@ -67,7 +71,7 @@ impl DeprecationNotice {
     /// Number of days before the sunset.
     const fn days(self) -> Option<u32> {
         match self {
-            Self::FirstUse => None,
+            Self::FirstUse | Self::Brownout => None,
             Self::Days90 => Some(90),
             Self::Days30 => Some(30),
             Self::Days7 => Some(7),
@@ -75,13 +79,14 @@ impl DeprecationNotice {
         }
     }
 
-    /// Returns the notices that are due at `now`, in order; none after the sunset. A notice that is due covers those before it.
+    /// Returns the notices by date that are due at `now`, in order; none after the sunset. A notice that is due covers those before it.
     #[must_use]
     pub fn due(now: Timestamp, sunset: Timestamp) -> Vec<Self> {
         if now >= sunset {
             return Vec::new();
         }
-        let is_due = |notice: &Self| notice.days().is_none_or(|days| sunset <= now + DAY * days);
+        let is_due =
+            |notice: &Self| *notice != Self::Brownout && notice.days().is_none_or(|days| sunset <= now + DAY * days);
         Self::ALL.iter().copied().filter(is_due).collect()
     }
 }
@@ -93,6 +98,29 @@ pub struct ConsumerNotice {
     pub version: ApiVersion,
     pub operation: String,
     pub notice: DeprecationNotice,
+    /// Start of the brownout that a notice of a brownout announces.
+    pub brownout_at: Option<Timestamp>,
+}
+
+text_enum! {
+    /// The state of the mail with a notice.
+    NoticeState {
+        /// The mail waits for a worker or for its next attempt.
+        Queued "queued"
+        /// The mail server has accepted the mail.
+        Sent "sent"
+        /// The mail failed for the last time, or the consumer has no address any more.
+        Failed "failed"
+    }
+}
+
+/// A notice that was mailed, or that waits to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordedNotice {
+    pub notice: DeprecationNotice,
+    /// When the mail was enqueued.
+    pub created_at: Timestamp,
+    pub state: NoticeState,
 }
 
 /// A deprecated operation and its consumers.
@@ -111,8 +139,8 @@ pub struct DeprecationConsumer {
     pub consumer: NamedConsumer,
     pub requests: i64,
     pub last_seen_at: Timestamp,
-    /// Notices and when they were sent, in order.
-    pub notices: Vec<(DeprecationNotice, Timestamp)>,
+    /// Notices, in order.
+    pub notices: Vec<RecordedNotice>,
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ pub use bucketlists::{Bucketlist, BucketlistContent, BucketlistFilter, NewBucket
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use deprecation::{
     Brownout, ConsumerNotice, DeprecatedOperation, DeprecationConsumer, DeprecationNotice, DeprecationReport,
+    NoticeState, RecordedNotice,
 };
 pub use devices::{DEVICE_RETENTION, device_digest, program};
 pub use email::{Email, InvalidEmail};
@@ -73,8 +74,8 @@ pub use text_enum::UnknownValue;
 pub use text_filter::TextFilter;
 pub use timestamp::Timestamp;
 pub use usage::{
-    Consumer, ConsumerFilter, ConsumerKind, HOURLY_RETENTION, InvalidConsumer, LatencyHistogram, NamedConsumer,
-    UsageCounters, UsageFilter, UsageGroup, UsageGrouping, UsageKey, UsageRow, UsageRowKey,
+    Consumer, ConsumerFilter, ConsumerKind, HOURLY_RETENTION, InputSet, InvalidConsumer, LatencyHistogram,
+    NamedConsumer, SentInput, UsageCounters, UsageFilter, UsageGroup, UsageGrouping, UsageKey, UsageRow, UsageRowKey,
 };
 pub use user_name::{InvalidUserName, UserName};
 pub use users::{NewUser, Role, User, UserFilter};

@@ -25,8 +25,26 @@ pub fn deprecated_operations(brownouts: &[Brownout]) -> Vec<DeprecatedOperation>
                 since: Timestamp::from_seconds(deprecation.since_seconds()),
                 sunset: Timestamp::from_seconds(deprecation.sunset_seconds()),
                 successor: deprecation.successor,
+                reference: reference_path(operation.method, deprecation.successor),
                 brownouts,
             }
         })
         .collect()
+}
+
+/// Returns the path of the documentation of the operation with this method and path template in `/reference`.
+fn reference_path(method: &str, path: &str) -> Option<String> {
+    let versions = [("v1", v1::contract()), ("v2", v2::contract())];
+    versions.into_iter().find_map(|(version, contract)| {
+        let operation = contract.operations().find(|operation| operation.method == method && operation.path == path)?;
+        // The page of a tag: `ApiClients` is `api-clients`.
+        let mut page = String::new();
+        for (index, character) in operation.tag.char_indices() {
+            if index > 0 && character.is_uppercase() {
+                page.push('-');
+            }
+            page.extend(character.to_lowercase());
+        }
+        Some(format!("/reference/{version}/{page}#{}", operation.id))
+    })
 }

@@ -1,6 +1,6 @@
 //! Mails a digest of deprecated operations to one of their consumers.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     delivery::{MailDelivery, date, time},
@@ -15,12 +15,12 @@ use crate::{
             users,
         },
     },
-    domain::{ApiClientId, ConsumerKind, DeprecatedOperation, Timestamp, UserId},
+    domain::{ApiClientId, ConsumerKind, DeprecatedOperation, NoticeState, Timestamp, UserId},
     mail::templates::{self, DeprecationDigest},
     services::{Context, Error},
 };
 
-const DAY_MICROS: i64 = 86_400_000_000;
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// Mails a consumer which of the operations that it calls will be removed. The address is read when the mail is sent.
 pub(super) struct DeprecationMailJob {
@@ -38,7 +38,10 @@ impl Job for DeprecationMailJob {
         let (kind, id) = (payload.consumer_kind, payload.consumer_id);
         let contact = self.context.db.read(move |c| contact(c, kind, id)).await?;
         // The account was deleted or disabled since.
-        let Some(contact) = contact else { return Ok(Outcome::Completed) };
+        let Some(contact) = contact else {
+            self.record(payload, NoticeState::Failed).await?;
+            return Ok(Outcome::Completed);
+        };
         let now = self.context.clock.now();
         let describe = |used| Some(self.describe(used, self.operation(used)?, now));
         let operations: Vec<templates::DeprecatedUse> = payload.uses.iter().filter_map(describe).collect();
@@ -48,7 +51,14 @@ impl Job for DeprecationMailJob {
         }
         let (url, guide) = (self.delivery.url.clone(), self.guide.clone());
         let digest = DeprecationDigest { url, caller: contact.caller, operations, guide };
-        self.delivery.send(&digest, contact.address, claim).await
+        let outcome = self.delivery.send(&digest, contact.address, claim).await?;
+        if outcome == Outcome::Completed {
+            // Not in the transaction that completes the job: an error must not send the message again.
+            if let Err(error) = self.record(payload, NoticeState::Sent).await {
+                tracing::warn!(%error, "cannot record that a deprecation notice was sent");
+            }
+        }
+        Ok(outcome)
     }
 }
 
@@ -73,6 +83,11 @@ fn contact(c: &mut DbConnection, kind: ConsumerKind, id: i64) -> Result<Option<C
 }
 
 impl DeprecationMailJob {
+    async fn record(&self, payload: &DeprecationMail, state: NoticeState) -> Result<(), Error> {
+        let payload = payload.clone();
+        self.context.db.write(move |c| Ok(payload.record_state(c, state)?)).await
+    }
+
     fn operation(&self, used: &DeprecatedUse) -> Option<&DeprecatedOperation> {
         let is_same = |operation: &&DeprecatedOperation| {
             operation.version == used.version && operation.operation == used.operation
@@ -86,7 +101,9 @@ impl DeprecationMailJob {
         operation: &DeprecatedOperation,
         now: Timestamp,
     ) -> templates::DeprecatedUse {
-        let days = operation.sunset.micros().saturating_sub(now.micros()).max(0) / DAY_MICROS;
+        // Calendar days in UTC: the sunset is at the start of a day.
+        let microseconds = operation.sunset.floor(DAY).micros().saturating_sub(now.floor(DAY).micros()).max(0);
+        let days = Duration::from_micros(microseconds.unsigned_abs()).as_secs() / DAY.as_secs();
         let brownouts = operation.brownouts.iter().filter(|brownout| brownout.ends_at() > now);
         templates::DeprecatedUse {
             method: operation.method.to_string(),
@@ -96,7 +113,8 @@ impl DeprecationMailJob {
             days: if days == 1 { "1 day".to_owned() } else { format!("{days} days") },
             requests: if used.requests == 1 { "1 request".to_owned() } else { format!("{} requests", used.requests) },
             last_seen_at: time(used.last_seen_at),
-            successor: format!("{}{}", self.delivery.url, operation.successor),
+            successor: operation.successor.to_owned(),
+            successor_url: format!("{}{}", self.delivery.url, operation.reference.as_deref().unwrap_or("/reference")),
             brownouts: brownouts.map(|brownout| (time(brownout.starts_at), time(brownout.ends_at()))).collect(),
         }
     }

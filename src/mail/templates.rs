@@ -100,8 +100,10 @@ pub struct DeprecatedUse {
     /// Number of requests: `1 request`.
     pub requests: String,
     pub last_seen_at: String,
-    /// URL of the successor.
+    /// Path template of the successor.
     pub successor: String,
+    /// URL of the documentation of the successor.
+    pub successor_url: String,
     /// Start and end of each scheduled brownout.
     pub brownouts: Vec<(String, String)>,
 }
@@ -173,7 +175,8 @@ pub fn samples(url: &str) -> Result<Vec<(&'static str, Mail)>, MailError> {
         days: text("90 days"),
         requests: text("1240 requests"),
         last_seen_at: text("2027-08-22 07:14 UTC"),
-        successor: format!("{url}/v2/bucketlists"),
+        successor: text("/v2/bucketlists"),
+        successor_url: format!("{url}/reference/v2/bucketlists#listBucketlists"),
         brownouts: vec![(text("2027-10-20 12:00 UTC"), text("2027-10-20 13:00 UTC"))],
     };
     let guide = format!("{url}/guides/migrating-to-v2");

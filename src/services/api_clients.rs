@@ -42,9 +42,10 @@ impl ApiClients {
     /// # Errors
     /// Fails if the database fails.
     pub async fn list_by_cursor(&self, query: CursorQuery<Option<UserId>>) -> Result<CursorPage<ApiClient>, Error> {
-        let is_one_statement = !query.with_total;
+        let (is_one_statement, now) = (!query.with_total, self.0.clock.now());
         let work = move |c: &mut DbConnection| {
             let rows = api_clients::list_after(c, query.filter, &query.keyset_with_lookahead())?;
+            let rows = rows.into_iter().map(|client| client.at(now)).collect();
             let total = if query.with_total { Some(api_clients::count(c, query.filter)?) } else { None };
             Ok(query.to_page(rows, total))
         };
@@ -57,7 +58,8 @@ impl ApiClients {
     /// `NotFound(ApiClient)`.
     pub async fn get(&self, id: ApiClientId) -> Result<Versioned<ApiClient>, Error> {
         let client = self.0.db.read(move |c| api_clients::find(c, id).map_err(Error::from)).await?;
-        client.map(Versioned::new).ok_or(Error::NotFound(Resource::ApiClient))
+        let now = self.0.clock.now();
+        client.map(|client| Versioned::new(client.at(now))).ok_or(Error::NotFound(Resource::ApiClient))
     }
 
     /// Creates an API client for `caller`, and its key. A repeated request has no key, because keys are not stored.
@@ -83,7 +85,13 @@ impl ApiClients {
             .0
             .create_once(caller, request, move |c| {
                 // The lock prevents that the account is deleted before the commit.
-                users::find_for_update(c, user_id)?.ok_or_else(unknown_user)?;
+                let user = users::find_for_update(c, user_id)?.ok_or_else(unknown_user)?;
+                if user.disabled {
+                    return Err(disabled_user());
+                }
+                if new.expires_at.is_some_and(|at| at <= now) {
+                    return Err(past_expiry());
+                }
                 let client = api_clients::insert(c, &new, &stored)?;
                 let event = NewAuditEvent::on_api_client(AuditAction::ApiClientCreated, client.id)
                     .with("user_id", user_id)
@@ -110,13 +118,16 @@ impl ApiClients {
         changes.contact_email = changes.contact_email.as_deref().map(parse_contact).transpose()?;
         let now = self.0.clock.now();
         let work = move |c: &mut DbConnection| {
-            let before = find_for_update(c, id)?;
+            let before = find_for_update(c, id)?.at(now);
             precondition.check(&before)?;
             let after = changes.clone().apply(&before);
             if after == before {
                 return Ok(before);
             }
-            let client = api_clients::update(c, &after, now.later_than(before.updated_at))?;
+            if after.expires_at != before.expires_at && after.expires_at.is_some_and(|at| at <= now) {
+                return Err(past_expiry());
+            }
+            let client = api_clients::update(c, &after, now.later_than(before.updated_at))?.at(now);
             audit::append(c, &origin, &update_event(&before, &client), now)?;
             Ok(client)
         };
@@ -152,7 +163,7 @@ impl ApiClients {
     pub async fn delete(&self, id: ApiClientId, precondition: Precondition, origin: AuditOrigin) -> Result<(), Error> {
         let now = self.0.clock.now();
         let work = move |c: &mut DbConnection| {
-            let client = find_for_update(c, id)?;
+            let client = find_for_update(c, id)?.at(now);
             precondition.check(&client)?;
             api_clients::delete(c, id)?;
             audit::append(c, &origin, &NewAuditEvent::on_api_client(AuditAction::ApiClientDeleted, id), now)?;
@@ -173,6 +184,14 @@ fn parse_contact(text: &str) -> Result<String, Error> {
 
 fn unknown_user() -> Error {
     Error::invalid("user_id", "UNKNOWN_USER", "must be the ID of an account")
+}
+
+fn disabled_user() -> Error {
+    Error::invalid("user_id", "DISABLED_USER", "must be the ID of an account that is not disabled")
+}
+
+fn past_expiry() -> Error {
+    Error::invalid("expires_at", "TOO_SMALL", "must be in the future")
 }
 
 /// Returns the audit event of a change, with the names of the changed fields and without the contact's address.

@@ -33,7 +33,7 @@ pub use accounts::{Accounts, NewAccount, SessionTokens};
 pub use api_clients::{ApiClientContent, ApiClients, RotatedKey};
 pub use audit::Audit;
 pub use bucketlists::{BucketlistChanges, Bucketlists, WithItems};
-pub use deprecations::{Deprecations, report_deprecations};
+pub use deprecations::{DeprecationReportOptions, Deprecations, report_deprecations};
 pub use error::{Conflict, Error, Forbidden, InvalidField, Resource, Unauthenticated};
 pub use exports::{ExportFile, Exports};
 pub use idempotency::Idempotent;

@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::user_agents::UserAgents;
-use crate::domain::{ApiVersion, Consumer, Timestamp, UsageCounters, UsageKey};
+use crate::domain::{ApiVersion, Consumer, InputSet, Timestamp, UsageCounters, UsageKey};
 
 /// Number of shards. Threads use different shards as far as possible, so that they do not wait for each other.
 const SHARDS: usize = 16;
@@ -39,6 +39,10 @@ pub struct UsageEvent {
     pub operation: &'static str,
     pub consumer: Consumer,
     pub status: u16,
+    /// Whether the credentials, the permissions or a rate limit of the consumer were the reason of an error.
+    pub is_rejected: bool,
+    /// The query parameters and body fields of the request.
+    pub inputs: InputSet,
     /// Time until the response was ready.
     pub latency: Duration,
     /// Bytes of the request body.
@@ -73,14 +77,16 @@ impl UsageRecorder {
 
     /// Counts a request.
     pub fn record(&self, event: UsageEvent) {
-        let UsageEvent { received_at, version, operation, consumer, status, latency, bytes_in, bytes_out } = event;
+        let UsageEvent { received_at, version, operation, consumer, status, latency, bytes_in, bytes_out, .. } = event;
         let status_class = u8::try_from(status / 100).unwrap_or_default();
         let mut key = UsageKey { hour: received_at.floor(HOUR), version, operation, consumer, status_class };
         let mut counters = self.lock(shard_of_thread());
         if counters.len() >= MAX_KEYS_PER_SHARD && !counters.contains_key(&key) {
             key.consumer = Consumer::Anonymous(self.0.user_agents.other());
         }
-        counters.entry(key).or_default().record(received_at, latency, bytes_in, bytes_out);
+        let counters = counters.entry(key).or_default();
+        counters.record(received_at, latency, bytes_in, bytes_out);
+        counters.record_inputs(event.inputs, event.is_rejected);
     }
 
     /// Takes the counters since the last call.
@@ -122,6 +128,8 @@ mod tests {
             operation: "listItems",
             consumer,
             status,
+            is_rejected: false,
+            inputs: InputSet::default(),
             latency: Duration::from_millis(3),
             bytes_in: 2,
             bytes_out: 5,

@@ -97,7 +97,7 @@ impl Caller {
 
 fn insufficient_scope(scope: Scope) -> ApiError {
     let message = format!("The API client does not have the scope `{}`.", scope.as_str());
-    ApiError::new(ErrorCode::InsufficientScope).with_message(message)
+    ApiError { required_scope: Some(scope), ..ApiError::new(ErrorCode::InsufficientScope).with_message(message) }
 }
 
 /// The client of a request, for the list of sessions and for the audit log.

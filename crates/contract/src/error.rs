@@ -20,7 +20,7 @@ use poem_openapi::{
 pub use codes::ErrorCode;
 pub use violations::ViolationInfo;
 
-use crate::{Json, v1::schemas::ErrorEnvelope};
+use crate::{Json, operation::Scope, v1::schemas::ErrorEnvelope};
 
 /// Maximum number of details in an error response.
 pub(crate) const MAX_DETAILS: usize = 1000;
@@ -67,6 +67,8 @@ pub struct ApiError {
     pub details: Vec<Detail>,
     /// Value of `Retry-After` in seconds.
     pub retry_after: Option<u32>,
+    /// The scope that the API client lacks, for `WWW-Authenticate`.
+    pub required_scope: Option<Scope>,
     /// Internal cause, for the log only.
     pub source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -75,7 +77,7 @@ impl ApiError {
     /// Creates an error with the message of the code.
     #[must_use]
     pub const fn new(code: ErrorCode) -> Self {
-        Self { code, message: None, details: Vec::new(), retry_after: None, source: None }
+        Self { code, message: None, details: Vec::new(), retry_after: None, required_scope: None, source: None }
     }
 
     /// Sets a more specific message.

@@ -3,7 +3,13 @@
 //! The `Json` of poem-openapi reports only the first problem, as text, and accepts numbers for strings. This one reports all
 //! violations with their JSON pointers, and applies the rules of the published document.
 
-use std::{marker::PhantomData, sync::Arc};
+use std::{
+    marker::PhantomData,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use openapi_model::{BodyError, JsonError, traverse::essence};
 use poem::{
@@ -48,6 +54,14 @@ pub struct BodyContext {
     pub operation: &'static openapi_model::Operation,
     /// Rules that the schema of the body cannot express.
     pub rules: Arc<dyn BodyRules>,
+    /// The declared fields of the body, as [`openapi_model::Operation::body_inputs`] returns them. Set when the body is validated.
+    pub inputs: Arc<AtomicU64>,
+}
+
+impl BodyContext {
+    fn record_inputs(&self, body: &Value) {
+        self.inputs.store(self.operation.body_inputs(body), Ordering::Relaxed);
+    }
 }
 
 /// Rules for bodies that a schema cannot express. The services apply them to bodies that match the schema. For other bodies,
@@ -122,13 +136,18 @@ pub fn validate(
     let schema =
         schema.ok_or_else(|| ApiError::new(ErrorCode::InternalError).with_source("the document has no body schema"))?;
     match schema.read(body) {
-        Ok(value) if details.is_empty() => return Ok(value),
-        Ok(_) => {}
+        Ok(value) => {
+            context.record_inputs(&value);
+            if details.is_empty() {
+                return Ok(value);
+            }
+        }
         Err(BodyError::Json(malformed)) => return Err(malformed_body(&malformed)),
         Err(BodyError::Invalid(violations)) => {
             details.extend(violations.into_iter().map(Detail::from));
             let value = serde_json::from_slice(body)
                 .map_err(|error| ApiError::new(ErrorCode::MalformedJson).with_source(error))?;
+            context.record_inputs(&value);
             for detail in context.rules.violations(&context.operation.id, &value) {
                 let is_same = |other: &Detail| other.location == detail.location && other.code == detail.code;
                 if !details.iter().any(is_same) {

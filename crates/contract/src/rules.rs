@@ -67,6 +67,11 @@ fn is_temporary<V: Version>(info: &OperationInfo<'_>, status: u16) -> bool {
     status == 409 && errors(info, V::operation(info.id)).iter().any(is_temporary)
 }
 
+/// Returns whether an API client without the required scope receives this status.
+fn lacks_scope<V: Version>(info: &OperationInfo<'_>, status: u16) -> bool {
+    status == 403 && errors(info, V::operation(info.id)).contains(&ErrorCode::InsufficientScope)
+}
+
 /// Returns whether the document announces the media types of PATCH. The server sends the header on all responses of the path;
 /// in the document, it would only distinguish errors that are otherwise equal.
 fn announces_patch<V: Version>(info: &OperationInfo<'_>, status: u16) -> bool {
@@ -143,6 +148,16 @@ pub(crate) fn headers<V: Version>() -> Vec<ResponseHeader> {
             json!("Bearer realm=\"bucketlist\""),
             HeaderScope::Statuses(&[401]),
         ),
+        ResponseHeader {
+            always: false,
+            ..header(
+                "WWW-Authenticate",
+                "Scope that the API client lacks (RFC 6750). Only with `INSUFFICIENT_SCOPE`.",
+                text(200),
+                json!("Bearer realm=\"bucketlist\", error=\"insufficient_scope\", scope=\"write\""),
+                HeaderScope::Matching(lacks_scope::<V>),
+            )
+        },
         retry_after(true, HeaderScope::Statuses(&[429, 503])),
         // Only temporary conflicts and brownouts have one.
         retry_after(false, HeaderScope::Matching(is_temporary::<V>)),

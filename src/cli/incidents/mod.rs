@@ -14,7 +14,7 @@ use std::{
 use ::incidents::file::{self, IncidentFile};
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{CliError, OutputFormat, error::io_reason};
+use super::{CliError, OutputFormat, error::io_reason, printable::Printable};
 use crate::config::Config;
 
 /// Exit code of a replay in which an outcome is not the expected one.
@@ -138,8 +138,8 @@ pub(super) enum Expect {
 
 pub(super) fn run(action: &Action, load: Load<'_>, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     match action {
-        Action::List { options, format } => stored::list(&load()?, options, *format, out)?,
-        Action::Show { id, format } => stored::show(&load()?, id, *format, out)?,
+        Action::List { options, format } => stored::list(&load()?, options, *format, &mut Printable(out))?,
+        Action::Show { id, format } => stored::show(&load()?, id, *format, &mut Printable(out))?,
         Action::Export { sources, target, base_url, out: path } => {
             return export::run(&read(sources, load)?, *target, base_url, path.as_deref(), out);
         }

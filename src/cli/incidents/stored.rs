@@ -53,8 +53,8 @@ pub(super) fn list(
     let found = incidents::list_after(migrator.connection(), &filter, &keyset, SystemClock.now())?;
     match format {
         OutputFormat::Json => {
-            for incident in &found {
-                let line = serde_json::json!({
+            let incident = |incident: &Incident| {
+                serde_json::json!({
                     "id": incident.id,
                     "request_id": incident.request_id,
                     "received_at": rfc3339(incident.received_at),
@@ -64,9 +64,9 @@ pub(super) fn list(
                     "fingerprint": incident.group.fingerprint,
                     "resolved": incident.group.is_resolved(),
                     "fixed_in": incident.group.fixed_in,
-                });
-                writeln!(out, "{line}")?;
-            }
+                })
+            };
+            writeln!(out, "{}", found.iter().map(incident).collect::<serde_json::Value>())?;
         }
         OutputFormat::Text if found.is_empty() => writeln!(out, "No incidents found.")?,
         OutputFormat::Text => {
@@ -204,10 +204,7 @@ fn text(incident: &Incident, record: &IncidentRecord) -> String {
 fn headers_and_body(headers: &[(String, String)], CapturedBody(body): &CapturedBody, truncated: bool) -> String {
     let mut text: String = headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
     if !body.is_empty() {
-        // Control characters could change the state of the terminal.
-        let body = String::from_utf8_lossy(body);
-        let printable = |c: char| if c.is_control() && !"\n\t".contains(c) { '\u{fffd}' } else { c };
-        text += &format!("\n{}\n", body.chars().map(printable).collect::<String>());
+        text += &format!("\n{}\n", String::from_utf8_lossy(body));
     }
     if truncated {
         text += "… (truncated)\n";

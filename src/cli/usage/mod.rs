@@ -10,10 +10,16 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::{CliError, OutputFormat, migrate::connect_for_reading};
 use crate::{
     config::Config,
-    db::{DbConnection, repositories::usage},
-    domain::{Consumer, ConsumerFilter, NamedConsumer, Timestamp, UsageFilter, UsageGroup, UsageGrouping, UsageRow},
+    db::{
+        DbConnection,
+        repositories::{api_clients, usage, users},
+    },
+    domain::{
+        Consumer, ConsumerFilter, Email, Keyset, NamedConsumer, Timestamp, UsageFilter, UsageGroup, UsageGrouping,
+        UsageRow,
+    },
     endpoints::deprecated_operations,
-    services::report_deprecations,
+    services::{DeprecationReportOptions, report_deprecations},
 };
 
 /// Maximum number of consumers that are searched by name.
@@ -28,6 +34,9 @@ pub(super) enum Action {
         by: Ranking,
         #[command(flatten)]
         period: Period,
+        /// Only requests whose response had a status of this class.
+        #[arg(long, value_enum)]
+        status: Option<StatusArgument>,
         /// Maximum number of rows.
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(i64).range(1..=1_000))]
         limit: i64,
@@ -35,15 +44,26 @@ pub(super) enum Action {
         #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
         format: OutputFormat,
     },
-    /// List deprecated operations with the consumers that still call them.
+    /// List deprecated operations with the consumers that still call them, API clients and accounts first.
+    ///
+    /// Omits deleted consumers, and requests that were rejected for their credentials, their permissions or a rate limit.
     Deprecated {
+        /// Only requests of the last days, including today. Default: since the deprecation.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=3_650))]
+        days: Option<u32>,
+        /// Maximum number of consumers of each operation.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=10_000))]
+        limit: i64,
         /// Output format.
         #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
         format: OutputFormat,
     },
     /// List the operations that a consumer calls, or that each of several consumers with the same name calls.
+    ///
+    /// Exits with 1 if there is no such consumer.
     Consumer {
-        /// Email address of an account, name of an API client, or user agent; or user:ID, api_client:ID or anonymous:USER-AGENT.
+        /// Email address of an account, name of an API client, or user agent; or user:ID, api_client:ID or anonymous:USER-AGENT. A kind
+        /// (user, api_client or anonymous) selects all of its consumers.
         name: String,
         #[command(flatten)]
         period: Period,
@@ -60,6 +80,37 @@ pub(super) enum Ranking {
     Operation,
     /// Consumers.
     Consumer,
+    /// Classes of statuses.
+    Status,
+}
+
+/// A class of statuses on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum StatusArgument {
+    /// Success.
+    #[value(name = "2xx")]
+    Success,
+    /// Redirects, and 304.
+    #[value(name = "3xx")]
+    Redirect,
+    /// Errors of the client.
+    #[value(name = "4xx")]
+    ClientError,
+    /// Errors of the server.
+    #[value(name = "5xx")]
+    ServerError,
+}
+
+impl StatusArgument {
+    /// Returns the first digit of the statuses.
+    const fn digit(self) -> u8 {
+        match self {
+            Self::Success => 2,
+            Self::Redirect => 3,
+            Self::ClientError => 4,
+            Self::ServerError => 5,
+        }
+    }
 }
 
 /// The last days of a report.
@@ -74,17 +125,21 @@ pub(super) fn run(config: &Config, action: &Action, now: Timestamp, out: &mut dy
     let mut migrator = connect_for_reading(config)?;
     let c = migrator.connection();
     match action {
-        Action::Top { by, period, limit, format } => {
+        Action::Top { by, period, status, limit, format } => {
             let groups: &[UsageGroup] = match by {
                 Ranking::Operation => &[UsageGroup::Version, UsageGroup::Operation],
                 Ranking::Consumer => &[UsageGroup::Consumer],
+                Ranking::Status => &[UsageGroup::Status],
             };
-            let filter = period.filter(now, groups);
+            let status_class = status.map(StatusArgument::digit);
+            let filter = UsageFilter { status_class, ..period.filter(now, groups) };
             report::usage(&usage::list_most_used(c, &filter, &[], *limit)?, *format, out)
         }
-        Action::Deprecated { format } => {
+        Action::Deprecated { days, limit, format } => {
             let deprecated = deprecated_operations(&config.deprecations.brownouts);
-            report::deprecations(&report_deprecations(c, &deprecated, now)?, *format, out)
+            let since = days.map(|days| period_filter(now, days, &[]).from);
+            let options = DeprecationReportOptions { since, max_consumers: *limit };
+            report::deprecations(&report_deprecations(c, &deprecated, options, now)?, *format, out)
         }
         Action::Consumer { name, period, format } => {
             let groups = [UsageGroup::Version, UsageGroup::Operation, UsageGroup::Consumer];
@@ -112,28 +167,58 @@ pub(super) fn period_filter(now: Timestamp, days: u32, groups: &[UsageGroup]) ->
     UsageFilter::of_period(until.before(DAY * days), until, UsageGrouping::new(groups))
 }
 
-/// Finds the consumers of the period by their name, which several API clients can have. A kind and an ID need no search.
+/// Finds consumers by their name, which several API clients can have: API clients and accounts that exist, and consumers of the
+/// period. A kind selects all of its consumers.
 fn find_consumers(
     c: &mut DbConnection,
     name: &str,
     period: Period,
     now: Timestamp,
 ) -> Result<Vec<ConsumerFilter>, CliError> {
-    if let Ok(ConsumerFilter::One(consumer)) = name.parse() {
-        return Ok(vec![ConsumerFilter::One(consumer)]);
+    match name.parse() {
+        Ok(ConsumerFilter::One(consumer)) => {
+            let is_known = match &consumer {
+                Consumer::ApiClient(id) => api_clients::find(c, *id)?.is_some(),
+                Consumer::User(id) => users::find(c, *id)?.is_some(),
+                Consumer::Anonymous(_) => false,
+            };
+            let one = ConsumerFilter::One(consumer);
+            let counted = UsageFilter { consumer: Some(one.clone()), ..period.filter(now, &[UsageGroup::Consumer]) };
+            if !is_known && usage::count(c, &counted, &[])? == 0 {
+                return Err(unknown(name, period));
+            }
+            return Ok(vec![one]);
+        }
+        Ok(kind) => return Ok(vec![kind]),
+        Err(_) => {}
     }
     let filter = period.filter(now, &[UsageGroup::Consumer]);
     let rows: Vec<UsageRow> = usage::list_most_used(c, &filter, &[], MAX_CONSUMERS)?;
     let is_named = |named: &NamedConsumer| named.name.as_deref().is_some_and(|other| other.eq_ignore_ascii_case(name));
     let found = rows.into_iter().filter_map(|row| row.consumer).filter(is_named);
     let found: Vec<ConsumerFilter> = found.map(|named| ConsumerFilter::One(named.consumer)).collect();
-    if found.is_empty() {
-        return Err(CliError::with_help(
-            format!("no consumer `{name}` has sent requests in the last {}", count(period.days, "day")),
-            "`bucketlist usage top --by consumer` lists consumers; --days extends the period",
-        ));
+    if found.is_empty() && !is_registered(c, name)? {
+        return Err(unknown(name, period));
     }
     Ok(found)
+}
+
+/// Returns whether an account or an API client has a name.
+fn is_registered(c: &mut DbConnection, name: &str) -> Result<bool, CliError> {
+    if let Ok(email) = Email::parse(name)
+        && users::find_by_email(c, email.key())?.is_some()
+    {
+        return Ok(true);
+    }
+    let clients = api_clients::list_after(c, None, &Keyset::oldest_first(None, MAX_CONSUMERS))?;
+    Ok(clients.iter().any(|client| client.name.eq_ignore_ascii_case(name)))
+}
+
+fn unknown(name: &str, period: Period) -> CliError {
+    CliError::with_help(
+        format!("no consumer `{name}` exists or has sent requests in the last {}", count(period.days, "day")),
+        "`bucketlist usage top --by consumer` lists consumers; --days extends the period",
+    )
 }
 
 /// Returns a number with a noun, which is in the plural unless the number is 1.

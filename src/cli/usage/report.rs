@@ -7,17 +7,14 @@ use serde::Serialize;
 use super::{count, label, rfc3339};
 use crate::{
     cli::{CliError, OutputFormat},
-    domain::{DeprecationReport, UsageRow},
+    domain::{DeprecationReport, NoticeState, RecordedNotice, UsageRow},
     endpoints::v2::{deprecation, usage_row},
 };
 
 /// Prints rows of usage, one per line.
 pub(super) fn usage(rows: &[UsageRow], format: OutputFormat, out: &mut dyn Write) -> Result<(), CliError> {
     if format == OutputFormat::Json {
-        for row in rows {
-            write_json(&usage_row(row.clone()), out)?;
-        }
-        return Ok(());
+        return write_json(&rows.iter().cloned().map(usage_row).collect::<Vec<_>>(), out);
     }
     if rows.is_empty() {
         writeln!(out, "No requests found.")?;
@@ -32,7 +29,7 @@ pub(super) fn usage(rows: &[UsageRow], format: OutputFormat, out: &mut dyn Write
             }
             (Some(version), Some(operation), _) => format!("{version} {operation}"),
             (_, _, Some(consumer)) => label(consumer),
-            _ => String::new(),
+            _ => row.status_class.map(|class| format!("{class}xx")).unwrap_or_default(),
         };
         let percentile = |percent| row.latency.percentile(percent).as_secs_f64() * 1e3;
         writeln!(
@@ -54,12 +51,11 @@ pub(super) fn deprecations(
     format: OutputFormat,
     out: &mut dyn Write,
 ) -> Result<(), CliError> {
+    if format == OutputFormat::Json {
+        return write_json(&reports.iter().cloned().map(deprecation).collect::<Vec<_>>(), out);
+    }
     for report in reports {
         let DeprecationReport { operation, consumers, consumers_total } = report;
-        if format == OutputFormat::Json {
-            write_json(&deprecation(report.clone()), out)?;
-            continue;
-        }
         let (method, path, sunset) = (operation.method, &operation.path, rfc3339(operation.sunset));
         writeln!(out, "{} {}: {method} {path}", operation.version, operation.operation)?;
         writeln!(out, "  sunset {sunset}, successor {}", operation.successor)?;
@@ -70,7 +66,7 @@ pub(super) fn deprecations(
             writeln!(out, "  no consumers")?;
         }
         for found in consumers {
-            let notices: Vec<&str> = found.notices.iter().map(|(notice, _)| notice.as_str()).collect();
+            let notices: Vec<String> = found.notices.iter().map(notice_text).collect();
             let notices = if notices.is_empty() { "none".to_owned() } else { notices.join(", ") };
             writeln!(
                 out,
@@ -88,7 +84,15 @@ pub(super) fn deprecations(
     Ok(())
 }
 
-/// Prints a representation of the API as one line.
+/// Returns the occasion of a notice, with the state of its mail unless it was sent.
+fn notice_text(recorded: &RecordedNotice) -> String {
+    match recorded.state {
+        NoticeState::Sent => recorded.notice.to_string(),
+        state => format!("{} ({state})", recorded.notice),
+    }
+}
+
+/// Prints representations of the API as a JSON array.
 fn write_json(value: &impl Serialize, out: &mut dyn Write) -> Result<(), CliError> {
     let line = serde_json::to_string(value).map_err(std::io::Error::from)?;
     Ok(writeln!(out, "{line}")?)

@@ -29,6 +29,7 @@ struct ApiClientRow {
     last_used_at: Option<i64>,
     created_at: i64,
     updated_at: i64,
+    previous_valid_until: Option<i64>,
 }
 
 impl From<ApiClientRow> for ApiClient {
@@ -43,6 +44,7 @@ impl From<ApiClientRow> for ApiClient {
             key_prefix: row.key_prefix,
             expires_at: row.expires_at.map(Timestamp::from_micros),
             last_used_at: row.last_used_at.map(Timestamp::from_micros),
+            previous_valid_until: row.previous_valid_until.map(Timestamp::from_micros),
             created_at: Timestamp::from_micros(row.created_at),
             updated_at: Timestamp::from_micros(row.updated_at),
         }
@@ -54,6 +56,7 @@ impl From<ApiClientRow> for ApiClient {
 struct KeyRow {
     digest: Vec<u8>,
     expires_at: Option<i64>,
+    last_used_at: Option<i64>,
 }
 
 #[derive(Queryable, Selectable)]
@@ -133,6 +136,7 @@ pub fn key_status(c: &mut DbConnection, prefix: &str, now: Timestamp) -> QueryRe
     Ok(row.map(|(key, client, owner, is_cacheable)| ApiKeyStatus {
         digest: key.digest,
         key_expires_at: key.expires_at.map(Timestamp::from_micros),
+        key_last_used_at: key.last_used_at.map(Timestamp::from_micros),
         client: client.into(),
         role: owner.role,
         disabled: owner.disabled,
@@ -141,10 +145,17 @@ pub fn key_status(c: &mut DbConnection, prefix: &str, now: Timestamp) -> QueryRe
     }))
 }
 
-/// Records a use of an API client, unless one after `before` is recorded.
-pub fn record_use(c: &mut DbConnection, id: ApiClientId, now: Timestamp, before: Timestamp) -> QueryResult<()> {
-    let is_due = api_clients::last_used_at.is_null().or(api_clients::last_used_at.le(before.micros()));
-    diesel::update(api_clients::table.find(id.get()).filter(is_due))
+/// Records a use of a key, unless one after `before` is recorded.
+pub fn record_use(c: &mut DbConnection, prefix: &str, now: Timestamp, before: Timestamp) -> QueryResult<()> {
+    let is_due = api_client_keys::last_used_at.is_null().or(api_client_keys::last_used_at.le(before.micros()));
+    let client: Option<i64> = diesel::update(api_client_keys::table.find(prefix).filter(is_due))
+        .set(api_client_keys::last_used_at.eq(now.micros()))
+        .returning(api_client_keys::api_client_id)
+        .get_result(c)
+        .optional()?;
+    let Some(client) = client else { return Ok(()) };
+    let is_later = api_clients::last_used_at.is_null().or(api_clients::last_used_at.lt(now.micros()));
+    diesel::update(api_clients::table.find(client).filter(is_later))
         .set(api_clients::last_used_at.eq(now.micros()))
         .execute(c)
         .map(drop)
@@ -205,6 +216,7 @@ pub fn rotate(
     let row: ApiClientRow = diesel::update(api_clients::table.find(client.id.get()))
         .set((
             api_clients::key_prefix.eq(&key.prefix),
+            api_clients::previous_valid_until.eq(previous_valid_until.micros()),
             api_clients::updated_at.eq(now.later_than(client.updated_at).micros()),
         ))
         .returning(columns::<ApiClientRow>())

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::statement::Statement;
 use crate::{
     db::{DbConnection, schema::deprecation_notices},
-    domain::{Consumer, ConsumerNotice, Timestamp, UnknownValue},
+    domain::{ApiVersion, Consumer, ConsumerNotice, NoticeState, RecordedNotice, Timestamp, UnknownValue},
 };
 
 /// Number of rows in a statement, which bounds the size of its value.
@@ -32,30 +32,37 @@ struct NoticeRow {
     notice: String,
     #[diesel(sql_type = BigInt)]
     created_at: i64,
+    #[diesel(sql_type = BigInt)]
+    brownout_at: i64,
+    #[diesel(sql_type = Text)]
+    state: String,
 }
 
 impl NoticeRow {
-    fn into_notice(self) -> Result<(ConsumerNotice, Timestamp), UnknownValue> {
+    fn into_notice(self) -> Result<(ConsumerNotice, RecordedNotice), UnknownValue> {
         let notice = ConsumerNotice {
             consumer: Consumer::from_parts(self.consumer_kind.parse()?, self.consumer_id, ""),
             version: self.version.parse()?,
             operation: self.operation,
             notice: self.notice.parse()?,
+            brownout_at: Some(self.brownout_at).filter(|at| *at != 0).map(Timestamp::from_micros),
         };
-        Ok((notice, Timestamp::from_micros(self.created_at)))
+        let created_at = Timestamp::from_micros(self.created_at);
+        let recorded = RecordedNotice { notice: notice.notice, created_at, state: self.state.parse()? };
+        Ok((notice, recorded))
     }
 }
 
-fn into_notices(rows: Vec<NoticeRow>) -> QueryResult<Vec<(ConsumerNotice, Timestamp)>> {
+fn into_notices(rows: Vec<NoticeRow>) -> QueryResult<Vec<(ConsumerNotice, RecordedNotice)>> {
     let notices: Result<Vec<_>, UnknownValue> = rows.into_iter().map(NoticeRow::into_notice).collect();
     notices.map_err(|error| Error::DeserializationError(Box::new(error)))
 }
 
-/// Lists the notices about operations, with the time of each.
-pub fn list(c: &mut DbConnection, operations: &[&str]) -> QueryResult<Vec<(ConsumerNotice, Timestamp)>> {
+/// Lists the notices about operations, the oldest first.
+pub fn list(c: &mut DbConnection, operations: &[&str]) -> QueryResult<Vec<(ConsumerNotice, RecordedNotice)>> {
     let rows = deprecation_notices::table
         .filter(deprecation_notices::operation.eq_any(operations))
-        .order((deprecation_notices::created_at, deprecation_notices::notice))
+        .order((deprecation_notices::created_at, deprecation_notices::notice, deprecation_notices::brownout_at))
         .load(c)?;
     into_notices(rows)
 }
@@ -69,10 +76,12 @@ pub fn insert_new(
     // In the order of the key, so that concurrent servers lock the rows in the same order.
     let rows: BTreeMap<_, _> = notices
         .iter()
-        .map(|ConsumerNotice { consumer, version, operation, notice }| {
+        .map(|ConsumerNotice { consumer, version, operation, notice, brownout_at }| {
             let (kind, id) = (consumer.kind().as_str(), consumer.id().unwrap_or_default());
-            let row = json!([kind, id, version.as_str(), operation, notice.as_str(), now.micros()]);
-            ((kind, id, version.as_str(), operation.as_str(), notice.as_str()), row)
+            let brownout_at = brownout_at.map(Timestamp::micros).unwrap_or_default();
+            let state = NoticeState::Queued.as_str();
+            let row = json!([kind, id, version.as_str(), operation, notice.as_str(), now.micros(), brownout_at, state]);
+            ((kind, id, version.as_str(), operation.as_str(), notice.as_str(), brownout_at), row)
         })
         .collect();
     let rows: Vec<Value> = rows.into_values().collect();
@@ -81,9 +90,10 @@ pub fn insert_new(
         let elements = Value::from(rows).to_string();
         let mut statement = Statement::default();
         statement.sql(
-            "INSERT INTO deprecation_notices (consumer_kind, consumer_id, version, operation, notice, created_at) \
-             SELECT CAST(element.value ->> 0 AS TEXT), CAST(element.value ->> 1 AS BIGINT), CAST(element.value ->> 2 AS TEXT), \
-             CAST(element.value ->> 3 AS TEXT), CAST(element.value ->> 4 AS TEXT), CAST(element.value ->> 5 AS BIGINT) FROM ",
+            "INSERT INTO deprecation_notices (consumer_kind, consumer_id, version, operation, notice, created_at, brownout_at, \
+             state) SELECT CAST(element.value ->> 0 AS TEXT), CAST(element.value ->> 1 AS BIGINT), CAST(element.value ->> 2 AS TEXT), \
+             CAST(element.value ->> 3 AS TEXT), CAST(element.value ->> 4 AS TEXT), CAST(element.value ->> 5 AS BIGINT), \
+             CAST(element.value ->> 6 AS BIGINT), CAST(element.value ->> 7 AS TEXT) FROM ",
         );
         match c {
             DbConnection::Sqlite(_) => statement.sql("json_each(").text(elements).sql(") AS element"),
@@ -93,12 +103,31 @@ pub fn insert_new(
         };
         statement.sql(
             " WHERE true ON CONFLICT DO NOTHING \
-             RETURNING consumer_kind, consumer_id, version, operation, notice, created_at",
+             RETURNING consumer_kind, consumer_id, version, operation, notice, created_at, brownout_at, state",
         );
         let rows: Vec<NoticeRow> = statement.load(c)?;
         inserted.extend(into_notices(rows)?.into_iter().map(|(notice, _)| notice));
     }
     Ok(inserted)
+}
+
+/// Records the state of the mail that was enqueued at `created_at`, with notices to a consumer about operations.
+pub fn set_state(
+    c: &mut DbConnection,
+    consumer: &Consumer,
+    operations: &[(ApiVersion, &str)],
+    created_at: Timestamp,
+    state: NoticeState,
+) -> QueryResult<()> {
+    let ids: Vec<&str> = operations.iter().map(|(_, operation)| *operation).collect();
+    let versions: Vec<&str> = operations.iter().map(|(version, _)| version.as_str()).collect();
+    let of_mail = deprecation_notices::table
+        .filter(deprecation_notices::consumer_kind.eq(consumer.kind().as_str()))
+        .filter(deprecation_notices::consumer_id.eq(consumer.id().unwrap_or_default()))
+        .filter(deprecation_notices::created_at.eq(created_at.micros()))
+        .filter(deprecation_notices::operation.eq_any(ids))
+        .filter(deprecation_notices::version.eq_any(versions));
+    diesel::update(of_mail).set(deprecation_notices::state.eq(state.as_str())).execute(c).map(drop)
 }
 
 /// Deletes the notices from before `until`; returns their number.

@@ -38,6 +38,8 @@ pub struct NamedConsumer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConsumerFilter {
     Kind(ConsumerKind),
+    /// API clients and accounts.
+    Named,
     One(Consumer),
 }
 
@@ -104,7 +106,8 @@ impl fmt::Display for Consumer {
 impl fmt::Display for NamedConsumer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.consumer, &self.name) {
-            (Consumer::Anonymous(_), _) | (_, None) => self.consumer.fmt(f),
+            (Consumer::Anonymous(_), _) => self.consumer.fmt(f),
+            (_, None) => write!(f, "{} (deleted)", self.consumer),
             (_, Some(name)) => f.write_str(name),
         }
     }

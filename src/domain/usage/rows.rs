@@ -13,6 +13,7 @@ pub enum UsageGroup {
     Version,
     Operation,
     Consumer,
+    Status,
 }
 
 /// The properties that distinguish the rows of a report.
@@ -24,14 +25,22 @@ pub struct UsageGrouping {
     pub by_version: bool,
     pub by_operation: bool,
     pub by_consumer: bool,
+    /// By the first digit of the status.
+    pub by_status: bool,
 }
 
 impl UsageGrouping {
     /// One row per day, version, operation and consumer.
-    pub const FULL: Self =
-        Self { by_hour: false, by_day: true, by_version: true, by_operation: true, by_consumer: true };
+    pub const FULL: Self = Self {
+        by_hour: false,
+        by_day: true,
+        by_version: true,
+        by_operation: true,
+        by_consumer: true,
+        by_status: false,
+    };
 
-    /// Groups by these properties; by all except hours if there are none.
+    /// Groups by these properties; by all except hours and statuses if there are none.
     #[must_use]
     pub fn new(groups: &[UsageGroup]) -> Self {
         if groups.is_empty() {
@@ -44,6 +53,7 @@ impl UsageGrouping {
             by_version: by(UsageGroup::Version),
             by_operation: by(UsageGroup::Operation),
             by_consumer: by(UsageGroup::Consumer),
+            by_status: by(UsageGroup::Status),
         }
     }
 
@@ -64,11 +74,16 @@ pub struct UsageFilter {
     pub version: Option<ApiVersion>,
     pub operation: Option<String>,
     pub consumer: Option<ConsumerFilter>,
+    /// First digit of the status.
+    pub status_class: Option<u8>,
     /// Only deprecated (`true`) or only other operations.
     pub deprecated: Option<bool>,
     pub grouping: UsageGrouping,
     /// Whether the rows with the most requests are first, instead of those of the latest period.
     pub by_requests: bool,
+    /// Selects who is left: counts only requests that were not rejected for the credentials, the permissions or a rate limit of the
+    /// consumer. Omits deleted API clients and accounts, and sorts anonymous consumers after the others.
+    pub who_is_left: bool,
 }
 
 impl UsageFilter {
@@ -81,9 +96,11 @@ impl UsageFilter {
             version: None,
             operation: None,
             consumer: None,
+            status_class: None,
             deprecated: None,
             grouping,
             by_requests: false,
+            who_is_left: false,
         }
     }
 }
@@ -96,6 +113,8 @@ pub struct UsageRow {
     pub version: Option<ApiVersion>,
     pub operation: Option<String>,
     pub consumer: Option<NamedConsumer>,
+    /// First digit of the status.
+    pub status_class: Option<u8>,
     pub requests: i64,
     /// Requests with a status of 400 or more.
     pub errors: i64,
@@ -114,6 +133,8 @@ pub struct UsageRowKey {
     pub consumer_kind: String,
     pub consumer_id: i64,
     pub user_agent: String,
+    #[serde(default)]
+    pub status_class: i64,
 }
 
 impl UsageRow {
@@ -128,6 +149,7 @@ impl UsageRow {
             consumer_kind: consumer.map(Consumer::kind).map(ConsumerKind::as_str).unwrap_or_default().to_owned(),
             consumer_id: consumer.and_then(Consumer::id).unwrap_or_default(),
             user_agent: consumer.and_then(Consumer::user_agent).unwrap_or_default().to_owned(),
+            status_class: self.status_class.map(i64::from).unwrap_or_default(),
         }
     }
 

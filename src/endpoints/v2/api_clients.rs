@@ -206,6 +206,7 @@ fn api_client(client: domain::ApiClient) -> ApiClient {
         key_prefix: client.key_prefix,
         expires_at: Nullable(client.expires_at.map(timestamp)),
         last_used_at: Nullable(client.last_used_at.map(timestamp)),
+        previous_valid_until: Nullable(client.previous_valid_until.map(timestamp)),
         created_at: timestamp(client.created_at),
         updated_at: timestamp(client.updated_at),
         links: Links::ApiClient(client.id.get()),

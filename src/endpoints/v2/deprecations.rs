@@ -1,7 +1,7 @@
 //! The representation of deprecated operations.
 
 use contract::{
-    v2::schemas::{BrownoutPeriod, Deprecation, DeprecationConsumer, DeprecationNotice},
+    v2::schemas::{BrownoutPeriod, Deprecation, DeprecationConsumer, DeprecationNotice, DeprecationNoticeState},
     values::Date,
 };
 
@@ -44,9 +44,14 @@ fn deprecation_consumer(found: domain::DeprecationConsumer) -> DeprecationConsum
         notices: found
             .notices
             .into_iter()
-            .map(|(notice, sent_at)| DeprecationNotice {
-                notice: notice.as_str().to_owned(),
-                sent_at: timestamp(sent_at),
+            .map(|recorded| DeprecationNotice {
+                notice: recorded.notice.as_str().to_owned(),
+                sent_at: timestamp(recorded.created_at),
+                state: match recorded.state {
+                    domain::NoticeState::Queued => DeprecationNoticeState::Queued,
+                    domain::NoticeState::Sent => DeprecationNoticeState::Sent,
+                    domain::NoticeState::Failed => DeprecationNoticeState::Failed,
+                },
             })
             .collect(),
     }

@@ -7,7 +7,7 @@ use contract::{
     v2::{
         IfNoneMatch, ProblemResponse,
         endpoints::UsageEndpoints,
-        parameters::{ApiVersion, ConsumerName, Cursor, Include, PerPage, Token, UsageGroup, UsageSort},
+        parameters::{ApiVersion, ConsumerName, Cursor, Include, PerPage, StatusClass, Token, UsageGroup, UsageSort},
         responses::PageResponse,
         schemas::{Consumer, ConsumerKind, DeprecationPage, LatencyPercentiles, UsagePage, UsageRow},
     },
@@ -54,6 +54,7 @@ impl UsageEndpoints for UsageApi {
         Query(consumer): Query<Option<ConsumerName>>,
         Query(version): Query<Option<ApiVersion>>,
         Query(deprecated): Query<Option<bool>>,
+        Query(status): Query<Option<StatusClass>>,
         Query(group_by): Query<Vec<UsageGroup>>,
         Query(include): Query<Vec<Include>>,
         _: IfNoneMatch,
@@ -72,6 +73,7 @@ impl UsageEndpoints for UsageApi {
                     .transpose()
                     .map_err(invalid_consumer)?,
                 deprecated,
+                status_class: status.map(StatusClass::digit),
                 by_requests: sort.is_some(),
                 ..period.filter(grouping)
             },
@@ -103,6 +105,7 @@ impl UsageEndpoints for UsageApi {
             .with("consumer", consumer.map(|ConsumerName(consumer)| consumer))
             .with("version", version.map(ApiVersion::as_str))
             .with("deprecated", deprecated)
+            .with("status", status.map(StatusClass::as_str))
             .with("group_by", (!groups.is_empty()).then(|| groups.join(",")))
             .with("include", request.with_total.then_some("total"));
         let envelope =
@@ -148,9 +151,17 @@ impl Period {
 impl UsageApi {
     /// Returns the days of a request without those before the retention period.
     fn period(&self, from: Option<Date>, to: Option<Date>, grouping: UsageGrouping) -> Result<Period, ApiError> {
-        let to = to.map_or_else(|| day(self.usage.now()), |Date(to)| to);
+        let (today, has_to) = (day(self.usage.now()), to.is_some());
+        let to = to.map_or(today, |Date(to)| to);
         let default = || to.checked_sub_days(Days::new(DEFAULT_DAYS_BEFORE)).unwrap_or(to);
         let from = from.map_or_else(default, |Date(from)| from);
+        if to < from && !has_to {
+            return Err(invalid(
+                "from",
+                ViolationCode::TooLarge,
+                &format!("must not be after {today}, the current day"),
+            ));
+        }
         if to < from {
             return Err(invalid("to", ViolationCode::TooSmall, "must not be before `from`"));
         }
@@ -187,6 +198,7 @@ fn usage_group(group: UsageGroup) -> domain::UsageGroup {
         UsageGroup::Version => domain::UsageGroup::Version,
         UsageGroup::Day => domain::UsageGroup::Day,
         UsageGroup::Hour => domain::UsageGroup::Hour,
+        UsageGroup::Status => domain::UsageGroup::Status,
     }
 }
 
@@ -227,6 +239,7 @@ pub fn usage_row(row: domain::UsageRow) -> UsageRow {
         operation: Nullable(row.operation),
         version: Nullable(row.version.map(|version| version.as_str().to_owned())),
         consumer: Nullable(row.consumer.map(consumer)),
+        status: Nullable(row.status_class.map(|class| format!("{class}xx"))),
         requests: row.requests,
         errors: row.errors,
         bytes_in: row.bytes_in,

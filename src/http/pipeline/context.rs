@@ -1,6 +1,10 @@
 //! State of a request: set by the stages, and read when the response is created.
 
-use std::{borrow::Cow, time::Instant};
+use std::{
+    borrow::Cow,
+    sync::{Arc, atomic::AtomicU64},
+    time::Instant,
+};
 
 use contract::ApiError;
 use poem::{
@@ -24,6 +28,8 @@ pub(super) struct RequestContext {
     pub(super) user_agent: Option<HeaderValue>,
     /// Size of the request body, once it was read.
     pub(super) body_bytes: u64,
+    /// The declared fields of the request body, once it was validated.
+    pub(super) body_inputs: Arc<AtomicU64>,
     /// Microseconds since 1970.
     pub(super) received_at: i64,
     pub(super) started: Instant,
@@ -58,6 +64,7 @@ impl RequestContext {
             uri: request.uri().clone(),
             user_agent: request.headers().get(USER_AGENT).cloned(),
             body_bytes: 0,
+            body_inputs: Arc::default(),
             received_at,
             started: Instant::now(),
             cors: None,

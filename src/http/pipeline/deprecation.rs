@@ -26,7 +26,8 @@ impl DeprecationHeaders {
     /// Rejects the request if the sunset date has passed.
     pub(super) fn check_sunset(&self, now: i64) -> Result<(), ApiError> {
         if self.deprecation.is_past_sunset(now) {
-            let message = format!("Use {} instead.", PublicPath(&self.successor));
+            let (sunset, successor) = (self.deprecation.sunset, PublicPath(&self.successor));
+            let message = format!("This operation was removed on {sunset}. Use {successor} instead.");
             return Err(ApiError::new(ErrorCode::Gone).with_message(message));
         }
         Ok(())
@@ -95,7 +96,10 @@ mod tests {
         assert_eq!(headers["link"], "</v2/bucketlists/7>; rel=\"successor-version\"");
         assert!(deprecation.check_sunset(1_826_668_799).is_ok());
         let gone = deprecation.check_sunset(1_826_668_800).unwrap_err();
-        assert_eq!((gone.code, gone.message()), (ErrorCode::Gone, "Use /v2/bucketlists/7 instead."));
+        assert_eq!(
+            (gone.code, gone.message()),
+            (ErrorCode::Gone, "This operation was removed on 2027-11-20. Use /v2/bucketlists/7 instead.")
+        );
     }
 
     #[test]

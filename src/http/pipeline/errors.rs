@@ -3,7 +3,8 @@
 use std::{any::Any, error::Error as StdError};
 
 use contract::{
-    ApiError, ErrorCode, payload::SerializationFailure, problem, problem::Problem, v1::schemas::ErrorEnvelope,
+    ApiError, ErrorCode, operation::Scope, payload::SerializationFailure, problem, problem::Problem,
+    v1::schemas::ErrorEnvelope,
 };
 use poem::{
     Response,
@@ -130,6 +131,9 @@ pub(in crate::http) fn error_response(error: &ApiError, has_envelope: bool, path
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, challenge(error.code));
     }
+    if let Some(scope) = error.required_scope {
+        headers.insert(header::WWW_AUTHENTICATE, scope_challenge(scope));
+    }
     if let Some(seconds) = error.retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
@@ -141,6 +145,15 @@ fn challenge(code: ErrorCode) -> HeaderValue {
     HeaderValue::from_static(match code {
         ErrorCode::InvalidToken => "Bearer realm=\"bucketlist\", error=\"invalid_token\"",
         _ => "Bearer realm=\"bucketlist\"",
+    })
+}
+
+/// RFC 6750, section 3.1: the challenge names the missing scope.
+fn scope_challenge(scope: Scope) -> HeaderValue {
+    HeaderValue::from_static(match scope {
+        Scope::Read => "Bearer realm=\"bucketlist\", error=\"insufficient_scope\", scope=\"read\"",
+        Scope::Write => "Bearer realm=\"bucketlist\", error=\"insufficient_scope\", scope=\"write\"",
+        Scope::Admin => "Bearer realm=\"bucketlist\", error=\"insufficient_scope\", scope=\"admin\"",
     })
 }
 

@@ -111,21 +111,22 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// Checks the signature and the lifetime of the access token, or the format of the API key, without the database.
-    pub(super) fn verify(&self, headers: &HeaderMap) -> Identity {
+    /// Checks the signature and the lifetime of the access token, or the format of the API key, without the database. `is_secured`
+    /// tells whether the status of the credential is checked later; the client of a key is not known otherwise.
+    pub(super) fn verify(&self, headers: &HeaderMap, is_secured: bool) -> Identity {
         match PresentedCredential::of(headers) {
             PresentedCredential::None => Identity::Anonymous,
             PresentedCredential::Bearer(text) | PresentedCredential::ApiKey(text) if ApiKey::is_recognised(text) => {
-                self.verify_key(text)
+                self.verify_key(text, is_secured)
             }
             PresentedCredential::Bearer(text) => self.verify_token(text),
             PresentedCredential::ApiKey(_) | PresentedCredential::Unusable => Identity::InvalidToken,
         }
     }
 
-    fn verify_key(&self, text: &str) -> Identity {
+    fn verify_key(&self, text: &str, is_secured: bool) -> Identity {
         let Some(key) = ApiKey::parse(text) else { return Identity::InvalidToken };
-        let known = self.api_keys.known(&key);
+        let known = if is_secured { self.api_keys.known(&key) } else { None };
         Identity::ApiKey { key, known }
     }
 
@@ -152,8 +153,11 @@ impl Authenticator {
             Identity::Anonymous => return Err(ErrorCode::AuthenticationRequired.into()),
             Identity::InvalidToken => return Err(ErrorCode::InvalidToken.into()),
             Identity::ApiKey { key, .. } => {
-                let status = self.api_keys.verify(key, epoch).await.map_err(Error::from)?;
-                let status = status.ok_or(ErrorCode::InvalidToken)?;
+                let Some(status) = self.api_keys.verify(key, epoch).await.map_err(Error::from)? else {
+                    // A key that was revoked within the last seconds is not counted for its client any more.
+                    *identity = Identity::InvalidToken;
+                    return Err(ErrorCode::InvalidToken.into());
+                };
                 let revision = self.revisions.of(status.client.user_id, status.revision);
                 *identity = Identity::Authenticated { caller: api_client_caller(status), revision };
                 return Ok(());

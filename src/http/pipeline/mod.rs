@@ -34,7 +34,7 @@ mod version;
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use contract::{
-    BasePath,
+    ApiError, BasePath,
     caller::RequestOrigin,
     listing::{Format, NegotiatedFormat},
     payload::{BodyContext, BodyRules},
@@ -49,8 +49,16 @@ use tokio::sync::watch;
 use tracing::{Instrument, info_span};
 
 use self::{
-    cache::CacheKey, capture::RequestCapture, conditional::ConditionalRequest, context::RequestContext,
-    deadline::Deadline, errors::RequestError, fault::Fault, identity::Identity, rate_limit::NO_ADDRESS, route::Route,
+    cache::CacheKey,
+    capture::RequestCapture,
+    conditional::ConditionalRequest,
+    context::RequestContext,
+    deadline::Deadline,
+    errors::RequestError,
+    fault::Fault,
+    identity::Identity,
+    rate_limit::NO_ADDRESS,
+    route::{OperationRoute, Route},
     trace::RequestTrace,
 };
 use super::{UnversionedRoutes, base_path, client_address::client_address};
@@ -168,10 +176,10 @@ impl<E: Endpoint> Pipeline<E> {
 
         // Checks that need neither the database nor the body.
         let limits = *self.limits.borrow();
-        context.identity = self.authenticator.verify(request.headers());
+        let is_secured = operation.documented.is_secured;
+        context.identity = self.authenticator.verify(request.headers(), is_secured);
         let mut origin = self.origin(&request, context);
         // At the same time as the rate limit, so that both together take one round trip.
-        let is_secured = operation.documented.is_secured;
         let epoch = self.authenticator.epoch(context.identity.epoch_account().filter(|_| is_secured));
         let limited = async {
             match &self.rate_limits {
@@ -181,28 +189,24 @@ impl<E: Endpoint> Pipeline<E> {
         };
         let (limited, epoch) = tokio::join!(limited, epoch);
         limited?;
-        if let Some(deprecation) = &context.deprecation {
-            if self.gone_after_sunset {
-                deprecation.check_sunset(self.clock.now_seconds())?;
-            }
-            deprecation.check_brownout(&operation.documented.id, &self.brownouts, self.clock.now())?;
-        }
-        let media_type = negotiation::select(request.headers(), operation)?;
-        if operation.has_body() {
-            size_limits::check_content_length(&request, limits.body_bytes)?;
-        }
+        let acceptable = self.check_headers(&request, operation, limits, context);
 
-        // Authentication and authorization.
+        // Authentication and authorization. The caller of a request that is not acceptable is authenticated as well, because the
+        // request is counted for it.
         let time_limit = operation.declared.time_limit.unwrap_or_default();
         let mut deadline = Deadline::new(limits.request_timeout.max(time_limit));
+        let mut authenticated = Ok(());
         if is_secured {
             let was_counted = context.identity.rate_limit_subject().is_some();
-            deadline.run(self.authenticator.authenticate(&mut context.identity, epoch)).await??;
+            let work = deadline.run(self.authenticator.authenticate(&mut context.identity, epoch)).await;
+            authenticated = work.map_err(RequestError::from).and_then(|result| Ok(result?));
             // The first requests with an API key are counted by their address, until the client is known.
-            if let (Some(rate_limits), false) = (&self.rate_limits, was_counted) {
+            if let (Some(rate_limits), false, true) = (&self.rate_limits, was_counted, authenticated.is_ok()) {
                 rate_limits.check(operation.declared.limit, &origin, context).await?;
             }
         }
+        let media_type = acceptable?;
+        authenticated?;
         context.identity.authorize(operation.declared.access, request.method().as_str())?;
         origin.api_client_id = context.identity.api_client().map(|client| client.id);
 
@@ -215,7 +219,8 @@ impl<E: Endpoint> Pipeline<E> {
         {
             return Err(fault.trigger().into());
         }
-        let body_context = BodyContext { operation: operation.documented, rules: Arc::clone(&self.body_rules) };
+        let inputs = Arc::clone(&context.body_inputs);
+        let body_context = BodyContext { operation: operation.documented, rules: Arc::clone(&self.body_rules), inputs };
         validation::check(&mut request, operation, &path_params, &body_context).await?;
 
         // Cache and operation.
@@ -251,6 +256,28 @@ impl<E: Endpoint> Pipeline<E> {
         };
         let response = condition.apply(response);
         Ok(if has_byte_order_mark { byte_order_mark::add(response) } else { response })
+    }
+
+    /// Checks whether the operation is available, and the headers about the bodies of the response and of the request. Returns the media
+    /// type of the response.
+    fn check_headers(
+        &self,
+        request: &Request,
+        operation: OperationRoute,
+        limits: RequestLimits,
+        context: &RequestContext,
+    ) -> Result<&'static str, ApiError> {
+        if let Some(deprecation) = &context.deprecation {
+            if self.gone_after_sunset {
+                deprecation.check_sunset(self.clock.now_seconds())?;
+            }
+            deprecation.check_brownout(&operation.documented.id, &self.brownouts, self.clock.now())?;
+        }
+        let media_type = negotiation::select(request.headers(), operation)?;
+        if operation.has_body() {
+            size_limits::check_content_length(request, limits.body_bytes)?;
+        }
+        Ok(media_type)
     }
 
     async fn call_operation(&self, request: Request, mut deadline: Deadline) -> Result<Response, RequestError> {

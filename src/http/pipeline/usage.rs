@@ -3,6 +3,7 @@
 use std::{
     io,
     pin::Pin,
+    sync::atomic::Ordering,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -10,11 +11,11 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, combinators::BoxBody};
-use poem::Response;
+use poem::{Response, http::StatusCode};
 
 use super::context::RequestContext;
 use crate::{
-    domain::{ApiVersion, Consumer, RateLimitSubject, Timestamp},
+    domain::{ApiVersion, Consumer, InputSet, RateLimitSubject, Timestamp},
     traces::ActiveSpan,
     usage::{UsageEvent, UsageRecorder},
 };
@@ -29,14 +30,20 @@ pub(super) fn count(
     duration: Duration,
     span: Option<ActiveSpan>,
 ) {
-    let Some(operation) = context.operation_id() else { return };
+    let Some(operation) = context.operation else { return };
     let Some(version) = context.version.and_then(|version| version.name().parse::<ApiVersion>().ok()) else { return };
     let received_at = Timestamp::from_micros(context.received_at);
+    let consumer = consumer(recorder, context, received_at);
+    let documented = operation.documented;
+    let query = context.uri.query().map_or(0, |query| documented.query_inputs(query));
+    let body = context.body_inputs.load(Ordering::Relaxed);
     let event = UsageEvent {
         received_at,
         version,
-        operation,
-        consumer: consumer(recorder, context, received_at),
+        operation: documented.id.as_str(),
+        is_rejected: is_rejected(response.status(), documented.is_secured, &consumer),
+        inputs: InputSet { declared: documented.inputs(), bits: query | body },
+        consumer,
         status: response.status().as_u16(),
         latency: duration,
         bytes_in: context.body_bytes,
@@ -51,9 +58,9 @@ pub(super) fn count(
     }
 }
 
-/// Returns the caller that the request is counted for. A token that is not checked further, because the operation was removed or
-/// the request is invalid, still identifies its account: its signature is valid. A key that is not checked identifies its API
-/// client if it was valid within the last seconds.
+/// Returns the caller that the request is counted for. A token that is not checked further, because the request exceeds a limit,
+/// still identifies its account: its signature is valid. A key that is not checked identifies its API client if it was valid
+/// within the last seconds.
 fn consumer(recorder: &UsageRecorder, context: &RequestContext, now: Timestamp) -> Consumer {
     match context.identity.rate_limit_subject() {
         Some(RateLimitSubject::ApiClient { id, .. }) => Consumer::ApiClient(id),
@@ -64,6 +71,13 @@ fn consumer(recorder: &UsageRecorder, context: &RequestContext, now: Timestamp) 
             recorder.anonymous(user_agent.as_deref(), now)
         }
     }
+}
+
+/// Returns whether the consumer cannot use the operation: its credentials or permissions are not sufficient, or it exceeds a rate
+/// limit. A client without valid credentials cannot use an operation that requires them, also if it is removed.
+fn is_rejected(status: StatusCode, is_secured: bool, consumer: &Consumer) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS)
+        || is_secured && matches!(consumer, Consumer::Anonymous(_))
 }
 
 /// Records the event when it is dropped: the response was sent completely, or the client has disconnected.

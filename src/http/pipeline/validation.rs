@@ -70,7 +70,7 @@ mod tests {
         let mut context = RequestContext::new(&Request::default(), 0);
         route::find(&method, path.split('?').next().unwrap(), None, &mut context).unwrap();
         let operation = context.operation.unwrap();
-        let context = BodyContext { operation: operation.documented, rules: Arc::new(NoRules) };
+        let context = BodyContext { operation: operation.documented, rules: Arc::new(NoRules), inputs: Arc::default() };
         let mut request = Request::builder().method(method).uri_str(path).content_type("application/json").body(body);
         check(&mut request, operation, params, &context)
             .await

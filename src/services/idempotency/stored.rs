@@ -262,6 +262,7 @@ impl Replayable for ApiClient {
             rate_limit: stored.rate_limit,
             key_prefix: stored.key_prefix,
             expires_at: stored.expires_at.map(Timestamp::from_micros),
+            previous_valid_until: None,
             last_used_at: None,
             created_at,
             updated_at: created_at,

@@ -168,6 +168,13 @@ impl ViolationInfo {
             "must be the ID of an account",
         ),
         violation(
+            "DISABLED_USER",
+            "The account is disabled.",
+            "Enable the account first, or send the ID of another one.",
+            "/user_id",
+            "must be the ID of an account that is not disabled",
+        ),
+        violation(
             "UNKNOWN_BUCKETLIST",
             "No bucketlist of the import has this ID.",
             "Send the bucketlist of an item in the same request.",

@@ -99,6 +99,8 @@ pub enum UsageGroup {
     Day,
     /// The hour, in UTC. The server retains hours for 7 days.
     Hour,
+    /// The class of the status.
+    Status,
 }
 
 impl Argument for UsageGroup {}
@@ -113,6 +115,34 @@ impl UsageGroup {
             Self::Version => "version",
             Self::Day => "day",
             Self::Hour => "hour",
+            Self::Status => "status",
+        }
+    }
+}
+
+text_enum! {
+    /// A class of statuses.
+    StatusClass {
+        /// Success.
+        Success "2xx"
+        /// Redirects, and 304.
+        Redirect "3xx"
+        /// Errors of the client.
+        ClientError "4xx"
+        /// Errors of the server.
+        ServerError "5xx"
+    }
+}
+
+impl StatusClass {
+    /// Returns the first digit of the statuses.
+    #[must_use]
+    pub const fn digit(self) -> u8 {
+        match self {
+            Self::Success => 2,
+            Self::Redirect => 3,
+            Self::ClientError => 4,
+            Self::ServerError => 5,
         }
     }
 }

@@ -43,7 +43,13 @@ pub struct Operation {
     query_parameters: Vec<Parameter>,
     responses: Vec<Response>,
     options: ValidationOptions,
+    inputs: Vec<String>,
 }
+
+/// Maximum number of inputs of an operation that are distinguished: the number of bits in a set of inputs.
+const MAX_INPUTS: usize = 64;
+/// Maximum depth of composed schemas in which the fields of a body are searched.
+const MAX_COMPOSITION: usize = 8;
 
 impl Operation {
     pub(super) fn compile(
@@ -90,7 +96,14 @@ impl Operation {
                 }
             }
         }
+        let schema = traverse::members(media).find_map(|(_, media)| media.get("schema"));
+        let mut fields = Vec::new();
+        collect_fields(document, schema, MAX_COMPOSITION, &mut fields);
+        let parameters = query_parameters.iter().map(|parameter: &Parameter| format!("query.{}", parameter.name));
+        let fields = fields.into_iter().map(|field| format!("body.{field}"));
+        let inputs = parameters.chain(fields).take(MAX_INPUTS).collect();
         Ok(Operation {
+            inputs,
             id: entry.id().to_owned(),
             method: entry.method.to_uppercase(),
             path: format!("{base}{}", entry.path),
@@ -114,6 +127,35 @@ impl Operation {
     #[must_use]
     pub fn body(&self) -> Option<&BodySchema> {
         self.body.as_ref()
+    }
+
+    /// Returns the names of the declared inputs, up to 64: `query.<name>` of each query parameter and `body.<name>` of each field at the
+    /// top of the JSON body. A set of inputs has a bit for each.
+    #[must_use]
+    pub fn inputs(&self) -> &[String] {
+        &self.inputs
+    }
+
+    /// Returns the set of the declared query parameters that a query contains.
+    #[must_use]
+    pub fn query_inputs(&self, query: &str) -> u64 {
+        query::pairs(query)
+            .filter_map(|(name, _)| {
+                let name = query::decode_query(name).ok()?;
+                self.query_parameters.iter().position(|parameter| parameter.name == name)
+            })
+            .filter(|index| *index < self.inputs.len())
+            .fold(0, |inputs, index| inputs | 1 << index)
+    }
+
+    /// Returns the set of the declared fields that a body contains.
+    #[must_use]
+    pub fn body_inputs(&self, body: &Value) -> u64 {
+        let Some(fields) = body.as_object() else { return 0 };
+        let declared = self.inputs.iter().enumerate().skip(self.query_parameters.len());
+        declared
+            .filter(|(_, input)| input.strip_prefix("body.").is_some_and(|name| fields.contains_key(name)))
+            .fold(0, |inputs, (index, _)| inputs | 1 << index)
     }
 
     /// Returns the schema of the JSON body of a response.
@@ -260,6 +302,23 @@ impl Operation {
             }
         }
         out
+    }
+}
+
+/// Collects the names of the properties of an object schema and of the schemas that it is composed of.
+fn collect_fields(document: &Value, schema: Option<&Value>, depth: usize, fields: &mut Vec<String>) {
+    let Some(schema) = schema.and_then(|schema| pointer::resolve(document, schema)).filter(|_| depth > 0) else {
+        return;
+    };
+    for (name, _) in traverse::members(schema.get("properties")) {
+        if !fields.iter().any(|known| known == name) {
+            fields.push(name.to_owned());
+        }
+    }
+    for composed in ["allOf", "oneOf", "anyOf"] {
+        for part in traverse::elements(schema.get(composed)) {
+            collect_fields(document, Some(part), depth - 1, fields);
+        }
     }
 }
 

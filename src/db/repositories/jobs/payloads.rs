@@ -8,8 +8,11 @@ use diesel::QueryResult;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    db::{DbConnection, repositories::exports},
-    domain::{ApiVersion, ConsumerKind, ExportId, JobPriority, Timestamp, UserId},
+    db::{
+        DbConnection,
+        repositories::{deprecation_notices, exports},
+    },
+    domain::{ApiVersion, Consumer, ConsumerKind, ExportId, JobPriority, NoticeState, Timestamp, UserId},
 };
 
 /// The arguments of a kind of job, stored as JSON. They contain no secrets, which administrators could otherwise see in a backup. A worker of another
@@ -163,6 +166,19 @@ pub struct DeprecationMail {
     pub consumer_kind: ConsumerKind,
     pub consumer_id: i64,
     pub uses: Vec<DeprecatedUse>,
+    /// When the notices were recorded; zero for a job of an older release.
+    #[serde(default)]
+    pub recorded_at: Timestamp,
+}
+
+impl DeprecationMail {
+    /// Records the state of this mail in its notices.
+    pub fn record_state(&self, c: &mut DbConnection, state: NoticeState) -> QueryResult<()> {
+        let consumer = Consumer::from_parts(self.consumer_kind, self.consumer_id, "");
+        let operations: Vec<(ApiVersion, &str)> =
+            self.uses.iter().map(|used| (used.version, used.operation.as_str())).collect();
+        deprecation_notices::set_state(c, &consumer, &operations, self.recorded_at, state)
+    }
 }
 
 /// A consumer's use of a deprecated operation.
@@ -179,6 +195,14 @@ impl JobPayload for DeprecationMail {
     const KIND: &'static str = "deprecation_mail";
     const PRIORITY: JobPriority = JobPriority::High;
     const PUBLIC_FIELDS: &'static [&'static str] = &["consumer_kind", "consumer_id", "uses"];
+
+    fn on_discarded(&self, c: &mut DbConnection, _now: Timestamp) -> QueryResult<()> {
+        self.record_state(c, NoticeState::Failed)
+    }
+
+    fn on_retried(&self, c: &mut DbConnection, _now: Timestamp) -> QueryResult<()> {
+        self.record_state(c, NoticeState::Queued)
+    }
 }
 
 /// Writes the file of an export.

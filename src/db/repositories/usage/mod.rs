@@ -1,5 +1,6 @@
 //! Usage counters: one row per hour or day, operation, consumer and status class.
 
+mod inputs;
 mod report;
 
 use std::{
@@ -10,6 +11,7 @@ use std::{
 use diesel::{prelude::*, sql_query, sql_types::Text};
 use serde_json::{Value, json};
 
+pub use inputs::list_inputs;
 pub use report::{count, list_after, list_most_used};
 
 use crate::{
@@ -28,13 +30,14 @@ const ROWS_PER_STATEMENT: usize = 2_000;
 /// Columns of the primary key, then the counters that are added up.
 const KEY: [&str; 8] =
     ["period", "starts_at", "version", "operation", "consumer_kind", "consumer_id", "user_agent", "status_class"];
-const SUMS: [&str; 3] = ["requests", "bytes_in", "bytes_out"];
+const SUMS: [&str; 4] = ["requests", "rejected", "bytes_in", "bytes_out"];
 
 fn latency_columns() -> impl Iterator<Item = String> {
     (0..LatencyHistogram::BUCKETS).map(|bucket| format!("latency_{bucket}"))
 }
 
-/// Adds counters to the rows of their hours and days. One statement adds up to 1,000 counters.
+/// Adds counters to the rows of their hours and days, and stores the inputs of their requests. One statement adds up to 1,000
+/// counters.
 pub fn add(c: &mut DbConnection, counters: &HashMap<UsageKey, UsageCounters>) -> QueryResult<()> {
     // In the order of the key, so that concurrent servers lock the rows in the same order.
     let mut rows: BTreeMap<(&str, Timestamp, UsageKey), UsageCounters> = BTreeMap::new();
@@ -58,7 +61,7 @@ pub fn add(c: &mut DbConnection, counters: &HashMap<UsageKey, UsageCounters>) ->
             }
         }
     }
-    Ok(())
+    inputs::add(c, counters)
 }
 
 /// Returns the values of a row, in the order of the columns in [`upsert`].
@@ -74,6 +77,7 @@ fn json_row(period: &str, key: &UsageKey, counters: &UsageCounters) -> Value {
         json!(consumer.user_agent().unwrap_or_default()),
         json!(key.status_class),
         json!(counters.requests),
+        json!(counters.rejected),
         json!(counters.bytes_in),
         json!(counters.bytes_out),
         json!(counters.last_seen_at.micros()),
@@ -115,9 +119,10 @@ fn upsert(elements: &str) -> String {
     )
 }
 
-/// Deletes the counters of hours before `hours_before` and of days before `days_before`; returns their number.
+/// Deletes the counters of hours before `hours_before`, and the counters and inputs of days before `days_before`; returns their
+/// number.
 pub fn purge(c: &mut DbConnection, hours_before: Timestamp, days_before: Timestamp) -> QueryResult<usize> {
-    let mut rows = 0;
+    let mut rows = inputs::purge(c, days_before)?;
     for (period, before) in [(HOUR, hours_before), (DAY, days_before)] {
         let expired = usage_counters::table
             .filter(usage_counters::period.eq(period))

@@ -3,7 +3,7 @@
 use diesel::{
     prelude::*,
     result::Error,
-    sql_types::{BigInt, Nullable, Text},
+    sql_types::{BigInt, Integer, Nullable, Text},
 };
 
 use super::{DAY, HOUR, latency_columns};
@@ -29,6 +29,8 @@ struct ReportRow {
     consumer_id: Option<i64>,
     #[diesel(sql_type = Nullable<Text>)]
     user_agent: Option<String>,
+    #[diesel(sql_type = Nullable<Integer>)]
+    status_class: Option<i32>,
     #[diesel(sql_type = Nullable<Text>)]
     name: Option<String>,
     #[diesel(sql_type = BigInt)]
@@ -72,6 +74,7 @@ impl ReportRow {
             version: self.version.map(|version| version.parse()).transpose().map_err(unknown)?,
             operation: self.operation,
             consumer,
+            status_class: self.status_class.and_then(|class| u8::try_from(class).ok()),
             requests: self.requests,
             errors: self.errors,
             bytes_in: self.bytes_in,
@@ -136,6 +139,7 @@ fn load(
         })
         .collect();
     let sum = |column: &str| format!("CAST(sum({column}) AS BIGINT)");
+    let requests = requests_column(filter);
     let latency: Vec<String> = latency_columns().map(|column| sum(&column)).collect();
     let mut statement = Statement::default();
     // Names are joined to the rows of the page only. Within the report, the sort keys are the names of the columns.
@@ -143,8 +147,8 @@ fn load(
         "SELECT report.*, coalesce(users.email, api_clients.name) AS name FROM (SELECT {}, {} AS requests, {} AS errors, {} AS bytes_in, \
          {} AS bytes_out, max(last_seen_at) AS last_seen_at, {} AS latency FROM usage_counters",
         selected.join(", "),
-        sum("requests"),
-        sum("CASE WHEN status_class >= 4 THEN requests ELSE 0 END"),
+        sum(requests),
+        sum(&format!("CASE WHEN status_class >= 4 THEN {requests} ELSE 0 END")),
         sum("bytes_in"),
         sum("bytes_out"),
         latency.join(" || ',' || "),
@@ -155,9 +159,9 @@ fn load(
         add_position(&mut statement, filter.grouping, after);
     }
     statement.sql(&format!(" GROUP BY {}", groups.join(", ")));
-    if let (Some((after, requests)), true) = (after, filter.by_requests) {
-        statement.sql(" HAVING (sum(requests) < ").integer(requests);
-        statement.sql(" OR (sum(requests) = ").integer(requests);
+    if let (Some((after, count)), true) = (after, filter.by_requests) {
+        statement.sql(&format!(" HAVING (sum({requests}) < ")).integer(count);
+        statement.sql(&format!(" OR (sum({requests}) = ")).integer(count);
         add_position(&mut statement, filter.grouping, after);
         statement.sql("))");
     }
@@ -172,32 +176,40 @@ fn load(
 }
 
 /// Every column that a report can be grouped by, with its type.
-const ALL_GROUPS: [(&str, &str); 6] = [
+const ALL_GROUPS: [(&str, &str); 7] = [
     ("starts_at", "BIGINT"),
     ("version", "TEXT"),
     ("operation", "TEXT"),
     ("consumer_kind", "TEXT"),
     ("consumer_id", "BIGINT"),
     ("user_agent", "TEXT"),
+    ("status_class", "INTEGER"),
 ];
+
+/// The requests of a row that a report counts.
+fn requests_column(filter: &UsageFilter) -> &'static str {
+    if filter.who_is_left { "(requests - rejected)" } else { "requests" }
+}
 
 fn group_columns(grouping: UsageGrouping) -> Vec<&'static str> {
     let is_grouped = |column: &str| match column {
         "starts_at" => grouping.has_start(),
         "version" => grouping.by_version,
         "operation" => grouping.by_operation,
+        "status_class" => grouping.by_status,
         _ => grouping.by_consumer,
     };
     ALL_GROUPS.iter().map(|(column, _)| *column).filter(|column| is_grouped(column)).collect()
 }
 
-/// The most requests first, if that is selected, then the latest period, then by the other columns.
+/// Named consumers first, if that is selected, then the most requests, then the latest period, then by the other columns.
 fn order(filter: &UsageFilter) -> String {
     let direction = |column: &str| if column == "starts_at" { " DESC" } else { "" };
     let columns = group_columns(filter.grouping);
     let terms = columns.iter().map(|column| format!("{column}{}", direction(column)));
+    let named = (filter.who_is_left && filter.grouping.by_consumer).then(|| "consumer_kind = 'anonymous'".to_owned());
     let requests = filter.by_requests.then(|| "requests DESC".to_owned());
-    requests.into_iter().chain(terms).collect::<Vec<_>>().join(", ")
+    named.into_iter().chain(requests).chain(terms).collect::<Vec<_>>().join(", ")
 }
 
 fn add_conditions(statement: &mut Statement, filter: &UsageFilter, deprecated: &[DeprecatedOperation]) {
@@ -215,11 +227,24 @@ fn add_conditions(statement: &mut Statement, filter: &UsageFilter, deprecated: &
         Some(ConsumerFilter::Kind(kind)) => {
             statement.sql(" AND consumer_kind = ").text(kind.as_str());
         }
+        Some(ConsumerFilter::Named) => {
+            statement.sql(" AND consumer_kind <> ").text(ConsumerKind::Anonymous.as_str());
+        }
         Some(ConsumerFilter::One(consumer)) => {
             statement.sql(" AND consumer_kind = ").text(consumer.kind().as_str());
             statement.sql(" AND consumer_id = ").integer(consumer.id().unwrap_or_default());
             statement.sql(" AND user_agent = ").text(consumer.user_agent().unwrap_or_default());
         }
+    }
+    if let Some(class) = filter.status_class {
+        statement.sql(" AND status_class = ").integer(i64::from(class));
+    }
+    if filter.who_is_left {
+        statement.sql(
+            " AND requests > rejected AND (consumer_kind = 'anonymous' \
+             OR consumer_kind = 'user' AND EXISTS (SELECT 1 FROM users WHERE users.id = usage_counters.consumer_id) \
+             OR consumer_kind = 'api_client' AND EXISTS (SELECT 1 FROM api_clients WHERE api_clients.id = usage_counters.consumer_id))",
+        );
     }
     if let Some(is_deprecated) = filter.deprecated {
         statement.sql(if is_deprecated { " AND (1 = 0" } else { " AND NOT (1 = 0" });
@@ -251,6 +276,7 @@ fn add_position(statement: &mut Statement, grouping: UsageGrouping, after: &Usag
             "operation" => statement.text(&after.operation),
             "consumer_kind" => statement.text(&after.consumer_kind),
             "consumer_id" => statement.integer(after.consumer_id),
+            "status_class" => statement.integer(after.status_class),
             _ => statement.text(&after.user_agent),
         };
     }

@@ -48,8 +48,8 @@ use crate::{
         IdempotencyKey, IfMatch, IfNoneMatch, Result,
         parameters::{
             ApiVersion, AuditAction, AuditTarget, BucketlistInclude, BucketlistListInclude, ConsumerName, Cursor,
-            Fingerprint, ImportConflict, IncidentGroupSort, Include, JobState, PerPage, ProfileFormat, Sort, TimeSort,
-            Token, UsageGroup, UsageSort,
+            Fingerprint, ImportConflict, IncidentGroupSort, Include, JobState, PerPage, ProfileFormat, Sort,
+            StatusClass, TimeSort, Token, UsageGroup, UsageSort,
         },
         responses::{
             Accepted, Created, ExportDownload, JsonDownload, NoContent, PageResponse, ProfileDownload, Progress,

@@ -27,7 +27,8 @@ pub trait UsageEndpoints: Send + Sync + 'static {
         /// Sort order: `-requests` (most requests first). Default: the latest day first, then by version, operation and
         /// consumer. Rows can move between pages while requests are counted, so a row can be missing or appear twice.
         sort: Query<Option<UsageSort>>,
-        /// First day, in UTC. Default: 29 days before `to`. Days before the retention period are omitted.
+        /// First day, in UTC. Default: 29 days before `to`. Days before the retention period are omitted. Returns 422 if it is after
+        /// today and there is no `to`.
         from: Query<Option<Date>>,
         /// Last day, in UTC. Default: today. Must not be before `from` or before the retention period.
         to: Query<Option<Date>>,
@@ -40,9 +41,11 @@ pub trait UsageEndpoints: Send + Sync + 'static {
         version: Query<Option<ApiVersion>>,
         /// Returns only requests to deprecated (`true`) or non-deprecated (`false`) operations.
         deprecated: Query<Option<bool>>,
-        /// Fields to group by. Requests with equal values of these fields form one row. Default: all except `hour`. With
-        /// `hour`, reads the hourly counters.
-        #[oai(explode = false, default, validator(max_items = 5))]
+        /// Returns only requests whose response had a status of this class.
+        status: Query<Option<StatusClass>>,
+        /// Fields to group by. Requests with equal values of these fields form one row. Default: all except `hour` and `status`.
+        /// With `hour`, reads the hourly counters.
+        #[oai(explode = false, default, validator(max_items = 6))]
         group_by: Query<Vec<UsageGroup>>,
         #[oai(explode = false, default, validator(max_items = 10))] include: Query<Vec<Include>>,
         if_none_match: IfNoneMatch,
@@ -52,8 +55,12 @@ pub trait UsageEndpoints: Send + Sync + 'static {
     ///
     /// Returns every deprecated operation with its schedule and the consumers that called it. For administrators only.
     ///
+    /// Requests that were rejected for their credentials, their permissions or a rate limit are not counted. Deleted API clients
+    /// and accounts are omitted.
+    ///
     /// A consumer is notified by mail when it first calls a deprecated operation. If it called the operation in the last 30 days, it
-    /// is notified again 90, 30, 7 and 1 days before the sunset. In a brownout and after the sunset, the operation returns 410.
+    /// is notified again 90, 30, 7 and 1 days before the sunset, and when brownouts are scheduled. In a brownout and after the sunset,
+    /// the operation returns 410.
     #[oai(path = "/deprecations", method = "get", operation_id = "listDeprecations")]
     #[operation(returns("A page of deprecated operations."))]
     async fn deprecations(

@@ -60,8 +60,11 @@ pub struct ApiClient {
     pub key_prefix: String,
     /// Time from which the key is not accepted; null if it does not expire.
     pub expires_at: Nullable<Timestamp>,
-    /// Time at which the key was last used, with a precision of one minute; null if it was never used.
+    /// Time at which a key was last used; null if none was ever used. The first use of each key is recorded immediately, later ones with a
+    /// precision of one minute.
     pub last_used_at: Nullable<Timestamp>,
+    /// Time until which replaced keys are accepted; null if none is.
+    pub previous_valid_until: Nullable<Timestamp>,
     /// Time of creation.
     pub created_at: Timestamp,
     /// Time of the last change.
@@ -76,7 +79,7 @@ example! { ApiClient {
     id: Id(1), name: EXAMPLE_API_CLIENT.into(), contact_email: EXAMPLE_CONTACT.into(), user_id: Id(2),
     scopes: vec![ApiScope::Read, ApiScope::Write], rate_limit: Nullable(Some(300)),
     key_prefix: EXAMPLE_API_KEY_PREFIX.into(), expires_at: Nullable(None), last_used_at: Nullable(None),
-    created_at: example_time(), updated_at: example_time(), links: Links::ApiClient(1),
+    previous_valid_until: Nullable(None), created_at: example_time(), updated_at: example_time(), links: Links::ApiClient(1),
 } }
 
 /// A new API client with its key.
@@ -167,7 +170,7 @@ pub struct ApiClientCreate {
     #[oai(nullable, validator(minimum(value = "1"), maximum(value = "1000000")))]
     #[serde(default)]
     pub rate_limit: Option<i32>,
-    /// Time from which the key is not accepted. Default: the key does not expire.
+    /// Time in the future from which the key is not accepted. Default: the key does not expire.
     #[oai(nullable)]
     #[serde(default)]
     pub expires_at: Option<Timestamp>,
@@ -194,7 +197,7 @@ pub struct ApiClientPatch {
     #[oai(nullable, validator(minimum(value = "1"), maximum(value = "1000000")))]
     #[serde(default)]
     pub rate_limit: MaybeUndefined<i32>,
-    /// Time from which the key is not accepted; null if it does not expire. A time in the past applies to the next request.
+    /// Time from which the key is not accepted; null if it does not expire. Must be in the future.
     #[oai(nullable)]
     #[serde(default)]
     pub expires_at: MaybeUndefined<Timestamp>,

@@ -1,6 +1,6 @@
 //! Deprecated operations and their consumers.
 
-use poem_openapi::Object;
+use poem_openapi::{Enum, Object};
 use serde::Serialize;
 
 use super::{Consumer, example_time};
@@ -21,18 +21,36 @@ example! { BrownoutPeriod { starts_at: example_time(), ends_at: Timestamp::from_
 /// An hour after [`example_time`], in microseconds since 1970.
 const EXAMPLE_END: i64 = 1_767_229_200_000_000;
 
-/// A notice that was mailed to a consumer.
+/// State of the mail with a notice.
+#[derive(Clone, Copy, Debug, Enum, PartialEq, Eq, Serialize)]
+#[oai(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum DeprecationNoticeState {
+    /// The mail waits to be sent, or for its next attempt.
+    Queued,
+    /// The mail server has accepted the mail.
+    Sent,
+    /// The mail server has rejected the mail for the last time, or the consumer has no address any more.
+    Failed,
+}
+
+/// A notice to a consumer, by mail.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct DeprecationNotice {
-    /// Occasion: `first_use`, or the time before the sunset: `90_days`, `30_days`, `7_days` or `1_day`.
+    /// Occasion: `first_use`, or the time before the sunset: `90_days`, `30_days`, `7_days` or `1_day`; `brownout` if
+    /// brownouts were scheduled later.
     #[oai(validator(max_length = 20))]
     pub notice: String,
-    /// Time at which the notice was sent.
+    /// Time at which the mail was enqueued.
     pub sent_at: Timestamp,
+    /// State of the mail.
+    pub state: DeprecationNoticeState,
 }
 
-example! { DeprecationNotice { notice: "first_use".into(), sent_at: example_time() } }
+example! { DeprecationNotice {
+    notice: "first_use".into(), sent_at: example_time(), state: DeprecationNoticeState::Sent,
+} }
 
 /// A consumer of a deprecated operation.
 #[derive(Clone, Debug, Object, Serialize)]
@@ -40,12 +58,13 @@ example! { DeprecationNotice { notice: "first_use".into(), sent_at: example_time
 pub struct DeprecationConsumer {
     /// The caller.
     pub consumer: Consumer,
-    /// Number of requests since the deprecation, within the retention period of counters.
+    /// Number of requests since the deprecation, within the retention period of counters, without those that were rejected with 401,
+    /// 403 or 429.
     #[oai(validator(minimum(value = "1")))]
     pub requests: i64,
-    /// Time of the last request.
+    /// Time of the last of these requests.
     pub last_seen_at: Timestamp,
-    /// Notices that were sent. An anonymous client has no contact and receives none.
+    /// Notices, oldest first. An anonymous client has no contact and receives none.
     #[oai(validator(max_items = 10))]
     pub notices: Vec<DeprecationNotice>,
 }
@@ -80,10 +99,10 @@ pub struct Deprecation {
     /// Scheduled brownouts, earliest first.
     #[oai(validator(max_items = 1000))]
     pub brownouts: Vec<BrownoutPeriod>,
-    /// Number of consumers since the deprecation, within the retention period of counters.
+    /// Number of consumers with such requests since the deprecation, within the retention period of counters.
     #[oai(validator(minimum(value = "0")))]
     pub consumers_total: i64,
-    /// The 100 consumers with the most requests.
+    /// The API clients and accounts, then the anonymous consumers, up to 100; those with the most requests first.
     #[oai(validator(max_items = 100))]
     pub consumers: Vec<DeprecationConsumer>,
 }

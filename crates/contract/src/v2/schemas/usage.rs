@@ -74,6 +74,9 @@ pub struct UsageRow {
     pub version: Nullable<String>,
     /// The caller. Null unless grouped by consumer.
     pub consumer: Nullable<Consumer>,
+    /// Class of the status: `2xx`, `3xx`, `4xx` or `5xx`. Null unless grouped by status.
+    #[oai(validator(max_length = 3))]
+    pub status: Nullable<String>,
     /// Number of requests.
     #[oai(validator(minimum(value = "1")))]
     pub requests: i64,
@@ -101,6 +104,7 @@ impl Row for UsageRow {
         "consumer.kind",
         "consumer.id",
         "consumer.name",
+        "status",
         "requests",
         "errors",
         "bytes_in",
@@ -114,7 +118,7 @@ impl Row for UsageRow {
 
 example! { UsageRow {
     day: Nullable(chrono::NaiveDate::from_ymd_opt(2026, 1, 1).map(Date)), hour: Nullable(None),
-    operation: some("createItem"), version: some("v2"), consumer: Nullable(Some(Consumer::example())), requests: 18,
+    operation: some("createItem"), version: some("v2"), consumer: Nullable(Some(Consumer::example())), status: Nullable(None), requests: 18,
     errors: 1, bytes_in: 1_260, bytes_out: 9_180, latency_ms: LatencyPercentiles::example(),
     last_seen_at: example_time(),
 } }

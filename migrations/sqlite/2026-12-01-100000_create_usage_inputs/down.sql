@@ -1,0 +1,2 @@
+DROP TABLE usage_inputs;
+ALTER TABLE usage_counters DROP COLUMN rejected;
