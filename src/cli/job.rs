@@ -114,7 +114,7 @@ impl From<StateArgument> for JobState {
 pub(super) fn run(config: &Config, action: &Action, now: Timestamp, out: &mut dyn Write) -> Result<(), CliError> {
     let mut migrator = match action {
         Action::List(_) | Action::Show { .. } | Action::Schedules { .. } => connect_for_reading(config)?,
-        Action::Retry { .. } | Action::Cancel { .. } | Action::Delete { .. } => {
+        Action::Retry { .. } | Action::Cancel { .. } | Action::Delete { .. } | Action::Run { .. } => {
             let mut migrator = connect(config)?;
             migrate_up(config, &mut migrator)?;
             migrator
