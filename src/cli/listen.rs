@@ -201,6 +201,7 @@ pub(super) fn connection_limits(config: &Config) -> ConnectionLimits {
         send_timeout,
         response_timeout: response_timeout.saturating_add(send_timeout),
         shutdown_timeout: connection_shutdown_timeout(config.shutdown_timeout),
+        body_bytes: config.limits.body_bytes,
     }
 }
 

@@ -28,6 +28,8 @@ struct State {
     /// Time since which the client has read nothing of a response.
     write_blocked_since: Option<Instant>,
     rejection: Option<RejectReason>,
+    /// Whether the end of the last request is unknown.
+    is_end_unknown: bool,
 }
 
 /// The action for a connection.
@@ -57,6 +59,7 @@ impl Activity {
             head_since: None,
             write_blocked_since: None,
             rejection: None,
+            is_end_unknown: false,
         }))
     }
 
@@ -92,6 +95,11 @@ impl Activity {
 
     pub(super) fn rejection(&self) -> Option<RejectReason> {
         self.state().rejection
+    }
+
+    /// Records that the end of a request is unknown, so that the connection must close after its response.
+    pub(super) fn record_unknown_end(&self) {
+        self.state().is_end_unknown = true;
     }
 
     pub(super) fn start_request(self: &Arc<Self>) -> InFlight {
@@ -152,6 +160,11 @@ impl Activity {
 }
 
 impl InFlight {
+    /// Returns whether the end of a request on the connection is unknown.
+    pub(super) fn is_end_unknown(&self) -> bool {
+        self.0.state().is_end_unknown
+    }
+
     /// Records that a part of the response was sent.
     pub(super) fn record_progress(&self) {
         self.0.state().progress_at = Instant::now();
@@ -184,6 +197,7 @@ mod tests {
             send_timeout: seconds(30),
             response_timeout: seconds(100),
             shutdown_timeout: seconds(20),
+            body_bytes: 1024,
         }
     }
 

@@ -224,18 +224,22 @@ impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
         scheme: Scheme,
         in_flight: InFlight,
     ) -> Result<Response<TrackedBody>, Infallible> {
-        if request.version() > Version::HTTP_11 {
-            let response = self.call(request, peer, scheme).await;
-            return Ok(response.map(|body| TrackedBody { body, in_flight }));
-        }
-        let response = match ambiguity::find(&request) {
+        let is_http1 = request.version() <= Version::HTTP_11;
+        let response = match is_http1.then(|| ambiguity::find(&request)).flatten() {
             Some(reason) => close_after((self.error_responder)(reason, request.uri().path()).into()),
-            // The scanner does not parse chunked bodies, so the connection must close after one.
-            None if request.headers().contains_key(TRANSFER_ENCODING) => {
-                close_after(self.call(request, peer, scheme).await)
-            }
             None if request.body().is_end_stream() => self.call(request, peer, scheme).await,
-            None => self.call_with_body(request, peer, scheme).await,
+            None => {
+                let is_expected = request.headers().contains_key(EXPECT);
+                let is_chunked = request.headers().contains_key(TRANSFER_ENCODING);
+                let (response, body) = self.call_with_body(request, peer, scheme).await;
+                if is_http1 {
+                    let is_reusable = body.drain(is_expected).await && !(is_chunked && in_flight.is_end_unknown());
+                    if is_reusable { response } else { close_after(response) }
+                } else {
+                    body.drain_stream(self.limits().body_bytes, is_expected).await;
+                    response
+                }
+            }
         };
         Ok(response.map(|body| TrackedBody { body, in_flight }))
     }
@@ -245,14 +249,17 @@ impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
         self.endpoint.get_response(request).await.into()
     }
 
-    /// Passes a request to the endpoint, and reads what the endpoint has not read of its body.
-    async fn call_with_body(&self, request: Request<Incoming>, peer: SocketAddr, scheme: Scheme) -> BoxedResponse {
-        let is_expected = request.headers().contains_key(EXPECT);
+    /// Passes a request to the endpoint. Returns the response and the body, of which the endpoint may not have read all.
+    async fn call_with_body(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        scheme: Scheme,
+    ) -> (BoxedResponse, RequestBody) {
         let mut request: poem::Request = (request, self.local.clone(), RemoteAddr(peer.into()), scheme).into();
         let body = RequestBody::new(request.take_body().into());
         request.set_body(poem::Body::from(BodyExt::boxed(body.clone())));
-        let response: BoxedResponse = self.endpoint.get_response(request).await.into();
-        if body.drain(is_expected).await { response } else { close_after(response) }
+        (self.endpoint.get_response(request).await.into(), body)
     }
 }
 

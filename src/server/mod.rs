@@ -5,6 +5,7 @@
 
 mod activity;
 mod ambiguity;
+mod chunked_body;
 mod connection;
 mod error_response;
 mod proxy_header;
@@ -47,6 +48,8 @@ pub struct ConnectionLimits {
     pub response_timeout: Duration,
     /// Maximum time for requests in flight after a shutdown was requested.
     pub shutdown_timeout: Duration,
+    /// Maximum size of a request body that the endpoint reads, in bytes.
+    pub body_bytes: usize,
 }
 
 /// The reason for rejecting a request before it reaches the endpoint.

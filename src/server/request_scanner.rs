@@ -5,7 +5,7 @@
 //! a line that ends without a carriage return, two lengths, and a length together with a transfer coding (RFC 9112, sections
 //! 2.2 and 6.3). The scanner interprets nothing else; hyper parses the request.
 
-use super::RejectReason;
+use super::{RejectReason, chunked_body::ChunkedBody};
 
 /// The first bytes of a connection that starts with HTTP/2 (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -25,8 +25,7 @@ enum State {
     HeaderValue(Header),
     /// In a body, before this many bytes.
     Body(u64),
-    /// In a chunked body. Not scanned: the connection closes after it.
-    ChunkedBody,
+    ChunkedBody(ChunkedBody),
     /// Not scanned.
     Http2,
 }
@@ -85,6 +84,12 @@ impl RequestScanner {
         !matches!(self.state, State::BetweenRequests | State::Http2)
     }
 
+    /// Returns whether the end of the current request is unknown, because the framing of its body is unusual. What follows is
+    /// not scanned, so the connection must close after the response.
+    pub(super) const fn is_end_unknown(&self) -> bool {
+        matches!(self.state, State::ChunkedBody(ChunkedBody::Unknown))
+    }
+
     /// Returns the first bytes of the current or last head.
     pub(super) fn start(&self) -> &[u8] {
         &self.start[..self.start_len]
@@ -98,7 +103,12 @@ impl RequestScanner {
         let mut at = 0;
         while at < bytes.len() {
             match self.state {
-                State::ChunkedBody | State::Http2 => return Ok(()),
+                State::ChunkedBody(ChunkedBody::Unknown) | State::Http2 => return Ok(()),
+                State::ChunkedBody(mut body) => {
+                    at += body.scan(&bytes[at..]);
+                    let is_complete = body == ChunkedBody::Complete;
+                    self.state = if is_complete { State::BetweenRequests } else { State::ChunkedBody(body) };
+                }
                 State::Body(remaining) => {
                     let read = u64::try_from(bytes.len() - at).unwrap_or(u64::MAX).min(remaining);
                     self.state = if read == remaining { State::BetweenRequests } else { State::Body(remaining - read) };
@@ -212,7 +222,7 @@ impl RequestScanner {
             State::HeaderName(0) => {
                 let length = self.content_length.take().unwrap_or(0);
                 match (std::mem::take(&mut self.has_transfer_encoding), length) {
-                    (true, _) => State::ChunkedBody,
+                    (true, _) => State::ChunkedBody(ChunkedBody::START),
                     (false, 0) => State::BetweenRequests,
                     (false, length) => State::Body(length),
                 }
@@ -267,9 +277,21 @@ mod tests {
         let (_, scanner) = scan(&post.as_bytes()[..post.len() - 2]);
         assert_eq!(scanner.state, State::Body(2));
         assert!(scanner.is_in_request());
-        // A chunked body is not scanned.
-        let (outcome, scanner) = scan(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\nhello\n");
-        assert_eq!((outcome, scanner.state), (Ok(()), State::ChunkedBody));
+    }
+
+    #[test]
+    fn request_after_a_chunked_body_is_scanned() {
+        let chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let whole = format!("{chunked}5\r\n\nGET \r\n0\r\n\r\n");
+        let (outcome, scanner) = scan(whole.as_bytes());
+        assert_eq!((outcome, scanner.is_in_request()), (Ok(()), false));
+        let (outcome, scanner) = scan(format!("{whole}GET / HTTP/1.1\r\n").as_bytes());
+        assert!(outcome.is_ok() && scanner.is_in_head() && scanner.start() == b"GET / HTTP/1.1\r\n");
+        let next = format!("{whole}GET / HTTP/1.1");
+        assert_rejected(&format!("{next}\nHost: x\n\n"), &next, RejectReason::BareLineFeed);
+        // Nothing is scanned after unusual framing.
+        let (outcome, scanner) = scan(format!("{chunked}5\nhello\nGET / HTTP/1.1\n\n").as_bytes());
+        assert!(outcome.is_ok() && scanner.is_end_unknown() && scanner.is_in_request() && !scanner.is_in_head());
     }
 
     #[test]

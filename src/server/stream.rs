@@ -84,6 +84,9 @@ impl<S> GuardedStream<S> {
                 self.feed_unparsable(buffer);
             }
         }
+        if self.scanner.is_end_unknown() {
+            self.activity.record_unknown_end();
+        }
     }
 
     /// Returns the response to send instead of `written` if `written` is an error response of hyper.

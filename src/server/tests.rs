@@ -1,14 +1,16 @@
 //! Tests the bytes that clients receive.
 
 use std::{
+    future::poll_fn,
     io,
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use poem::{Body, Request, Response, endpoint::make_sync, http::StatusCode};
+use poem::{Body, Endpoint, Request, Response, endpoint::make_sync, http::StatusCode};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -25,6 +27,7 @@ const LIMITS: ConnectionLimits = ConnectionLimits {
     send_timeout: Duration::from_secs(60),
     response_timeout: Duration::from_secs(60),
     shutdown_timeout: Duration::from_secs(60),
+    body_bytes: 1024 * 1024,
 };
 
 /// Streams a hundred lines; on `/broken` the last one fails.
@@ -42,16 +45,23 @@ fn stream_lines(request: &Request) -> Response {
     Response::builder().content_type("text/csv").body(Body::from_bytes_stream(lines))
 }
 
-/// Returns everything that the server sends until it closes the connection.
-async fn exchange(path: &str, respond: fn(&Request) -> Response) -> String {
+/// Starts a server with an endpoint.
+fn serve(
+    endpoint: impl Endpoint<Output = Response> + 'static,
+) -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
-    let endpoint = make_sync(move |request| respond(&request));
     let error_responder = Arc::new(|_, _: &str| StatusCode::BAD_REQUEST.into());
     let shutdown = CancellationToken::new();
     let server = Server::new(listener, None, endpoint, error_responder, watch::channel(LIMITS).1).unwrap();
     let server = tokio::spawn(server.run(shutdown.clone()));
+    (address, shutdown, server)
+}
+
+/// Returns everything that the server sends until it closes the connection.
+async fn exchange(path: &str, respond: fn(&Request) -> Response) -> String {
+    let (address, shutdown, server) = serve(make_sync(move |request| respond(&request)));
     let mut client = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     client.write_all(request.as_bytes()).await.unwrap();
@@ -97,6 +107,48 @@ async fn error_response_of_hyper_is_replaced() {
         response.starts_with("HTTP/1.1 400 Bad Request\r\n") && response.contains("connection: close"),
         "{response}"
     );
+}
+
+/// Sends `bytes` over HTTP/2 as flow control allows, with an end after all of them.
+async fn send_body(mut body: h2::SendStream<Bytes>, mut bytes: usize) -> Result<(), h2::Error> {
+    while bytes > 0 {
+        body.reserve_capacity(bytes.min(16_384));
+        let Some(capacity) = poll_fn(|cx| body.poll_capacity(cx)).await.transpose()? else {
+            return Err(h2::Reason::STREAM_CLOSED.into());
+        };
+        let sent = capacity.min(bytes);
+        body.send_data(Bytes::from(vec![b' '; sent]), sent == bytes)?;
+        bytes -= sent;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn http2_response_before_the_end_of_the_body_is_not_followed_by_a_reset() {
+    // The endpoint reads nothing, or the first bytes.
+    let endpoint = poem::endpoint::make(|mut request: Request| async move {
+        if request.uri().path() == "/read" {
+            let _ = request.take_body().into_bytes_limit(10).await;
+        }
+        Ok::<_, poem::Error>(Response::builder().status(StatusCode::UNAUTHORIZED).body("no"))
+    });
+    let (address, shutdown, server) = serve(endpoint);
+    let (mut client, connection) = h2::client::handshake(TcpStream::connect(address).await.unwrap()).await.unwrap();
+    tokio::spawn(connection);
+    for path in ["/ignore", "/read"] {
+        for bytes in [1, 60_000, 2_000_000, 4_000_000] {
+            let request = poem::http::Request::post(format!("http://x{path}")).body(()).unwrap();
+            client = client.ready().await.unwrap();
+            let (response, body) = client.send_request(request, false).unwrap();
+            let sending = tokio::spawn(send_body(body, bytes));
+            let mut body = response.await.unwrap().into_body();
+            assert_eq!(body.data().await.unwrap().unwrap(), "no", "{path} {bytes}");
+            assert!(body.data().await.is_none(), "{path} {bytes}");
+            sending.await.unwrap().unwrap();
+        }
+    }
+    shutdown.cancel();
+    server.await.unwrap();
 }
 
 #[tokio::test]

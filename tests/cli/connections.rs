@@ -61,6 +61,57 @@ fn connection_stays_open_after_an_unread_body() {
 }
 
 #[test]
+fn connection_stays_open_after_a_chunked_body() {
+    let sandbox = sandbox();
+    let server = sandbox.serve();
+    let login = json!({"email": "ada@example.com", "password": "harbour-lantern-42"}).to_string();
+    let (first, second) = login.split_at(10);
+    let chunks = format!("a\r\n{first}\r\n{:X}\r\n{second}\r\n0\r\n\r\n", second.len());
+    let head = |path: &str, headers: &str| {
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{headers}\
+             Transfer-Encoding: chunked\r\n\r\n"
+        )
+    };
+    let mut stream = open(&server);
+    // Bodies that are read, ignored, and not read because the token is invalid.
+    for (head, status) in [
+        (head("/v2/auth/login", ""), 401),
+        (head("/v1/nothing", ""), 404),
+        (head("/v1/bucketlists", "Authorization: Bearer invalid\r\n"), 401),
+    ] {
+        for bytes in [vec![format!("{head}{chunks}")], vec![head, chunks.clone()]] {
+            for part in bytes {
+                stream.get_mut().write_all(part.as_bytes()).unwrap();
+            }
+            let response = next(&mut stream).expect(status);
+            assert!(!closes(&response), "{response:?}");
+        }
+    }
+    // Pipelined: the next request is found after the body.
+    let both = format!("{}{chunks}GET /version HTTP/1.1\r\nHost: x\r\n\r\n", head("/v2/auth/login", ""));
+    stream.get_mut().write_all(both.as_bytes()).unwrap();
+    next(&mut stream).expect(401);
+    next(&mut stream).expect(200);
+    // Requests after the body are scanned like others.
+    let smuggled = format!("{}{chunks}GET /version HTTP/1.1\nHost: x\n\n", head("/v2/auth/login", ""));
+    stream.get_mut().write_all(smuggled.as_bytes()).unwrap();
+    next(&mut stream).expect(401);
+    let response = next(&mut stream).expect(400);
+    assert!(closes(&response), "{response:?}");
+    // The end of a body with unusual framing is ambiguous for some proxies.
+    for unusual in ["1;a=b\r\n{\r\n0\r\n\r\n", "1\r\n{\r\n0\r\nTrailer: x\r\n\r\n", "1 \r\n{\r\n0\r\n\r\n"] {
+        let mut stream = open(&server);
+        let request = format!("{}{unusual}GET /version HTTP/1.1\r\nHost: x\r\n\r\n", head("/v2/auth/login", ""));
+        stream.get_mut().write_all(request.as_bytes()).unwrap();
+        let response = next(&mut stream);
+        assert!(response.status == 400 && closes(&response), "{unusual:?}: {response:?}");
+        assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0, "{unusual:?}");
+    }
+    server.stop();
+}
+
+#[test]
 fn response_announces_the_end_of_the_connection() {
     let sandbox = sandbox();
     let server = sandbox.serve();

@@ -225,9 +225,9 @@ fn unusual_valid_requests_are_served() {
             200,
         ),
         ("an IPv6 host", "GET /version HTTP/1.1\r\nHost: [::1]:8000\r\nConnection: close\r\n\r\n".to_owned(), 200),
-        // The chunked body is read. The connection is closed without reading the next request.
+        // Proxies could disagree on the end of a body with extensions: the next request is not read.
         (
-            "chunks",
+            "chunks with an extension",
             format!("{post}Transfer-Encoding: chunked\r\n\r\n{chunks}GET /version HTTP/1.1\r\nHost: x\r\n\r\n"),
             401,
         ),
