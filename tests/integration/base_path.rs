@@ -209,7 +209,7 @@ both_engines! {
                 // The overview of an API version in the catalog is not a page.
                 "/v1/nothing" | "/v2/bucketlists/999999" | "/v1" | "/v2" => &[404],
                 // Links to operations that are not GET: a session, and the actions on a client or a job.
-                _ if ["/rotate", "/retry", "/cancel", "/resolve", "/replay"].iter().any(|action| path.ends_with(action)) => &[405],
+                _ if ["/rotate", "/retry", "/cancel", "/resolve", "/replay", "/me/delete"].iter().any(|action| path.ends_with(action)) => &[405],
                 _ if path.starts_with("/v2/auth/sessions/") => &[405],
                 _ => &[200],
             };
@@ -218,6 +218,17 @@ both_engines! {
         let next = visited.keys().filter(|path| path.contains("cursor=")).count();
         assert!(next >= 3 && visited.keys().any(|path| path.contains("page=2")), "{visited:?}");
         assert!(visited.contains_key(&format!("{BASE_PATH}/problems/bucketlist-not-found")), "{visited:?}");
+    }
+
+    async fn streamed_rows_have_links_below_the_base_path(engine: Engine) {
+        let app = app(engine);
+        let user = app.user().await;
+        user.post(&format!("{BASE_PATH}/v2/bucketlists"), &json!({"name": "First"})).await.expect(201);
+        let list = user.request(poem::http::Method::GET, &format!("{BASE_PATH}/v2/bucketlists"));
+        let response = list.header("accept", "application/x-ndjson").send().await.expect(200);
+        let row: Value = serde_json::from_slice(&response.body).unwrap();
+        let link = row["_links"]["self"]["href"].as_str().unwrap();
+        assert!(link.starts_with(&format!("{BASE_PATH}/v2/bucketlists/")), "{link}");
     }
 
     async fn created_resources_have_a_location_below_the_base_path(engine: Engine) {

@@ -25,6 +25,12 @@ impl BasePath {
         Self((!path.is_empty()).then(|| path.into()))
     }
 
+    /// Returns the base path of the current request.
+    #[must_use]
+    pub fn current() -> Self {
+        CURRENT.try_with(Clone::clone).unwrap_or_default()
+    }
+
     /// Returns the path, without a slash at its end.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -129,7 +135,10 @@ mod tests {
         let written = || PublicPath("/v2/x").to_string();
         assert_eq!(written(), "/v2/x");
         assert_eq!(base.sync_scope(written), "/a/b/v2/x");
-        assert_eq!(base.scope(async { written() }).await, "/a/b/v2/x");
+        assert_eq!(
+            base.scope(async { (written(), BasePath::current()) }).await,
+            ("/a/b/v2/x".to_owned(), base.clone())
+        );
         assert_eq!(BasePath::default().scope(async { written() }).await, "/v2/x");
         assert_eq!(base.join("/v2/x"), "/a/b/v2/x");
     }

@@ -12,7 +12,7 @@ use poem_openapi::{
 };
 
 use crate::{
-    ApiError, ErrorCode,
+    ApiError, ErrorCode, Permissions,
     operation::{Access, Argument, Scope},
 };
 
@@ -79,25 +79,22 @@ impl Caller {
         }
     }
 
+    /// Returns the operations that the caller may call.
+    #[must_use]
+    pub fn permissions(&self) -> Permissions {
+        match &self.credential {
+            Credential::ApiClient(client) => Permissions::of_api_client(self.is_admin, &client.scopes),
+            Credential::Session(_) => Permissions::of_session(self.is_admin),
+        }
+    }
+
     /// Checks that the caller may call an operation with this access and method.
     ///
     /// # Errors
     /// `SESSION_REQUIRED`, `INSUFFICIENT_SCOPE` or `FORBIDDEN`.
     pub fn authorize(&self, access: Access, method: &str) -> Result<(), ApiError> {
-        if let Some(client) = self.api_client() {
-            match access.required_scope(method) {
-                None if access != Access::Anonymous => return Err(ErrorCode::SessionRequired.into()),
-                Some(scope) if !client.scopes.contains(&scope) => return Err(insufficient_scope(scope)),
-                _ => {}
-            }
-        }
-        if access.is_admin_only() && !self.is_admin { Err(ErrorCode::Forbidden.into()) } else { Ok(()) }
+        self.permissions().check(access, method)
     }
-}
-
-fn insufficient_scope(scope: Scope) -> ApiError {
-    let message = format!("The API client does not have the scope `{}`.", scope.as_str());
-    ApiError { required_scope: Some(scope), ..ApiError::new(ErrorCode::InsufficientScope).with_message(message) }
 }
 
 /// The client of a request, for the list of sessions and for the audit log.
@@ -247,48 +244,3 @@ caller_argument!(User, Access::User, Ok::<_, ApiError>, [BEARER_AUTH, register_b
 caller_argument!(Admin, Access::Admin, Ok::<_, ApiError>, [BEARER_AUTH, register_bearer; API_KEY_AUTH, register_api_key]);
 caller_argument!(UserSession, Access::UserSession, session, [BEARER_AUTH, register_bearer]);
 caller_argument!(AdminSession, Access::AdminSession, session, [BEARER_AUTH, register_bearer]);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn caller(is_admin: bool, scopes: &[Scope]) -> Caller {
-        let client = ApiClientCaller { id: 1, name: "Sync".to_owned(), scopes: scopes.to_vec(), rate_limit: None };
-        Caller { user_id: 7, is_admin, credential: Credential::ApiClient(client) }
-    }
-
-    #[test]
-    fn api_client_needs_the_scope_of_the_operation() {
-        use ErrorCode::{Forbidden, InsufficientScope, SessionRequired};
-        for (access, method, is_admin, scopes, expected) in [
-            (Access::User, "GET", false, &[Scope::Read][..], None),
-            (Access::User, "HEAD", false, &[Scope::Read], None),
-            (Access::User, "POST", false, &[Scope::Read], Some(InsufficientScope)),
-            (Access::User, "GET", false, &[Scope::Write], Some(InsufficientScope)),
-            (Access::User, "DELETE", false, &[Scope::Write], None),
-            (Access::Admin, "GET", true, &[Scope::Read, Scope::Write], Some(InsufficientScope)),
-            (Access::Admin, "GET", false, &[Scope::Admin], Some(Forbidden)),
-            (Access::Admin, "POST", true, &[Scope::Admin], None),
-            (Access::UserSession, "GET", true, &[Scope::Read, Scope::Write, Scope::Admin], Some(SessionRequired)),
-            (Access::AdminSession, "GET", true, &[Scope::Read, Scope::Write, Scope::Admin], Some(SessionRequired)),
-        ] {
-            let result = caller(is_admin, scopes).authorize(access, method);
-            assert_eq!(result.err().map(|error| error.code), expected, "{access:?} {method} {scopes:?}");
-        }
-        let error = caller(false, &[]).authorize(Access::User, "PUT").unwrap_err();
-        assert_eq!(error.message(), "The API client does not have the scope `write`.");
-    }
-
-    #[test]
-    fn session_needs_no_scope() {
-        let token = SessionToken { session_id: 1, token_id: String::new(), token_expires_at: 0 };
-        let session = |is_admin| Caller { user_id: 7, is_admin, credential: Credential::Session(token.clone()) };
-        for access in [Access::User, Access::UserSession] {
-            assert!(session(false).authorize(access, "POST").is_ok());
-        }
-        for access in [Access::Admin, Access::AdminSession] {
-            assert!(session(true).authorize(access, "POST").is_ok());
-            assert_eq!(session(false).authorize(access, "GET").unwrap_err().code, ErrorCode::Forbidden);
-        }
-    }
-}

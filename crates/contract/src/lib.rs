@@ -12,6 +12,7 @@
 //! * [`error`]: error codes, and the error type of handlers
 //! * [`listing`]: lists as JSON pages, or as streams of CSV and NDJSON
 //! * [`negotiation`]: content negotiation
+//! * [`permissions`]: the operations that a caller may call
 //! * [`payload`]: JSON bodies, validated against the document
 //! * [`problem`]: problem details (RFC 9457)
 //! * [`parameters`] and [`request_headers`]: arguments that several operations use
@@ -40,6 +41,7 @@ pub mod negotiation;
 pub mod operation;
 pub mod parameters;
 pub mod payload;
+pub mod permissions;
 pub mod problem;
 pub mod request_headers;
 pub mod response_headers;
@@ -58,3 +60,4 @@ pub use caller::{Admin, AdminSession, Caller, User, UserSession};
 pub use error::{ApiError, Detail, ErrorCode, ViolationInfo};
 pub use operation::Operation;
 pub use payload::Json;
+pub use permissions::Permissions;

@@ -2,7 +2,10 @@
 
 use std::{error::Error as StdError, future::Future, io};
 
-use contract::table::{Row, RowFormat};
+use contract::{
+    BasePath, Permissions,
+    table::{Row, RowFormat},
+};
 use futures_util::stream;
 use poem::Body;
 use tracing::{Instrument, Span};
@@ -42,6 +45,7 @@ where
     Fut: Future<Output = Result<Batch<R, C>, E>> + Send + 'static,
 {
     let (span, fence) = (Span::current(), current_read_fence());
+    let (base_path, permissions) = (BasePath::current(), Permissions::current());
     Body::from_bytes_stream(stream::try_unfold((Step::Begin(first), next), move |(step, mut next)| {
         let producing = async move {
             let (batch, text) = match step {
@@ -56,7 +60,8 @@ where
             let step = batch.next.filter(|_| !batch.rows.is_empty()).map_or(Step::End, Step::Continue);
             Ok::<_, io::Error>(Some((text, (step, next))))
         };
-        with_read_fence(fence, producing).instrument(span.clone())
+        let (base_path, span) = (base_path.clone(), span.clone());
+        async move { base_path.scope(permissions.scope(with_read_fence(fence, producing))).await }.instrument(span)
     }))
 }
 

@@ -7,7 +7,11 @@ use poem::{Request, error::ReadBodyError};
 
 /// Replaces the body of the request by its bytes in memory. Returns their number.
 pub(super) async fn read(request: &mut Request, max_bytes: usize, timeout: Duration) -> Result<u64, ApiError> {
-    let reading = request.take_body().into_bytes_limit(max_bytes);
+    let body = request.take_body();
+    if body.is_empty() {
+        return Ok(0);
+    }
+    let reading = body.into_bytes_limit(max_bytes);
     let bytes = match tokio::time::timeout(timeout, reading).await {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(ReadBodyError::PayloadTooLarge)) => return Err(ErrorCode::PayloadTooLarge.into()),

@@ -1,6 +1,6 @@
 //! Cache of responses in memory, bounded in bytes and coherent with writes.
 //!
-//! An entry belongs to one caller and to the revision of the caller's data before the response was computed. It is valid
+//! An entry belongs to an account with the same permissions, and to the revision of its data before the response was computed. It is valid
 //! while that revision is current, so that callers always see their own writes. Changes that the command line makes to an
 //! SQLite database become visible when an entry expires.
 
@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use contract::{ApiError, ErrorCode};
+use contract::{ApiError, Caller, ErrorCode, Permissions};
 use moka::sync::Cache;
 use poem::{
     Body, Response,
@@ -54,15 +54,17 @@ pub struct CacheCounts {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct CacheKey {
     user_id: i64,
+    /// The links in a response depend on them.
+    permissions: Permissions,
     /// Path and query.
     target: String,
     media_type: &'static str,
 }
 
 impl CacheKey {
-    pub(super) fn new(user_id: i64, uri: &Uri, media_type: &'static str) -> Self {
+    pub(super) fn new(caller: &Caller, uri: &Uri, media_type: &'static str) -> Self {
         let target = uri.path_and_query().map_or("", |target| target.as_str()).to_owned();
-        Self { user_id, target, media_type }
+        Self { user_id: caller.user_id, permissions: caller.permissions(), target, media_type }
     }
 }
 
@@ -137,10 +139,13 @@ impl ResponseCache {
 mod tests {
     use std::io;
 
+    use contract::operation::Scope;
+
     use super::*;
 
     fn key(user_id: i64) -> CacheKey {
-        CacheKey { user_id, target: "/v2/bucketlists".to_owned(), media_type: "application/json" }
+        let permissions = Permissions::of_session(false);
+        CacheKey { user_id, permissions, target: "/v2/bucketlists".to_owned(), media_type: "application/json" }
     }
 
     fn response(status: StatusCode, body: &'static str) -> Response {
@@ -157,7 +162,9 @@ mod tests {
         assert_eq!(hit.into_body().into_string().await.unwrap(), "one");
         assert!(cache.get(&key(1), 8).is_none(), "a later revision");
         assert!(cache.get(&key(2), 7).is_none(), "another caller");
-        assert_eq!(cache.counts(), CacheCounts { hits: 1, misses: 3 });
+        let permissions = Permissions::of_api_client(false, &[Scope::Read]);
+        assert!(cache.get(&CacheKey { permissions, ..key(1) }, 7).is_none(), "other permissions");
+        assert_eq!(cache.counts(), CacheCounts { hits: 1, misses: 4 });
     }
 
     #[tokio::test]

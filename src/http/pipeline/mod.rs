@@ -34,7 +34,7 @@ mod version;
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use contract::{
-    ApiError, BasePath,
+    ApiError, BasePath, Caller, Permissions,
     caller::RequestOrigin,
     listing::{Format, NegotiatedFormat},
     payload::{BodyContext, BodyRules},
@@ -42,7 +42,7 @@ use contract::{
 use futures_util::FutureExt;
 use ipnet::IpNet;
 use poem::{
-    Endpoint, IntoResponse, Request, Response,
+    Body, Endpoint, IntoResponse, Request, Response,
     http::{Method, StatusCode},
 };
 use tokio::sync::watch;
@@ -211,8 +211,9 @@ impl<E: Endpoint> Pipeline<E> {
         origin.api_client_id = context.identity.api_client().map(|client| client.id);
 
         // Body and validation.
-        if operation.has_body() {
-            context.body_bytes = body::read(&mut request, limits.body_bytes, limits.request_timeout).await?;
+        context.body_bytes = body::read(&mut request, limits.body_bytes, limits.request_timeout).await?;
+        if !operation.has_body() {
+            request.set_body(Body::empty());
         }
         if self.has_faults
             && let Some(fault) = Fault::requested(request.headers())?
@@ -243,10 +244,13 @@ impl<E: Endpoint> Pipeline<E> {
             }
             _ => None,
         };
-        let call = |request, deadline| with_read_fence(fence, self.call_operation(request, deadline));
+        // Operations without a caller return the account of a new session, whose links need no further permission.
+        let permissions = context.identity.caller().map_or(Permissions::ALL, Caller::permissions);
+        let call =
+            |request, deadline| permissions.scope(with_read_fence(fence, self.call_operation(request, deadline)));
         let response = match (cache, &context.identity) {
             (Some(cache), Identity::Authenticated { caller, revision }) => {
-                let key = CacheKey::new(caller.user_id, &uri, media_type);
+                let key = CacheKey::new(caller, &uri, media_type);
                 match cache.get(&key, *revision) {
                     Some(response) => response,
                     None => cache.store(key, *revision, call(request, deadline).await?).await?,
@@ -274,9 +278,7 @@ impl<E: Endpoint> Pipeline<E> {
             deprecation.check_brownout(&operation.documented.id, &self.brownouts, self.clock.now())?;
         }
         let media_type = negotiation::select(request.headers(), operation)?;
-        if operation.has_body() {
-            size_limits::check_content_length(request, limits.body_bytes)?;
-        }
+        size_limits::check_content_length(request, limits.body_bytes)?;
         Ok(media_type)
     }
 

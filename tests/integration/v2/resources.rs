@@ -19,7 +19,9 @@ async fn follow(actor: &Actor<'_>, name: &str, link: &Value) {
     let is_account = href.starts_with("/v2/users") || href.starts_with("/v2/admin");
     let (response, expected) = match method {
         "GET" => (request.send().await, 200),
-        "DELETE" if href == "/v2/users/me" => (request.json(&json!({"password": Actor::PASSWORD})).send().await, 204),
+        "POST" if href == "/v2/users/me/delete" => {
+            (request.json(&json!({"password": Actor::PASSWORD})).send().await, 204)
+        }
         "DELETE" => (request.send().await, 204),
         "POST" => (request.json(&json!({"name": name})).send().await, 201),
         "PUT" => (request.json(&json!({"name": name})).send().await, 200),
@@ -30,11 +32,11 @@ async fn follow(actor: &Actor<'_>, name: &str, link: &Value) {
     response.expect(expected);
 }
 
-/// Follows every link of a resource, DELETE links last.
+/// Follows every link of a resource, the one that deletes it last.
 async fn follow_all(actor: &Actor<'_>, resource: &Value) {
     let links = resource["_links"].as_object().unwrap();
     assert!(links.len() > 1, "{resource}");
-    let (last, first): (Vec<_>, Vec<_>) = links.iter().partition(|(_, link)| link["method"] == "DELETE");
+    let (last, first): (Vec<_>, Vec<_>) = links.iter().partition(|(name, _)| *name == "delete");
     for (name, link) in first.into_iter().chain(last) {
         follow(actor, name, link).await;
     }
@@ -42,6 +44,32 @@ async fn follow_all(actor: &Actor<'_>, resource: &Value) {
         let response = actor.get(this["href"].as_str().unwrap()).await.any_status();
         assert!(matches!(response.status, 404 | 401), "deleted: {response:?}");
     }
+}
+
+/// Returns all `_links` in a response, in order.
+fn link_objects(value: &Value) -> Vec<Value> {
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .flat_map(|(name, value)| if name == "_links" { vec![value.clone()] } else { link_objects(value) })
+            .collect(),
+        Value::Array(values) => values.iter().flat_map(link_objects).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Checks that `links` are those of `all` that the caller may follow. The requests have an unknown parameter, so that they change
+/// nothing; the caller is authorised first.
+async fn check_links(caller: &Actor<'_>, all: &Value, links: &Value) {
+    for (name, link) in all.as_object().unwrap() {
+        let (href, method) = (link["href"].as_str().unwrap(), link["method"].as_str().unwrap());
+        let request = caller.request(method.parse().unwrap(), &format!("{href}?colour=1"));
+        let request = if method == "GET" { request } else { request.json(&json!({})) };
+        let status = request.send().await.any_status().status;
+        assert!(matches!(status, 403 | 422), "{method} {href}: {status}");
+        assert_eq!(links.get(name), Some(link).filter(|_| status == 422), "{name}: {method} {href}");
+    }
+    assert!(links.as_object().unwrap().keys().all(|name| all.get(name).is_some()), "{links}");
 }
 
 /// Returns the first row of a list.
@@ -81,6 +109,13 @@ both_engines! {
         assert_ne!(replaced.header("etag"), created.header("etag"));
 
         app.advance_clock(Duration::from_secs(1));
+        for version in ["v1", "v2"] {
+            let path = path.replace("v2", version);
+            let same = user.put(&path, &json!({"name": " See it all "})).await.expect(200);
+            assert_eq!(same.json()["updated_at"], list["updated_at"], "{version}");
+        }
+        let same = user.put(&path, &json!({"name": "See it all", "description": null})).await.expect(200);
+        assert_eq!((same.json(), same.header("etag")), (list.clone(), replaced.header("etag")));
         let patch = user.request(Method::PATCH, &path).merge_patch(&json!({"description": " New "}));
         list["description"] = json!("New");
         list["updated_at"] = json!("2027-01-15T08:00:02.000000Z");
@@ -168,6 +203,12 @@ both_engines! {
         item["done_at"] = json!(null);
         item["updated_at"] = time(3);
         assert_eq!(replaced, item);
+        app.advance_clock(Duration::from_secs(1));
+        for version in ["v1", "v2"] {
+            let same = json!({"name": "Walk it", "description": "Slowly", "done": false, "due_on": null});
+            let same = user.put(&path.replace("v2", version), &same).await.expect(200);
+            assert_eq!(same.json()["updated_at"], item["updated_at"], "{version}");
+        }
         assert_eq!(user.get(&path).await.expect(200).json(), item);
 
         user.delete(&path).await.expect(204);
@@ -193,7 +234,7 @@ both_engines! {
             "_links": {
                 "self": link("GET", path), "bucketlists": link("GET", "/v2/bucketlists"),
                 "sessions": link("GET", "/v2/auth/sessions"), "update": link("PATCH", path),
-                "delete": link("DELETE", path),
+                "delete": link("POST", &format!("{path}/delete")),
             },
         });
         assert_eq!(me, expected);
@@ -278,6 +319,75 @@ both_engines! {
         let hit = first(&user, "/v2/search?q=matterhorn").await;
         assert_eq!(hit["id"], item);
         follow_all(&user, &hit).await;
+    }
+
+    async fn links_are_the_operations_that_the_caller_may_call(engine: Engine) {
+        let app = TestApp::new(engine);
+        let (admin, user) = (app.admin().await, app.user().await);
+        for account in [&admin, &user] {
+            let list = account.create_bucketlist("Zugspitze").await;
+            account.create_item(list, "Zugspitze by train").await;
+        }
+        admin.capture_incident().await;
+        let mut tried = 0;
+        for (account, all_scopes) in [
+            (&user, &[&["read"][..], &["write"], &["read", "write"]][..]),
+            (&admin, &[&["read"], &["read", "write"], &["read", "admin"], &["read", "write", "admin"]]),
+        ] {
+            let mut clients = Vec::new();
+            for scopes in all_scopes {
+                let key = admin.create_api_client(account.id(), scopes).await["key"].as_str().unwrap().to_owned();
+                clients.push(Actor::with_api_key(&app, &key));
+            }
+            let export = format!("/v2/exports/{}", account.create_export("json").await);
+            let list = account.get("/v2/bucketlists").await.expect(200).json()["data"][0]["id"].clone();
+            for path in [
+                "/v2/users/me", "/v2/bucketlists", "/v2/bucketlists?include=items", &format!("/v2/bucketlists/{list}"),
+                &format!("/v2/bucketlists/{list}?include=items"), &format!("/v2/bucketlists/{list}/items"),
+                "/v2/search?q=zugspitze", "/v2/auth/sessions", &export, "/v2/admin/users", "/v2/admin/audit",
+                "/v2/admin/incidents", "/v2/admin/incident-groups", "/v2/admin/api-clients", "/v2/admin/jobs",
+                "/v2/admin/exports",
+            ] {
+                let complete = account.get(path).await.any_status();
+                if complete.status == 403 {
+                    continue;
+                }
+                let all = link_objects(&complete.json());
+                assert!(!all.is_empty(), "{path}");
+                // The session again last: it does not get a cached response for a client with fewer permissions.
+                for caller in clients.iter().chain([account]) {
+                    let response = caller.get(path).await.any_status();
+                    if response.status == 403 {
+                        continue;
+                    }
+                    let some = link_objects(&response.json());
+                    assert_eq!(some.len(), all.len(), "{path}");
+                    for (all, some) in all.iter().zip(&some) {
+                        check_links(caller, all, some).await;
+                        tried += 1;
+                    }
+                }
+            }
+        }
+        assert!(tried > 60, "{tried}");
+        // A client that may only write gets the links with its own response.
+        let key = admin.create_api_client(user.id(), &["write"]).await["key"].as_str().unwrap().to_owned();
+        let created = Actor::with_api_key(&app, &key).post("/v2/bucketlists", &json!({"name": "K2"})).await.expect(201);
+        let created = created.json();
+        let names: Vec<&String> = created["_links"].as_object().unwrap().keys().collect();
+        assert_eq!(names, ["add_item", "update", "replace", "delete"]);
+    }
+
+    async fn streamed_rows_have_the_links_of_the_caller(engine: Engine) {
+        let app = TestApp::new(engine);
+        let (admin, user) = (app.admin().await, app.user().await);
+        user.create_bucketlist("Zugspitze").await;
+        let key = admin.create_api_client(user.id(), &["read"]).await["key"].as_str().unwrap().to_owned();
+        for (caller, count) in [(&user, 7), (&Actor::with_api_key(&app, &key), 3)] {
+            let request = caller.request(Method::GET, "/v2/bucketlists").header("accept", "application/x-ndjson");
+            let row: Value = serde_json::from_slice(&request.send().await.expect(200).body).unwrap();
+            assert_eq!(row["_links"].as_object().unwrap().len(), count, "{row}");
+        }
     }
 
     async fn account_and_session_links_depend_on_the_caller(engine: Engine) {
