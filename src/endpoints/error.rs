@@ -25,12 +25,15 @@ impl From<Error> for ApiError {
             Error::Conflict(Conflict::JobState(state)) => {
                 Self::new(ErrorCode::JobStateConflict).with_message(format!("The job is {state}."))
             }
+            Error::Conflict(Conflict::UnwantedState) => {
+                Self::new(ErrorCode::PreconditionFailed).with_message("The resource exists and matches If-None-Match.")
+            }
             Error::Conflict(conflict) => {
                 let code = match conflict {
                     Conflict::EmailTaken => ErrorCode::EmailTaken,
                     Conflict::BucketlistNameTaken => ErrorCode::BucketlistNameTaken,
                     Conflict::LastAdmin => ErrorCode::LastAdmin,
-                    Conflict::PreconditionFailed => ErrorCode::PreconditionFailed,
+                    Conflict::PreconditionFailed | Conflict::UnwantedState => ErrorCode::PreconditionFailed,
                     Conflict::ExportNotReady { .. } => ErrorCode::ExportNotReady,
                     Conflict::IncidentKeyMissing => ErrorCode::IncidentKeyMissing,
                     Conflict::ProfileInProgress => ErrorCode::ProfileInProgress,

@@ -135,7 +135,7 @@ impl Bucketlists {
         Ok(created.map(Versioned::new))
     }
 
-    /// Replaces the content of a bucketlist.
+    /// Replaces the content of a bucketlist. Writes nothing if no value differs.
     ///
     /// # Errors
     /// `NotFound(Bucketlist)`, `Conflict(BucketlistNameTaken)`, `Conflict(PreconditionFailed)`.
@@ -146,7 +146,7 @@ impl Bucketlists {
         content: BucketlistContent,
         precondition: Precondition,
     ) -> Result<Versioned<Bucketlist>, Error> {
-        self.change(owner, id, precondition, move |_| Some(content.clone())).await
+        self.change(owner, id, precondition, move |_| content.clone()).await
     }
 
     /// Changes some fields of a bucketlist. Writes nothing if no value differs.
@@ -163,8 +163,7 @@ impl Bucketlists {
         let merge = move |before: &Bucketlist| {
             let name = changes.name.clone().unwrap_or_else(|| before.name.clone());
             let description = changes.description.clone().unwrap_or_else(|| before.description.clone());
-            let is_changed = (&name, &description) != (&before.name, &before.description);
-            is_changed.then_some(BucketlistContent { name, description })
+            BucketlistContent { name, description }
         };
         self.change(owner, id, precondition, merge).await
     }
@@ -174,7 +173,7 @@ impl Bucketlists {
         owner: UserId,
         id: BucketlistId,
         precondition: Precondition,
-        content: impl Fn(&Bucketlist) -> Option<BucketlistContent> + Send + 'static,
+        content: impl Fn(&Bucketlist) -> BucketlistContent + Send + 'static,
     ) -> Result<Versioned<Bucketlist>, Error> {
         let now = self.0.clock.now();
         self.0
@@ -182,7 +181,10 @@ impl Bucketlists {
                 let before =
                     bucketlists::find_for_update(c, owner, id)?.ok_or(Error::NotFound(Resource::Bucketlist))?;
                 precondition.check(&before)?;
-                let Some(content) = content(&before) else { return Ok(Versioned::new(before)) };
+                let content = content(&before);
+                if (&content.name, &content.description) == (&before.name, &before.description) {
+                    return Ok(Versioned::new(before));
+                }
                 let list = bucketlists::replace(c, owner, id, &content, now.later_than(before.updated_at))?
                     .ok_or(Error::NotFound(Resource::Bucketlist))?;
                 search::upsert(c, &[document(owner, &list)])?;

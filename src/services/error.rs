@@ -78,6 +78,8 @@ pub enum Conflict {
     LastAdmin,
     /// The resource has changed since the caller read it.
     PreconditionFailed,
+    /// The resource exists, in a state that the change does not apply to.
+    UnwantedState,
     /// The export has no file: it is not finished, or it has failed.
     ExportNotReady {
         is_final: bool,

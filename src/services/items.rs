@@ -152,7 +152,7 @@ impl Items {
             .await
     }
 
-    /// Replaces the content of an item.
+    /// Replaces the content of an item. Writes nothing if no value differs.
     ///
     /// # Errors
     /// `NotFound(Bucketlist)`, `NotFound(Item)`, `Conflict(PreconditionFailed)`.
@@ -163,7 +163,7 @@ impl Items {
         content: ItemContent,
         precondition: Precondition,
     ) -> Result<Versioned<Item>, Error> {
-        self.change(scope, id, precondition, move |_| Some(content.clone())).await
+        self.change(scope, id, precondition, move |_| content.clone()).await
     }
 
     /// Changes some fields of an item. Writes nothing if no value differs.
@@ -179,13 +179,12 @@ impl Items {
     ) -> Result<Versioned<Item>, Error> {
         let merge = move |before: &Item| {
             let before = before.content();
-            let after = ItemContent {
+            ItemContent {
                 name: changes.name.clone().unwrap_or_else(|| before.name.clone()),
                 description: changes.description.clone().unwrap_or_else(|| before.description.clone()),
                 done: changes.done.unwrap_or(before.done),
                 due_on: changes.due_on.unwrap_or(before.due_on),
-            };
-            (after != before).then_some(after)
+            }
         };
         self.change(scope, id, precondition, merge).await
     }
@@ -195,14 +194,17 @@ impl Items {
         scope: ItemScope,
         id: ItemId,
         precondition: Precondition,
-        content: impl Fn(&Item) -> Option<ItemContent> + Send + 'static,
+        content: impl Fn(&Item) -> ItemContent + Send + 'static,
     ) -> Result<Versioned<Item>, Error> {
         let now = self.0.clock.now();
         self.0
             .write_resources(scope.owner, move |c| {
                 let before = find_for_update(c, scope, id)?;
                 precondition.check(&before)?;
-                let Some(content) = content(&before) else { return Ok(Versioned::new(before)) };
+                let content = content(&before);
+                if content == before.content() {
+                    return Ok(Versioned::new(before));
+                }
                 let change = i64::from(content.done) - i64::from(before.done);
                 if change != 0 {
                     bucketlists::adjust_counts(c, scope.owner, scope.bucketlist_id, 0, change)?;

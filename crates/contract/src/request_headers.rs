@@ -21,7 +21,13 @@ pub const MAX_KEY: usize = 255;
 
 /// `If-Match`: the entity tags of the states that a change applies to.
 #[derive(Clone, Debug)]
-pub struct IfMatch(pub Option<ETagCondition>);
+pub struct IfMatch {
+    /// The header.
+    pub condition: Option<ETagCondition>,
+    /// `If-None-Match` of the same request: the states that the change does not apply to. Not documented, because clients need
+    /// `If-Match`, but honoured (RFC 9110, section 13.1.2).
+    pub none_match: Option<ETagCondition>,
+}
 
 /// `If-None-Match`: the entity tags of the states that the client has. The argument only rejects invalid values; the server
 /// evaluates the header for every response with an `ETag`.
@@ -46,11 +52,10 @@ impl IfMatch {
     const PATTERN: &'static str = ENTITY_TAGS;
 
     fn read(request: &Request) -> Result<Self, ApiError> {
-        // `If-None-Match: *` must not change an existing resource (RFC 9110, section 13.1.2): no state matches.
-        if let Some(ETagCondition::Any) = condition(request, header::IF_NONE_MATCH, "If-None-Match")? {
-            return Ok(Self(Some(ETagCondition::Listed(Vec::new()))));
-        }
-        condition(request, header::IF_MATCH, "If-Match").map(Self)
+        Ok(Self {
+            none_match: condition(request, header::IF_NONE_MATCH, "If-None-Match")?,
+            condition: condition(request, header::IF_MATCH, "If-Match")?,
+        })
     }
 }
 

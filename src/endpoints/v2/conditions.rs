@@ -2,7 +2,7 @@
 
 use contract::{
     ErrorCode,
-    conditional::ETagCondition,
+    conditional::{ETagCondition, Tag},
     v2::{IfMatch, ProblemResponse},
 };
 
@@ -18,19 +18,31 @@ pub struct Conditions {
 }
 
 impl Conditions {
-    /// Returns the precondition of an `If-Match` header.
+    /// Returns the precondition of an `If-Match` header, and of an `If-None-Match` header with it.
     pub(super) fn precondition(self, if_match: IfMatch) -> Result<Precondition, ProblemResponse> {
-        match if_match.0 {
+        let excluded = match if_match.none_match {
+            Some(ETagCondition::Any) => return Ok(Precondition::Never),
+            Some(ETagCondition::Listed(tags)) => etags(&tags),
+            None => Vec::new(),
+        };
+        match if_match.condition {
             None if self.required => Err(ErrorCode::PreconditionRequired.into()),
             // `*` requires that the resource exists, as the operation itself does.
-            None | Some(ETagCondition::Any) => Ok(Precondition::None),
+            None | Some(ETagCondition::Any) if excluded.is_empty() => Ok(Precondition::None),
+            None | Some(ETagCondition::Any) => Ok(Precondition::NoneOf(excluded)),
             // Also weak entity tags: the server sends none, so a proxy has weakened one of the server when it encoded the response. It
             // still identifies the state, which is what a change depends on.
             Some(ETagCondition::Listed(tags)) => {
-                Ok(Precondition::OneOf(tags.iter().map(|tag| ETag::from_opaque(&tag.opaque)).collect()))
+                let mut tags = etags(&tags);
+                tags.retain(|tag| !excluded.contains(tag));
+                Ok(Precondition::OneOf(tags))
             }
         }
     }
+}
+
+fn etags(tags: &[Tag]) -> Vec<ETag> {
+    tags.iter().map(|tag| ETag::from_opaque(&tag.opaque)).collect()
 }
 
 /// Returns a resource, and the value of its `ETag` header.

@@ -74,12 +74,35 @@ both_engines! {
         for change in changes(&app, &admin).await {
             let before = state(&admin, &change.path).await;
             let request = change.request(&admin).header("if-none-match", "*");
-            request.send().await.expect_error(412, "PRECONDITION_FAILED");
+            let rejected = request.send().await.expect_error(412, "PRECONDITION_FAILED");
+            assert_eq!(rejected.json()["detail"], "The resource exists and matches If-None-Match.");
             assert_eq!(state(&admin, &change.path).await, before);
         }
         // A missing resource returns 404 in any case.
         let nothing = admin.request(Method::DELETE, "/v2/bucketlists/999999").header("if-none-match", "*");
         nothing.send().await.expect_error(404, "BUCKETLIST_NOT_FOUND");
+    }
+
+    async fn if_none_match_with_the_current_state_returns_412(engine: Engine) {
+        let app = TestApp::new(engine);
+        let admin = app.admin().await;
+        for change in changes(&app, &admin).await {
+            let (tag, body) = state(&admin, &change.path).await;
+            for (if_match, if_none_match) in [
+                (None, tag.clone()),
+                (None, format!("\"x\", W/{tag}")),
+                (Some("*"), tag.clone()),
+                (Some(tag.as_str()), tag.clone()),
+            ] {
+                let request = change.request(&admin).header("if-none-match", &if_none_match);
+                let request = if let Some(tag) = if_match { request.header("if-match", tag) } else { request };
+                request.send().await.expect_error(412, "PRECONDITION_FAILED");
+                assert_eq!(state(&admin, &change.path).await, (tag.clone(), body.clone()), "{}", change.path);
+            }
+            let request = change.request(&admin).header("if-none-match", "\"another\"").header("if-match", &tag);
+            let status = if change.is_deletion() { 204 } else { 200 };
+            request.send().await.expect(status);
+        }
     }
 
     async fn if_match_with_another_state_returns_412(engine: Engine) {
