@@ -11,6 +11,7 @@ pub const RESERVED_SEGMENTS: &[&str] = &[
     "admin",
     "auth",
     "bucketlists",
+    "changelog",
     "console",
     "docs",
     "exports",

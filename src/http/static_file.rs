@@ -29,6 +29,7 @@ pub(super) struct StaticFile {
 
 impl From<Page> for StaticFile {
     fn from(page: Page) -> Self {
+        let is_public = page.is_for_programs();
         let body = match page.body {
             Cow::Borrowed(bytes) => Bytes::from_static(bytes),
             Cow::Owned(bytes) => Bytes::from(bytes),
@@ -40,7 +41,7 @@ impl From<Page> for StaticFile {
             csp: Some(HeaderValue::from_static(page.csp)),
             cache_control: HeaderValue::from_static(page.cache_control),
             etag: etag_header(&page.etag),
-            is_public: false,
+            is_public,
         }
     }
 }

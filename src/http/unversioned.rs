@@ -88,6 +88,8 @@ pub(super) enum UnversionedRoute<'a> {
     Redirect(&'a str),
     /// The former path of the reference.
     Moved,
+    /// The short path of the changelog.
+    Changelog,
     Live,
     Ready,
     Version,
@@ -148,6 +150,7 @@ impl UnversionedRoutes {
             "/health/ready" => Some(UnversionedRoute::Ready),
             "/version" => Some(UnversionedRoute::Version),
             "/redoc" | "/redoc/" => Some(UnversionedRoute::Moved),
+            "/changelog" | "/changelog/" => Some(UnversionedRoute::Changelog),
             security_txt::PATH => self.security_txt.as_ref().map(UnversionedRoute::SecurityTxt),
             path => match self.files.get(path) {
                 Some(file) => Some(UnversionedRoute::File(file)),
@@ -187,6 +190,7 @@ impl UnversionedRoutes {
             UnversionedRoute::File(file) => Ok(file.respond(request)),
             UnversionedRoute::Redirect(path) => Ok(redirect(path, request.uri().query())),
             UnversionedRoute::Moved => Ok(redirect(self.reference_of(request.uri().query()), None)),
+            UnversionedRoute::Changelog => Ok(redirect("/guides/changelog", None)),
             UnversionedRoute::Live => Ok(live()),
             UnversionedRoute::Ready => self.ready().await,
             UnversionedRoute::SecurityTxt(file) => {

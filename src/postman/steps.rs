@@ -11,7 +11,7 @@ const TIMESTAMP: &str = include_str!("scripts/timestamp.js");
 
 /// Returns the steps of v1.
 pub(super) fn v1(base: &str) -> Vec<Step> {
-    let mut steps = account_setup("/v1/users/{{user_id}}");
+    let mut steps = account_setup("/v1/users/me");
     steps.extend([logout(), password_change(), password_reset(), reset_confirmation()]);
     steps.extend([Step::new("getMe"), Step::new("updateMe")]);
     steps.push(first_admin_only("listUsers", base));

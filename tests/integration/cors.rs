@@ -234,7 +234,8 @@ both_engines! {
             for path in [
                 "/openapi/v1.json", "/openapi/v2.yaml", "/openapi/v2-3.1.json", "/postman/collection.json",
                 "/postman/environment.json", "/postman/collection.har", "/postman/v2.http",
-                "/postman/environments/local.json", "/.well-known/jwks.json",
+                "/postman/environments/local.json", "/.well-known/jwks.json", "/.well-known/api-catalog", "/llms.txt",
+                "/guides/quick-start.md", "/guides/changelog.md", "/reference/v2/createItem.md",
             ] {
                 let response = get(&anonymous, path, "https://other.example").await.expect(200);
                 assert_eq!(response.header("access-control-allow-origin"), "*", "{path}");

@@ -71,6 +71,8 @@ async fn former_path_of_the_reference_is_redirected() {
     for (path, location) in [
         ("/redoc", "/reference"),
         ("/redoc/", "/reference"),
+        ("/changelog", "/guides/changelog"),
+        ("/changelog/", "/guides/changelog"),
         ("/redoc?contract=v1", "/reference/v1"),
         ("/redoc?contract=v2", "/reference/v2"),
         ("/redoc?contract=../docs", "/reference"),

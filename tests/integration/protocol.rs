@@ -365,10 +365,19 @@ both_engines! {
             }
         }
         assert_eq!(fixture.rows(), before);
-        // Operations without a body ignore one.
-        fixture.admin.request(Method::GET, "/v1/users/me").bytes(over.clone()).send().await.expect(200);
-        assert_eq!(send_chunked(&fixture.admin, &app, Method::GET, "/v1/users/me", &over).await.status, 200);
-        fixture.admin.request(Method::POST, "/v1/auth/logout").bytes(over).send().await.expect(204);
+        // Operations without a body ignore one, up to the limit.
+        for (body, is_accepted) in [(over, false), (full, true)] {
+            for (method, path, status) in
+                [(Method::GET, "/v1/users/me", 200), (Method::HEAD, "/v1/users/me", 200), (Method::POST, "/v1/auth/logout", 204)]
+            {
+                let status = if is_accepted { status } else { 413 };
+                if method != Method::POST || !is_accepted {
+                    let chunked = send_chunked(&fixture.admin, &app, method.clone(), path, &body).await;
+                    assert_eq!(chunked.status, status, "{chunked:?}");
+                }
+                fixture.admin.request(method, path).bytes(body.clone()).send().await.expect(status);
+            }
+        }
     }
 
     async fn stalled_or_broken_body_is_rejected(engine: Engine) {
@@ -1190,7 +1199,25 @@ both_engines! {
         let user = app.user().await;
         for (encoding, status) in [("gzip", 415), ("br", 415), ("nonsense", 415), ("identity", 201)] {
             let request = user.request(Method::POST, "/v1/bucketlists").json(&json!({"name": encoding}));
-            request.header("content-encoding", encoding).send().await.expect(status);
+            let response = request.header("content-encoding", encoding).send().await.expect(status);
+            let accepted = response.headers.get("accept-encoding").map(String::as_str);
+            assert_eq!(accepted, Some("identity").filter(|_| status == 415), "{encoding}");
+            assert!(!response.headers.contains_key("accept-post"), "{encoding}");
+        }
+    }
+
+    async fn media_type_error_names_the_accepted_ones(engine: Engine) {
+        let app = TestApp::new(engine);
+        let user = app.user().await;
+        for (method, path, header, accepted) in [
+            (Method::POST, "/v1/bucketlists", "accept-post", "application/json"),
+            (Method::POST, "/v2/bucketlists", "accept-post", "application/json"),
+            (Method::PATCH, "/v2/users/me", "accept-patch", "application/json, application/merge-patch+json"),
+        ] {
+            let request = user.request(method, path).bytes("{}").header("content-type", "text/plain");
+            let response = request.send().await.expect_error(415, "UNSUPPORTED_MEDIA_TYPE");
+            assert_eq!(response.header(header), accepted, "{path}");
+            assert!(!response.headers.contains_key("accept-encoding"), "{path}");
         }
     }
 }

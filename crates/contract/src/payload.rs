@@ -4,6 +4,7 @@
 //! violations with their JSON pointers, and applies the rules of the published document.
 
 use std::{
+    fmt,
     marker::PhantomData,
     sync::{
         Arc,
@@ -95,6 +96,18 @@ impl<T: DeserializeOwned + Send> ParsePayload for Json<T> {
     }
 }
 
+/// The reason for rejecting a body with `Content-Encoding`.
+#[derive(Clone, Copy, Debug)]
+pub struct CompressedBody;
+
+impl fmt::Display for CompressedBody {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("compressed request body")
+    }
+}
+
+impl std::error::Error for CompressedBody {}
+
 /// Validates a JSON body and deserializes it. The server has read the body into memory.
 async fn read_typed<T: DeserializeOwned>(request: &Request, body: &mut RequestBody) -> Result<T, ApiError> {
     let internal = |source: &'static str| ApiError::new(ErrorCode::InternalError).with_source(source);
@@ -130,7 +143,7 @@ pub fn validate(
     }
     if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
         let message = "Compressed request bodies are not supported: omit Content-Encoding.";
-        return Err(ApiError::new(ErrorCode::UnsupportedMediaType).with_message(message));
+        return Err(ApiError::new(ErrorCode::UnsupportedMediaType).with_message(message).with_source(CompressedBody));
     }
     let schema = context.operation.body();
     let schema =

@@ -46,8 +46,11 @@ response_names! {
         Gone: Gone Brownout;
         HeadersTooLarge2: HeadersTooLarge;
         InternalError2: InternalError;
+        MalformedRequest2: MalformedRequest;
         NotAcceptable2: NotAcceptable;
+        PayloadTooLarge2: PayloadTooLarge;
         RateLimitExceeded2: RateLimitExceeded;
+        RequestTimeout2: RequestTimeout;
         ServiceUnavailable2: ServiceUnavailable;
         UriTooLong2: UriTooLong;
     }
@@ -59,7 +62,8 @@ response_names! {
     current {
         BadRequest: MalformedJson InvalidUtf8 DuplicateKey JsonTooDeep MalformedRequest;
         BadRequestOrInvalidHeader: MalformedJson InvalidUtf8 DuplicateKey JsonTooDeep MalformedRequest InvalidHeader;
-        InvalidCursorOrHeader: InvalidCursor InvalidHeader;
+        InvalidHeader: MalformedRequest InvalidHeader;
+        InvalidCursorOrHeader: MalformedRequest InvalidCursor InvalidHeader;
         Unauthorized: AuthenticationRequired InvalidToken;
         Forbidden: AccountDisabled Forbidden InsufficientScope;
         AccountDisabledOrInsufficientScope: AccountDisabled InsufficientScope;

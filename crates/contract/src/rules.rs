@@ -26,7 +26,10 @@ pub(crate) fn errors(info: &OperationInfo<'_>, operation: Option<&Operation>) ->
         }
     };
     add(info.has_body, &[MalformedJson, InvalidUtf8, DuplicateKey, JsonTooDeep, MalformedRequest]);
-    add(info.has_body, &[RequestTimeout, PayloadTooLarge, UnsupportedMediaType, UnknownField]);
+    // Operations without a body ignore one, within the limits.
+    add(!info.has_body, &[MalformedRequest]);
+    add(true, &[RequestTimeout, PayloadTooLarge]);
+    add(info.has_body, &[UnsupportedMediaType, UnknownField]);
     add(info.is_secured, &[AuthenticationRequired, InvalidToken, AccountDisabled]);
     add(declares(Operation::is_admin_only), &[Forbidden]);
     add(declares(|operation| operation.access.accepts_api_keys()), &[InsufficientScope]);

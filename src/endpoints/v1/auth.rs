@@ -28,9 +28,8 @@ impl AuthEndpoints for AuthApi {
         let account = NewAccount { email: body.email.0, password: secret(&body.password), name: body.name };
         let user_agent = client.user_agent.clone();
         let registered = self.0.register(account, None, user_agent, audit_origin(client, None)).await?;
-        let session = session(registered.value);
-        let location = format!("/v1/users/{}", session.user.id.0);
-        Ok(Created::Created(Json(session), location))
+        // Not the path with the ID, which only administrators may read.
+        Ok(Created::Created(Json(session(registered.value)), "/v1/users/me".to_owned()))
     }
 
     async fn login(&self, client: Client, Json(body): Json<Credentials>) -> Result<Json<AuthSession>, ApiError> {

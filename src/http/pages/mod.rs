@@ -45,6 +45,14 @@ pub struct Page {
     pub body: Cow<'static, [u8]>,
 }
 
+impl Page {
+    /// Returns whether it is meant for programs, which pages of every origin may read.
+    #[must_use]
+    pub fn is_for_programs(&self) -> bool {
+        matches!(self.content_type, MARKDOWN | programs::CATALOG_TYPE)
+    }
+}
+
 /// Information about the server that the pages display.
 #[derive(Debug, Clone, Copy)]
 pub struct PageInfo<'a> {

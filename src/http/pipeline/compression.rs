@@ -74,6 +74,8 @@ fn preferred_encoding(headers: &HeaderMap) -> Option<Encoding> {
 fn parse_encoding(text: &str) -> Option<(&str, u16)> {
     let mut parts = text.split(';').map(str::trim);
     let name = parts.next().filter(|name| !name.is_empty())?;
+    // RFC 9110, section 8.4.1.3.
+    let name = if name.eq_ignore_ascii_case("x-gzip") { "gzip" } else { name };
     Some((name, parse_quality(parts)?))
 }
 
@@ -273,6 +275,8 @@ mod tests {
             ("*;q=0", None),
             ("zstd;q=0, br;q=0, *;q=0.1", Some("gzip")),
             ("GZIP", Some("gzip")),
+            ("X-Gzip", Some("gzip")),
+            ("x-gzip;q=0, *", Some("zstd")),
             ("gzip;q=nonsense", None),
             ("identity;q=1, gzip;q=0.5", None),
             ("identity, gzip", Some("gzip")),

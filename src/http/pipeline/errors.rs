@@ -3,12 +3,16 @@
 use std::{any::Any, error::Error as StdError};
 
 use contract::{
-    ApiError, ErrorCode, operation::Scope, payload::SerializationFailure, problem, problem::Problem,
+    ApiError, ErrorCode,
+    operation::Scope,
+    payload::{CompressedBody, SerializationFailure},
+    problem,
+    problem::Problem,
     v1::schemas::ErrorEnvelope,
 };
 use poem::{
     Response,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
 };
 use serde::Serialize;
 
@@ -17,6 +21,9 @@ use crate::{capture, db::panic_message, domain::Throttled};
 
 /// Seconds after which to retry a request that exceeded its deadline.
 const RETRY_AFTER: u32 = 5;
+
+/// Media types of POST requests (W3C Linked Data Platform, section 7.1).
+const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 
 /// An error that ends a request.
 #[derive(Debug)]
@@ -114,9 +121,24 @@ pub(super) fn into_response(error: RequestError, context: &mut RequestContext) -
         context.rate_limit = Some(*decision);
     }
     let has_envelope = context.version.is_some_and(|version| version.has_error_envelopes);
-    let response = error_response(&error, has_envelope, context.uri.path(), &context.request_id);
+    let mut response = error_response(&error, has_envelope, context.uri.path(), &context.request_id);
+    if error.code == ErrorCode::UnsupportedMediaType {
+        write_accepted(&error, context, response.headers_mut());
+    }
     context.error = Some(error);
     response
+}
+
+/// Names the encodings or the media types that the operation accepts (RFC 9110, sections 12.5.3 and 15.5.16). All responses of a
+/// path with PATCH have `Accept-Patch`.
+fn write_accepted(error: &ApiError, context: &RequestContext, headers: &mut HeaderMap) {
+    if error.source.as_deref().is_some_and(|source| source.is::<CompressedBody>()) {
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    } else if let Some(operation) = context.operation.filter(|_| context.method == Method::POST)
+        && let Ok(media_types) = HeaderValue::try_from(operation.documented.request_media_types.join(", "))
+    {
+        headers.insert(ACCEPT_POST, media_types);
+    }
 }
 
 /// Returns the response for an error at `path`: the error envelope of v1, or problem details.

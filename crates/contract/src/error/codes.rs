@@ -106,8 +106,8 @@ error_codes! {
         ]
         remedy["Check the name of the header in `errors`. Send an `ETag` exactly as you received it, including the quotes."]
     /// The request has no credentials, but the operation requires them.
-    401 AuthenticationRequired "AUTHENTICATION_REQUIRED" "This operation requires an access token."
-        causes["The `Authorization` header is missing."]
+    401 AuthenticationRequired "AUTHENTICATION_REQUIRED" "This operation requires authentication."
+        causes["The `Authorization` header or, for an API client, the `X-API-Key` header is missing."]
         remedy["Log in or create an account, and send `Authorization: Bearer <access_token>`, or send the key of an API client."]
     /// The access token or the API key is malformed, forged, expired or revoked. The response does not reveal which.
     401 InvalidToken "INVALID_TOKEN" "The access token or API key is not valid."
@@ -153,7 +153,7 @@ error_codes! {
     /// The path does not exist.
     404 RouteNotFound "ROUTE_NOT_FOUND" "This path does not exist."
         causes[
-            "The path is misspelled, contains an extra slash, or does not start with a version (`/v1`).",
+            "The path is misspelled or contains an extra slash.",
             "The base URL belongs to another server.",
         ]
         remedy["Compare the path with the API reference."]
@@ -287,13 +287,17 @@ error_codes! {
             "Use the successor in the `Link` header (`rel=\"successor-version\"`). Until then, repeat the request after \
              `Retry-After` seconds."
         ]
-    /// The resource is not in the state that `If-Match` requires. Nothing was changed.
+    /// The resource is not in the state that `If-Match` or `If-None-Match` requires. Nothing was changed.
     412 PreconditionFailed "PRECONDITION_FAILED" "The resource has changed since you retrieved it."
-        causes["Another client has changed the resource.", "The ETag belongs to another resource."]
+        causes[
+            "Another client has changed the resource.",
+            "The ETag belongs to another resource.",
+            "`If-None-Match` is `*`, or contains the current ETag.",
+        ]
         remedy["Retrieve the resource again, apply your changes, and send them with the new ETag in `If-Match`."]
     /// The request body is larger than the limit of the server (by default, 1 MiB).
     413 PayloadTooLarge "PAYLOAD_TOO_LARGE" "The request body is too large."
-        causes["The body or the value of `Content-Length` exceeds the limit."]
+        causes["The body or the value of `Content-Length` exceeds the limit, also for an operation that ignores the body."]
         remedy["Split the data into several requests."]
     /// The URL is longer than 8 KiB.
     414 UriTooLong "URI_TOO_LONG" "The URL is too long."

@@ -40,6 +40,8 @@ To get started, create an account (`register`) or log in (`login`). Send the `ac
 
 * **Pagination**: lists return pages with totals and links. The list operations are deprecated; use those of v2.
 * **Errors**: every error response contains an `error` object with a stable `code`. A validation error lists all violations.
+* **Text**: the server removes white space around text and converts it to Unicode normal form C. Passwords are not changed. Limits of
+  length apply to the value as sent. Text that requires a character must contain a visible one.
 * **Compatibility**: requests with unknown fields are rejected. Responses can contain new fields; ignore those that you do
   not know.";
     const ERROR_SCHEMA: &'static str = "ErrorEnvelope";
@@ -55,7 +57,7 @@ To get started, create an account (`register`) or log in (`login`). Send the `ac
     fn header_examples() -> Vec<(&'static str, Value)> {
         vec![
             ("Location", json!("/v1/bucketlists/1")),
-            ("register.Location", json!("/v1/users/2")),
+            ("register.Location", json!("/v1/users/me")),
             ("createItem.Location", json!("/v1/bucketlists/1/items/1")),
         ]
     }

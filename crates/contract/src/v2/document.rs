@@ -59,10 +59,11 @@ To get started, create an account (`register`) or log in (`login`). Send the `ac
   explains the error.
 * **Conditional requests**: send the `ETag` of a resource as `If-Match` to change it only if it has not changed since.
 * **Idempotency**: send an `Idempotency-Key` to repeat a request safely without creating a resource twice.
+* **Text**: the server removes white space around text and converts it to Unicode normal form C. Passwords are not changed. Limits of
+  length apply to the value as sent. Text that requires a character must contain a visible one.
 * **Times**: requests contain RFC 3339 or ISO 8601 with an offset, such as `2026-01-31T12:00:00+01:00` or `20260131T110000Z`.
   Years 1 to 9999 are accepted. Responses contain RFC 3339 in UTC with microseconds.
-* **Links**: `_links` contains links to related resources and operations. An API client must have the scope that the
-  operation requires.
+* **Links**: `_links` contains links to related resources and operations that you may call with your access token or API key.
 * **API clients**: a program can use a key (`X-API-Key`) instead of an access token. The key acts for the account that owns it,
   within its scopes: `read`, `write` and `admin`. Administrators create keys with `createApiClient`.
 * **Compatibility**: requests with unknown fields are rejected. Responses can contain new fields; ignore those that you do

@@ -88,7 +88,7 @@ pub struct Registration {
     /// Password, 8 to 128 characters; the server can require more. Common passwords and the email address are rejected.
     #[oai(validator(min_length = 8, max_length = 128))]
     pub password: Password,
-    /// Display name, 1 to 100 characters. Default: the part of the email address before the `@`.
+    /// Display name, 1 to 100 characters, at least one of them visible. Default: the part of the email address before the `@`.
     #[oai(validator(min_length = 1, max_length = 100))]
     pub name: Option<String>,
 }

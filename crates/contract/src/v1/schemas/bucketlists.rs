@@ -39,7 +39,7 @@ example! { Bucketlist {
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
 pub struct BucketlistCreate {
-    /// Name, unique among your bucketlists. 1 to 100 characters.
+    /// Name, unique among your bucketlists. 1 to 100 characters, at least one of them visible.
     #[oai(validator(min_length = 1, max_length = 100))]
     pub name: String,
     /// Description, up to 1,000 characters. Can contain line breaks.
@@ -53,7 +53,7 @@ example! { BucketlistCreate { name: "Learn the cello".into(), description: Some(
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
 pub struct BucketlistReplace {
-    /// Name, unique among your bucketlists. 1 to 100 characters.
+    /// Name, unique among your bucketlists. 1 to 100 characters, at least one of them visible.
     #[oai(validator(min_length = 1, max_length = 100))]
     pub name: String,
     /// Description, up to 1,000 characters. Can contain line breaks.

@@ -47,7 +47,7 @@ fn example_date() -> Option<Date> {
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
 pub struct ItemCreate {
-    /// Name, 1 to 200 characters.
+    /// Name, 1 to 200 characters, at least one of them visible.
     #[oai(validator(min_length = 1, max_length = 200))]
     pub name: String,
     /// Description, up to 4,000 characters. Can contain line breaks.
@@ -70,7 +70,7 @@ example! { ItemCreate {
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
 pub struct ItemReplace {
-    /// Name, 1 to 200 characters.
+    /// Name, 1 to 200 characters, at least one of them visible.
     #[oai(validator(min_length = 1, max_length = 200))]
     pub name: String,
     /// Description, up to 4,000 characters. Can contain line breaks.

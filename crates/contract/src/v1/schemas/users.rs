@@ -47,7 +47,7 @@ example! { User {
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
 pub struct MePatch {
-    /// Display name, 1 to 100 characters.
+    /// Display name, 1 to 100 characters, at least one of them visible.
     #[oai(validator(min_length = 1, max_length = 100))]
     pub name: Option<String>,
     /// New email address. Requires `current_password`.

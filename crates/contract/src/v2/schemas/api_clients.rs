@@ -154,7 +154,7 @@ impl Example for ApiClientCreated {
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
 pub struct ApiClientCreate {
-    /// Name, 1 to 100 characters.
+    /// Name, 1 to 100 characters, at least one of them visible.
     #[oai(validator(min_length = 1, max_length = 100))]
     pub name: String,
     /// Email address for notices, for example about deprecated operations that the API client calls.
@@ -185,7 +185,7 @@ example! { ApiClientCreate {
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
 pub struct ApiClientPatch {
-    /// Name, 1 to 100 characters.
+    /// Name, 1 to 100 characters, at least one of them visible.
     #[oai(validator(min_length = 1, max_length = 100))]
     pub name: Option<String>,
     /// Email address for notices.

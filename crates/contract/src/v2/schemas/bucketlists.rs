@@ -58,7 +58,7 @@ example! { Bucketlist {
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
 pub struct BucketlistPatch {
-    /// Name, unique among your bucketlists. 1 to 100 characters.
+    /// Name, unique among your bucketlists. 1 to 100 characters, at least one of them visible.
     #[oai(validator(min_length = 1, max_length = 100))]
     pub name: Option<String>,
     /// Description, up to 1,000 characters. Can contain line breaks.

@@ -32,7 +32,7 @@ pub struct ImportRecord {
     pub id: Option<Id>,
     /// ID of the bucketlist in the source account. It relates an item to a bucketlist of the same request.
     pub bucketlist_id: Id,
-    /// Name, 1 to 200 characters; at most 100 for a bucketlist.
+    /// Name, 1 to 200 characters, at least one of them visible; at most 100 for a bucketlist.
     #[oai(validator(min_length = 1, max_length = 200))]
     pub name: String,
     /// Description, up to 4,000 characters; at most 1,000 for a bucketlist.

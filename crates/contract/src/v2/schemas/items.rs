@@ -56,7 +56,7 @@ example! { Item {
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
 pub struct ItemPatch {
-    /// Name, 1 to 200 characters.
+    /// Name, 1 to 200 characters, at least one of them visible.
     #[oai(validator(min_length = 1, max_length = 200))]
     pub name: Option<String>,
     /// Description, up to 4,000 characters. Can contain line breaks.
