@@ -18,8 +18,8 @@ use crate::{
     domain::{Clock, DeprecatedOperation, PasswordPolicy, Random, RateLimiter, SystemClock, SystemRandom},
     endpoints::{self, RequestRules},
     http::{
-        Authenticator, Cors, MailPreview, Pipeline, PublishedFiles, RateLimits, Readiness, ResponseCache,
-        ResponseValidator, UnversionedRoutes,
+        Authenticator, Cors, ListedDeprecation, MailPreview, Pipeline, PublishedFiles, RateLimits, Readiness,
+        ResponseCache, ResponseValidator, UnversionedRoutes,
     },
     jobs::{BackupSchedule, DeprecationMailSettings, IncidentWriter, JobWorker, RetentionPeriods, WorkerSettings},
     limits::{ActiveLimits, InMemoryRateLimiter, SharedRateLimiter},
@@ -320,6 +320,19 @@ fn replay_targets(config: &Config) -> Vec<ReplayTarget> {
     configured.iter().map(|one| target(&one.name, &one.url, one.admin.as_ref().map(credentials))).collect()
 }
 
+/// Returns the deprecated operations of both versions with their dates.
+fn listed_deprecations() -> Vec<ListedDeprecation> {
+    let of = |version: &'static str| {
+        move |operation: &'static contract::Operation| {
+            let deprecation = operation.deprecation?;
+            let (since, sunset) = (deprecation.since.to_string(), deprecation.sunset.to_string());
+            Some(ListedDeprecation { version, operation: operation.id, since, sunset })
+        }
+    };
+    let v1 = v1::document::operations().filter_map(of("v1"));
+    v1.chain(v2::document::operations().filter_map(of("v2"))).collect()
+}
+
 /// Content of the unversioned routes that the HTTP layer does not know.
 fn published_files(config: &Config, tokens: &AccessTokens) -> Result<PublishedFiles, MailError> {
     let is_development = config.environment == Environment::Development;
@@ -330,6 +343,8 @@ fn published_files(config: &Config, tokens: &AccessTokens) -> Result<PublishedFi
     };
     Ok(PublishedFiles {
         demo_login: is_development.then_some((seed::DEMO_EMAIL, seed::DEMO_PASSWORD)),
+        admin_login: is_development.then_some((seed::ADMIN_EMAIL, seed::ADMIN_PASSWORD)),
+        deprecations: listed_deprecations(),
         postman: postman::published_files(config.environment.as_str(), &config.public_url),
         public_keys: tokens.public_keys().to_string(),
         mails: previews.into_iter().map(preview).collect(),

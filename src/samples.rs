@@ -1,41 +1,41 @@
 //! Code samples of the operations, in the OpenAPI documents and the reference.
 //!
-//! They are not part of the main documents, which they would make 1.7 times as large. A derived document contains them as
-//! `x-codeSamples`, and an overlay adds them to the main document.
+//! The main documents contain those of curl; those of all languages would make them 1.7 times as large. A derived document contains them
+//! all as `x-codeSamples`, and an overlay adds the others to the main document.
 
 use std::sync::LazyLock;
 
-use contract::{v1, v2};
+use contract::{SAMPLE_OPTIONS, v1, v2};
 use openapi_model::{Document, yaml_text};
-use openapi_samples::{OperationSamples, SampleOptions};
+use openapi_samples::{Language, OperationSamples, SampleOptions};
 
-const OPTIONS: SampleOptions<'_> =
-    SampleOptions { base_url: "BASE_URL", token: "TOKEN", fresh_headers: &["Idempotency-Key"] };
+const ALL_LANGUAGES: SampleOptions<'_> = SampleOptions { languages: &Language::ALL, ..SAMPLE_OPTIONS };
 
 /// Returns the samples of v1, generated once per process.
 pub fn v1() -> &'static [OperationSamples] {
-    static SAMPLES: LazyLock<Vec<OperationSamples>> = LazyLock::new(|| generate(v1::document()));
+    static SAMPLES: LazyLock<Vec<OperationSamples>> =
+        LazyLock::new(|| openapi_samples::samples(v1::document(), &ALL_LANGUAGES));
     &SAMPLES
 }
 
 /// Returns the samples of v2, generated once per process.
 pub fn v2() -> &'static [OperationSamples] {
-    static SAMPLES: LazyLock<Vec<OperationSamples>> = LazyLock::new(|| generate(v2::document()));
+    static SAMPLES: LazyLock<Vec<OperationSamples>> =
+        LazyLock::new(|| openapi_samples::samples(v2::document(), &ALL_LANGUAGES));
     &SAMPLES
 }
 
-/// Returns the document with its samples.
+/// Returns the document with the samples of all languages.
 #[must_use]
-pub fn with_samples(document: &Document) -> Document {
-    openapi_samples::with_samples(document, &generate(document))
+pub fn with_samples(document: &Document, samples: &[OperationSamples]) -> Document {
+    openapi_samples::with_samples(document, samples)
 }
 
 /// Returns the overlay that adds the samples to the document of a version, as YAML.
 #[must_use]
 pub fn overlay(document: &Document, version: &str) -> String {
-    yaml_text(&openapi_samples::overlay(document, &generate(document), &format!("{version}.json")))
-}
-
-fn generate(document: &Document) -> Vec<OperationSamples> {
-    openapi_samples::samples(document, &OPTIONS)
+    let in_document = SAMPLE_OPTIONS.languages;
+    let others: Vec<Language> = Language::ALL.into_iter().filter(|language| !in_document.contains(language)).collect();
+    let samples = openapi_samples::samples(document, &SampleOptions { languages: &others, ..SAMPLE_OPTIONS });
+    yaml_text(&openapi_samples::overlay(document, &samples, &format!("{version}.json")))
 }

@@ -3,6 +3,7 @@
 mod base_path;
 mod client_address;
 mod connection_errors;
+mod page_template;
 pub mod pages;
 mod pipeline;
 mod precompressed;
@@ -15,7 +16,7 @@ mod unversioned;
 mod versions;
 
 pub use connection_errors::connection_error_responses;
-pub use pages::MailPreview;
+pub use pages::{ListedDeprecation, MailPreview};
 pub(crate) use pipeline::Cors;
 pub use pipeline::{
     Authenticator, CacheCounts, Pipeline, RateLimits, ResponseCache, ResponseValidator, ResponseViolationKind,

@@ -1,7 +1,9 @@
 //! Files compressed at the best level, once per process and encoding.
 //!
-//! The first request with an encoding starts the compression in the background and is compressed as it is sent. Requests after its end
-//! receive the result.
+//! A server compresses its largest files ahead, when it starts ([`compress_ahead`]). For other files, the first request with an encoding
+//! starts the compression in the background and is compressed as it is sent; requests after its end receive the result.
+//!
+//! [`compress_ahead`]: Precompressed::compress_ahead
 
 use std::{
     collections::HashMap,
@@ -14,6 +16,13 @@ use poem::{
     IntoResponse, Response,
     web::{Compress, CompressionAlgo, CompressionLevel},
 };
+
+/// A content coding: its name and its algorithm.
+pub(super) type Encoding = (&'static str, CompressionAlgo);
+
+/// The supported encodings. Of encodings with equal quality, the first is preferred.
+pub(super) const ENCODINGS: [Encoding; 3] =
+    [("zstd", CompressionAlgo::ZSTD), ("br", CompressionAlgo::BR), ("gzip", CompressionAlgo::GZIP)];
 
 /// A file and its compressed forms.
 #[derive(Clone)]
@@ -40,16 +49,31 @@ impl Precompressed {
         encoded.insert(name, None);
         drop(encoded);
         let file = self.clone();
-        let work = move || {
-            let _one = COMPRESSING.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(body) = compress(&file.body, algorithm) {
-                file.encoded.lock().unwrap_or_else(PoisonError::into_inner).insert(name, Some(body));
-            }
-        };
+        let work = move || file.encode(name, algorithm);
         if let Err(error) = thread::Builder::new().name("compression".to_owned()).spawn(work) {
             tracing::warn!(%error, "cannot start the compression of a file");
         }
         None
+    }
+
+    /// Compresses the file in every encoding, unless a request has started that.
+    pub(super) fn compress_ahead(&self) {
+        for (name, algorithm) in ENCODINGS {
+            let mut encoded = self.encoded.lock().unwrap_or_else(PoisonError::into_inner);
+            if encoded.contains_key(name) {
+                continue;
+            }
+            encoded.insert(name, None);
+            drop(encoded);
+            self.encode(name, algorithm);
+        }
+    }
+
+    fn encode(&self, name: &'static str, algorithm: CompressionAlgo) {
+        let _one = COMPRESSING.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(body) = compress(&self.body, algorithm) {
+            self.encoded.lock().unwrap_or_else(PoisonError::into_inner).insert(name, Some(body));
+        }
     }
 }
 
@@ -82,6 +106,15 @@ mod tests {
         let [brotli, zstd, gzip] = [CompressionAlgo::BR, CompressionAlgo::ZSTD, CompressionAlgo::GZIP].map(size);
         assert!(brotli < gzip && zstd < gzip && gzip < document.len() / 6, "{brotli} {zstd} {gzip} {}", document.len());
         assert!(compress(&Bytes::from_static(b"x"), CompressionAlgo::GZIP).is_none());
+    }
+
+    #[test]
+    fn file_that_was_compressed_ahead_needs_no_request() {
+        let file = Precompressed::new(Bytes::from("text ".repeat(1000)));
+        file.compress_ahead();
+        for (name, algorithm) in ENCODINGS {
+            assert!(file.get(name, algorithm).is_some_and(|body| body.len() < 100), "{name}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::{borrow::Cow, sync::LazyLock};
 
 use contract::{BasePath, v1, v2};
 use openapi_model::Document;
+use openapi_samples::OperationSamples;
 use serde_json::{Value, json};
 
 use crate::samples;
@@ -19,16 +20,16 @@ const JSON: &str = "application/json";
 const YAML: &str = "application/yaml";
 
 // Built once per process, because they do not depend on the configuration.
-static V1_SAMPLES: LazyLock<String> = LazyLock::new(|| with_samples(v1::document()));
-static V2_SAMPLES: LazyLock<String> = LazyLock::new(|| with_samples(v2::document()));
+static V1_SAMPLES: LazyLock<String> = LazyLock::new(|| with_samples(v1::document(), samples::v1()));
+static V2_SAMPLES: LazyLock<String> = LazyLock::new(|| with_samples(v2::document(), samples::v2()));
 static V1_OVERLAY: LazyLock<String> = LazyLock::new(|| samples::overlay(v1::document(), "v1"));
 static V2_OVERLAY: LazyLock<String> = LazyLock::new(|| samples::overlay(v2::document(), "v2"));
 
 /// Sequences of requests for common tasks (Arazzo). Maintained by hand and executed by a test.
 const FLOWS: &str = include_str!("../../openapi/flows.arazzo.json");
 
-fn with_samples(document: &Document) -> String {
-    samples::with_samples(document).value().to_string()
+fn with_samples(document: &Document, samples: &[OperationSamples]) -> String {
+    samples::with_samples(document, samples).value().to_string()
 }
 
 /// Returns the OpenAPI documents. With a `public_url`, their `servers` are absolute, because a tool that has only the document
@@ -53,7 +54,8 @@ pub(super) fn openapi_documents(public_url: Option<&str>, base_path: &BasePath) 
         let samples = match (public_url, version) {
             (None, "v1") => Cow::Borrowed(V1_SAMPLES.as_str()),
             (None, _) => Cow::Borrowed(V2_SAMPLES.as_str()),
-            (Some(_), _) => Cow::Owned(with_samples(&document)),
+            (Some(_), "v1") => Cow::Owned(with_samples(&document, samples::v1())),
+            (Some(_), _) => Cow::Owned(with_samples(&document, samples::v2())),
         };
         files.push(PublishedFile {
             path: format!("/openapi/{version}-samples.json"),

@@ -8,7 +8,7 @@ use poem::{
     Request, Response,
     http::{
         HeaderValue, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, IF_NONE_MATCH},
+        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, IF_NONE_MATCH, LINK},
     },
 };
 use sha2::{Digest, Sha256};
@@ -18,14 +18,21 @@ use super::{pages::Page, pipeline::allow_any_origin, precompressed::Precompresse
 /// A file that does not change while the server runs.
 pub(super) struct StaticFile {
     body: Bytes,
-    compressed: Precompressed,
+    /// `None` if the file is not sent often enough.
+    compressed: Option<Precompressed>,
     content_type: &'static str,
     csp: Option<HeaderValue>,
     cache_control: HeaderValue,
     etag: HeaderValue,
+    /// The value of `Link`.
+    link: Option<HeaderValue>,
     /// Whether pages of every origin may read the file.
     is_public: bool,
 }
+
+/// The paths from which a client finds the catalog of the API (RFC 9727, section 3), and the header that names it.
+const CATALOG_LINKED_FROM: [&str; 2] = ["/", "/.well-known/api-catalog"];
+const CATALOG_LINK: &str = "</.well-known/api-catalog>; rel=\"api-catalog\"";
 
 impl From<Page> for StaticFile {
     fn from(page: Page) -> Self {
@@ -35,12 +42,13 @@ impl From<Page> for StaticFile {
             Cow::Owned(bytes) => Bytes::from(bytes),
         };
         Self {
-            compressed: Precompressed::new(body.clone()),
+            compressed: Some(Precompressed::new(body.clone())),
             body,
             content_type: page.content_type,
             csp: Some(HeaderValue::from_static(page.csp)),
             cache_control: HeaderValue::from_static(page.cache_control),
             etag: etag_header(&page.etag),
+            link: CATALOG_LINKED_FROM.contains(&&*page.path).then(|| HeaderValue::from_static(CATALOG_LINK)),
             is_public,
         }
     }
@@ -50,22 +58,33 @@ impl StaticFile {
     /// Creates a file that pages of every origin may read.
     pub(super) fn public(body: impl Into<Bytes>, content_type: &'static str) -> Self {
         let body = body.into();
-        let digest = Sha256::digest(&body);
-        let mut etag = String::from("\"");
-        for byte in &digest[..8] {
-            // Writing to a string cannot fail.
-            let _ = write!(etag, "{byte:02x}");
-        }
-        etag.push('"');
+        let etag = etag_of(&body);
         Self {
-            compressed: Precompressed::new(body.clone()),
+            compressed: Some(Precompressed::new(body.clone())),
             body,
             content_type,
             csp: None,
             cache_control: HeaderValue::from_static("public, no-cache"),
             etag: etag_header(&etag),
+            link: None,
             is_public: true,
         }
+    }
+
+    /// Returns the compressed forms of the file.
+    pub(super) fn compressed(&self) -> Option<Precompressed> {
+        self.compressed.clone()
+    }
+
+    /// Returns the file without compressing it ahead, because it is sent once.
+    pub(super) fn sent_once(mut self) -> Self {
+        self.compressed = None;
+        self
+    }
+
+    /// Returns whether the response may be cached without validation.
+    pub(super) fn is_immutable(&self) -> bool {
+        self.cache_control.as_bytes().ends_with(b"immutable")
     }
 
     pub(super) fn is_public(&self) -> bool {
@@ -100,7 +119,9 @@ impl StaticFile {
     fn content(&self, status: StatusCode) -> Response {
         let response = Response::builder().status(status).content_type(self.content_type).body(self.body.clone());
         let mut response = with_length(response, self.body.len());
-        response.extensions_mut().insert(self.compressed.clone());
+        if let Some(compressed) = &self.compressed {
+            response.extensions_mut().insert(compressed.clone());
+        }
         response
     }
 
@@ -109,10 +130,25 @@ impl StaticFile {
         if let Some(csp) = &self.csp {
             headers.insert(CONTENT_SECURITY_POLICY, csp.clone());
         }
+        if let Some(link) = &self.link {
+            headers.insert(LINK, link.clone());
+        }
         if self.is_public {
             allow_any_origin(headers);
         }
     }
+}
+
+/// Returns an ETag for this content.
+pub(super) fn etag_of(body: &[u8]) -> String {
+    let digest = Sha256::digest(body);
+    let mut etag = String::from("\"");
+    for byte in &digest[..8] {
+        // Writing to a string cannot fail.
+        let _ = write!(etag, "{byte:02x}");
+    }
+    etag.push('"');
+    etag
 }
 
 fn etag_header(text: &str) -> HeaderValue {

@@ -7,6 +7,7 @@ use std::{
         Arc, LazyLock,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
     time::Duration,
 };
 
@@ -22,14 +23,16 @@ use poem::{
 use serde_json::json;
 
 use super::{
-    pages::{self, MailPreview, PageInfo},
+    page_template::{PageTemplate, ServerAddress},
+    pages::{self, ListedDeprecation, MailPreview, PageInfo},
+    precompressed::Precompressed,
     published,
     security_txt::{self, SecurityTxt},
     static_file::StaticFile,
 };
 use crate::{
     build_info,
-    config::Config,
+    config::{Config, Environment},
     db::{Db, DbConnection, migrations},
     domain::Clock,
     redis::Redis,
@@ -61,6 +64,10 @@ impl Readiness {
 pub struct PublishedFiles {
     /// Email address and password of the demo account; the pages show them in development only.
     pub demo_login: Option<(&'static str, &'static str)>,
+    /// Email address and password of the administrator; the pages show them in development only.
+    pub admin_login: Option<(&'static str, &'static str)>,
+    /// The deprecated operations.
+    pub deprecations: Vec<ListedDeprecation>,
     /// Names and texts of the files under `/postman/`.
     pub postman: Vec<(&'static str, Cow<'static, str>)>,
     /// The public keys of access tokens, as a JWK set.
@@ -71,7 +78,9 @@ pub struct PublishedFiles {
 
 /// The routes outside the versions.
 pub struct UnversionedRoutes {
-    files: HashMap<Cow<'static, str>, StaticFile>,
+    files: HashMap<Cow<'static, str>, ServedFile>,
+    /// The places of operations in the reference, by their path in lower case: `/reference/v2/createitem`.
+    operations: HashMap<String, String>,
     not_found_page: StaticFile,
     db: Db,
     /// `None` if servers share no Redis.
@@ -80,12 +89,26 @@ pub struct UnversionedRoutes {
     security_txt: Option<SecurityTxt>,
 }
 
+/// A file of [`UnversionedRoutes`].
+pub(super) enum ServedFile {
+    Static(StaticFile),
+    Template(PageTemplate),
+}
+
+impl From<StaticFile> for ServedFile {
+    fn from(file: StaticFile) -> Self {
+        Self::Static(file)
+    }
+}
+
 /// A route of [`UnversionedRoutes`].
 #[derive(Clone, Copy)]
 pub(super) enum UnversionedRoute<'a> {
-    File(&'a StaticFile),
+    File(&'a ServedFile),
     /// Another spelling of the path of a file.
     Redirect(&'a str),
+    /// An operation in the reference.
+    Operation(&'a str),
     /// The former path of the reference.
     Moved,
     /// The short path of the changelog.
@@ -120,28 +143,49 @@ impl UnversionedRoutes {
             commit: build_info::COMMIT,
             environment: config.environment.as_str(),
             demo_login: published_files.demo_login,
+            admin_login: published_files.admin_login,
             contracts: &contracts,
+            deprecations: &published_files.deprecations,
             mails: &published_files.mails,
         };
         // The examples of errors on the pages contain paths.
+        let address = ServerAddress::new(config);
         for page in base_path.sync_scope(|| pages::pages(&info)) {
-            files.insert(page.path.clone(), StaticFile::from(page));
+            let path = page.path.clone();
+            let file = match PageTemplate::new(page, &address) {
+                Ok(template) => ServedFile::Template(template),
+                Err(page) => StaticFile::from(page).into(),
+            };
+            files.insert(path, file);
         }
         for file in published::openapi_documents(config.is_public_url_set.then_some(&config.public_url), &base_path) {
             let body = match file.text {
                 Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
                 Cow::Owned(text) => Bytes::from(text),
             };
-            files.insert(file.path.into(), StaticFile::public(body, file.content_type));
+            files.insert(file.path.into(), StaticFile::public(body, file.content_type).into());
         }
         for (name, text) in published_files.postman {
             let file = StaticFile::public(text.into_owned(), published::media_type(name));
-            files.insert(format!("/postman/{name}").into(), file);
+            files.insert(format!("/postman/{name}").into(), file.into());
         }
         let keys = StaticFile::public(published_files.public_keys, "application/jwk-set+json");
-        files.insert("/.well-known/jwks.json".into(), keys);
+        files.insert("/.well-known/jwks.json".into(), keys.into());
+        // Debug builds compress slowly, and other environments restart often.
+        if config.environment == Environment::Production && !cfg!(debug_assertions) {
+            compress_ahead(&files);
+        }
         let not_found_page = StaticFile::from(pages::not_found(&info));
-        Self { files, not_found_page, db, redis, readiness, security_txt: SecurityTxt::new(config, clock) }
+        let operations = pages::operation_anchors().map(|(path, target)| (path, base_path.join(&target)));
+        Self {
+            files,
+            operations: operations.collect(),
+            not_found_page,
+            db,
+            redis,
+            readiness,
+            security_txt: SecurityTxt::new(config, clock),
+        }
     }
 
     pub(super) fn find(&self, path: &str) -> Option<UnversionedRoute<'_>> {
@@ -154,7 +198,10 @@ impl UnversionedRoutes {
             security_txt::PATH => self.security_txt.as_ref().map(UnversionedRoute::SecurityTxt),
             path => match self.files.get(path) {
                 Some(file) => Some(UnversionedRoute::File(file)),
-                None => self.canonical_path(path).map(UnversionedRoute::Redirect),
+                None => self
+                    .canonical_path(path)
+                    .map(UnversionedRoute::Redirect)
+                    .or_else(|| self.operation(path).map(UnversionedRoute::Operation)),
             },
         }
     }
@@ -167,6 +214,13 @@ impl UnversionedRoutes {
             candidate = Cow::Owned(path.to_ascii_lowercase().replace('_', "-"));
         }
         self.files.get_key_value(candidate.as_ref()).map(|(path, _)| path.as_ref())
+    }
+
+    /// Returns the place of an operation in the reference.
+    fn operation(&self, path: &str) -> Option<&str> {
+        let is_below = path.starts_with("/reference/");
+        let key = is_below.then(|| path.trim_end_matches('/').to_ascii_lowercase())?;
+        self.operations.get(&key).map(String::as_str)
     }
 
     /// Returns the path of the reference of the version in a query, `contract=v1`.
@@ -187,7 +241,9 @@ impl UnversionedRoutes {
 
     pub(super) async fn respond(&self, route: UnversionedRoute<'_>, request: &Request) -> Result<Response, ApiError> {
         match route {
-            UnversionedRoute::File(file) => Ok(file.respond(request)),
+            UnversionedRoute::File(file) => Ok(self.file(file, request).await),
+            // Without the query: the target has a fragment.
+            UnversionedRoute::Operation(target) => Ok(redirect(target, None)),
             UnversionedRoute::Redirect(path) => Ok(redirect(path, request.uri().query())),
             UnversionedRoute::Moved => Ok(redirect(self.reference_of(request.uri().query()), None)),
             UnversionedRoute::Changelog => Ok(redirect("/guides/changelog", None)),
@@ -211,7 +267,39 @@ impl UnversionedRoutes {
         }
     }
 
+    /// Returns a file, or its Markdown if the client prefers that.
+    async fn file(&self, file: &ServedFile, request: &Request) -> Response {
+        static OFFERED: LazyLock<[String; 2]> = LazyLock::new(|| ["text/html", "text/markdown"].map(str::to_owned));
+        let markdown = self.files.get(format!("{}.md", request.uri().path()).as_str());
+        let Some(markdown) = markdown else { return self.send(file, request).await };
+        let prefers_markdown = negotiation::negotiate(request.headers(), &*OFFERED) == Some("text/markdown");
+        // Every response varies by `Accept`.
+        self.send(if prefers_markdown { markdown } else { file }, request).await
+    }
+
+    async fn send(&self, file: &ServedFile, request: &Request) -> Response {
+        match file {
+            ServedFile::Static(file) => file.respond(request),
+            ServedFile::Template(page) if page.has_state() => page.respond(request, &self.state().await),
+            ServedFile::Template(page) => page.respond(request, ""),
+        }
+    }
+
+    /// Returns the state of the server in words.
+    async fn state(&self) -> String {
+        match self.check().await {
+            Ok(checks) if checks["status"] == "pass" => "Ready".to_owned(),
+            Ok(_) => "Ready, without Redis".to_owned(),
+            Err(error) => format!("Not ready. {}", error.message.unwrap_or_default()),
+        }
+    }
+
     async fn ready(&self) -> Result<Response, ApiError> {
+        self.check().await.map(|checks| health(&checks))
+    }
+
+    /// Checks whether the server can process requests, and returns the body of `/health/ready`.
+    async fn check(&self) -> Result<serde_json::Value, ApiError> {
         let not_ready = |reason: &str| ApiError {
             retry_after: Some(RETRY_AFTER),
             ..ApiError::new(ErrorCode::ServiceUnavailable).with_message(reason)
@@ -244,14 +332,30 @@ impl UnversionedRoutes {
         if self.redis.is_some() {
             checks["redis"] = status.into();
         }
-        Ok(health(&json!({"status": status, "checks": checks})))
+        Ok(json!({"status": status, "checks": checks}))
     }
 }
 
 impl UnversionedRoute<'_> {
     /// Returns whether pages of every origin may read the response.
     pub(super) fn is_public(&self) -> bool {
-        matches!(self, Self::File(file) if file.is_public())
+        matches!(self, Self::File(ServedFile::Static(file)) if file.is_public())
+    }
+}
+
+/// Compresses the largest files in the background: the assets of the pages, and the OpenAPI documents.
+fn compress_ahead(files: &HashMap<Cow<'static, str>, ServedFile>) {
+    let is_large = |path: &str, file: &StaticFile| file.is_immutable() || path.starts_with("/openapi/");
+    let large: Vec<Precompressed> = files
+        .iter()
+        .filter_map(|(path, file)| match file {
+            ServedFile::Static(file) if is_large(path, file) => file.compressed(),
+            _ => None,
+        })
+        .collect();
+    let work = move || large.iter().for_each(Precompressed::compress_ahead);
+    if let Err(error) = thread::Builder::new().name("compression".to_owned()).spawn(work) {
+        tracing::warn!(%error, "cannot start the compression of files");
     }
 }
 

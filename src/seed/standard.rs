@@ -155,7 +155,7 @@ pub fn insert_standard(
             seeded.items += list.items.len() as u64;
         }
         export::insert(c, demo, created_at)?;
-        incident::insert(c, demo.get(), at)?;
+        incident::insert(c, demo.get(), now)?;
         api_client::insert(c, demo, created_at)?;
         job::insert(c, created_at, Timestamp::from_micros(now))?;
         usage::insert(c, demo, Timestamp::from_micros(now))?;

@@ -349,7 +349,9 @@ fn first_segments_of_all_routes_are_reserved() {
         commit: "1",
         environment: "testing",
         demo_login: None,
+        admin_login: None,
         contracts: &["v2", "v1"],
+        deprecations: &[],
         mails: &[],
     };
     let pages = pages(&info).into_iter().map(|page| (page.path.into_owned(), page.cache_control.contains("immutable")));

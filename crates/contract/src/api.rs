@@ -5,6 +5,7 @@ use std::fmt;
 use openapi_lint::{Finding, LintConfig, LintOptions, Preset};
 use openapi_model::{Document, ValidationOptions};
 use openapi_repair::{DocumentedError, OpenEnum, RepairError, RepairOptions, ResponseName};
+use openapi_samples::{Language, SampleOptions};
 use poem_openapi::{ContactObject, LicenseObject, OpenApi, OpenApiService, ServerObject};
 use serde_json::Value;
 
@@ -210,7 +211,7 @@ pub(crate) fn repair<V: Version>(raw: String, operations: &[&Operation]) -> Resu
     let sensitive = sensitive_fields(operations);
     let codes: Vec<(&str, &str)> = ViolationInfo::ALL.iter().map(|known| (known.code, known.meaning)).collect();
     let find = |id: &str| operations.iter().copied().find(|operation| operation.id == id);
-    openapi_repair::repair(
+    let document = openapi_repair::repair(
         &texts::describe(raw, &find),
         &RepairOptions {
             error_schema: V::ERROR_SCHEMA,
@@ -228,8 +229,18 @@ pub(crate) fn repair<V: Version>(raw: String, operations: &[&Operation]) -> Resu
             deprecations: &deprecations,
             ..RepairOptions::default()
         },
-    )
+    )?;
+    let samples = openapi_samples::samples(&document, &SAMPLE_OPTIONS);
+    Ok(openapi_samples::with_samples(&document, &samples))
 }
+
+/// The code samples in the documents: curl. `BASE_URL` is the public URL of the server.
+pub const SAMPLE_OPTIONS: SampleOptions<'_> = SampleOptions {
+    base_url: "BASE_URL",
+    token: "TOKEN",
+    fresh_headers: &["Idempotency-Key"],
+    languages: &[Language::Curl],
+};
 
 /// Fields of responses with tokens and keys, as schema and field.
 const SENSITIVE_FIELDS: &[(&str, (&str, &str))] = &[

@@ -54,7 +54,7 @@ pub mod v1;
 pub mod v2;
 pub mod values;
 
-pub use api::DocumentError;
+pub use api::{DocumentError, SAMPLE_OPTIONS};
 pub use base_path::BasePath;
 pub use caller::{Admin, AdminSession, Caller, User, UserSession};
 pub use error::{ApiError, Detail, ErrorCode, ViolationInfo};

@@ -16,7 +16,7 @@
 //!         }}
 //!     }}"#,
 //! )?;
-//! let options = SampleOptions { base_url: "BASE_URL", token: "TOKEN", fresh_headers: &[] };
+//! let options = SampleOptions { base_url: "BASE_URL", token: "TOKEN", fresh_headers: &[], languages: &Language::ALL };
 //! let samples = samples(&document, &options);
 //! assert_eq!(samples[0].operation_id, "getBook");
 //! assert_eq!(samples[0].samples[0].language, Language::Curl);
@@ -48,9 +48,11 @@ pub struct SampleOptions<'a> {
     pub token: &'a str,
     /// Headers that are sent where they are documented, with a new random value for each request: `Idempotency-Key`.
     pub fresh_headers: &'a [&'a str],
+    /// The languages of the samples, in this order.
+    pub languages: &'a [Language],
 }
 
-/// The samples of an operation, in the order of [`Language::ALL`].
+/// The samples of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperationSamples {
     /// The path in the document.
@@ -59,7 +61,7 @@ pub struct OperationSamples {
     pub method: &'static str,
     /// The operation.
     pub operation_id: String,
-    /// One sample for each language.
+    /// One sample for each language of the options.
     pub samples: Vec<Sample>,
 }
 
@@ -97,13 +99,13 @@ pub fn samples(document: &Document, options: &SampleOptions<'_>) -> Vec<Operatio
                 path: entry.path.to_owned(),
                 method: entry.method,
                 operation_id: entry.id().to_owned(),
-                samples: Language::ALL.map(sample).into(),
+                samples: options.languages.iter().copied().map(sample).collect(),
             })
         })
         .collect()
 }
 
-/// Returns the document with the samples as `x-codeSamples`, as an [`overlay()`] adds them.
+/// Returns the document with the samples as `x-codeSamples`, in place of those that it has.
 #[must_use]
 pub fn with_samples(document: &Document, samples: &[OperationSamples]) -> Document {
     let mut value = document.value().clone();

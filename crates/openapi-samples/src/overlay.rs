@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::OperationSamples;
 
-/// Returns an overlay that adds the samples to the document as `x-codeSamples`. `extends` is the URL of the document, which can
-/// be relative to that of the overlay.
+/// Returns an overlay that adds the samples to the document as `x-codeSamples`, after those that it has: an overlay appends to lists.
+/// `extends` is the URL of the document, which can be relative to that of the overlay.
 #[must_use]
 pub fn overlay(document: &Document, samples: &[OperationSamples], extends: &str) -> Value {
     let info = |name: &str| document.value().pointer(&format!("/info/{name}")).and_then(Value::as_str);

@@ -5,8 +5,12 @@ use serde_json::{Value, json};
 
 use crate::{Language, OperationSamples, SampleOptions, overlay, samples, with_samples};
 
-const OPTIONS: SampleOptions<'_> =
-    SampleOptions { base_url: "BASE_URL", token: "TOKEN", fresh_headers: &["Idempotency-Key"] };
+const OPTIONS: SampleOptions<'_> = SampleOptions {
+    base_url: "BASE_URL",
+    token: "TOKEN",
+    fresh_headers: &["Idempotency-Key"],
+    languages: &Language::ALL,
+};
 
 /// A document whose only operation has all parts of a request, with characters that are special in some language.
 fn document() -> Document {
@@ -137,4 +141,16 @@ fn overlay_adds_what_the_document_with_samples_contains() {
     assert_eq!(value, *with_samples.value());
     assert_eq!(with_samples.to_json(), Document::from_value(value).unwrap().to_json(), "the order of keys");
     assert!(!all.is_empty() && with_samples.value().to_string().matches("x-codeSamples").count() == all.len());
+}
+
+#[test]
+fn samples_are_limited_to_the_languages_of_the_options() {
+    let document = Document::from_json(openapi_fixtures::PROJECTS).unwrap();
+    let curl = samples(&document, &SampleOptions { languages: &[Language::Curl], ..OPTIONS });
+    let with_curl = with_samples(&document, &curl);
+    let all = samples(&with_curl, &OPTIONS);
+    // A sample in the document does not change the others, and is replaced.
+    assert_eq!(all, samples(&document, &OPTIONS));
+    assert_eq!(with_samples(&with_curl, &all), with_samples(&document, &all));
+    assert!(curl.iter().zip(&all).all(|(curl, all)| curl.samples[..] == all.samples[..1]));
 }

@@ -4,7 +4,7 @@ use super::PageInfo;
 use super::assets::{self, Asset, SCRIPT, STYLE, fingerprinted};
 use super::layout;
 use super::mail;
-use super::template::fill;
+use super::template::{escape_html, fill};
 
 /// A page of the console.
 pub(super) struct Section {
@@ -62,26 +62,37 @@ pub(super) fn assets() -> Vec<Asset> {
     all.map(|(name, content_type, text)| fingerprinted("/console", name, content_type, text.as_bytes())).collect()
 }
 
-pub(super) fn html(section: &Section, info: &PageInfo<'_>, assets: &[Asset]) -> String {
-    let link = |other: &Section| {
-        let current = if other.path == section.path { " aria-current=\"page\"" } else { "" };
-        format!("<a href=\"{}\" data-key=\"{}\"{current}>{}</a>", other.path, other.key, other.title)
+/// Returns the links of the navigation; `current` is the path of the page.
+pub(super) fn links(current: &str, info: &PageInfo<'_>) -> String {
+    let mark = |path: &str| if path == current { " aria-current=\"page\"" } else { "" };
+    let link = |section: &Section| {
+        let Section { path, key, title, .. } = section;
+        format!("<a href=\"{path}\" data-key=\"{key}\"{}>{title}</a>", mark(path))
     };
     let mut links: Vec<String> = SECTIONS.iter().map(link).collect();
     if mail::is_served(info) {
-        links.push(format!("<a href=\"{}\" data-page>Mail</a>", mail::PATH));
+        links.push(format!("<a href=\"{}\"{}>Mail</a>", mail::PATH, mark(mail::PATH)));
     }
+    links.join("\n      ")
+}
+
+pub(super) fn html(section: &Section, info: &PageInfo<'_>, assets: &[Asset]) -> String {
     let scripts = SHARED.iter().chain(section.scripts).map(|(name, _)| *name);
     let scripts = ["page.js", "session.js"].into_iter().chain(scripts);
     let scripts: Vec<String> =
         scripts.map(|name| format!("<script src=\"{}\" defer></script>", assets::path(assets, name))).collect();
+    let (email, password) = info.admin().unwrap_or(("", ""));
+    let hint = if info.admin().is_some() { "The administrator of the sample data is filled in." } else { "" };
     fill(
         include_str!("assets/console/console.html"),
         &[
+            ("email", &escape_html(email)),
+            ("password", &escape_html(password)),
+            ("hint", hint),
             ("head", &layout::head(assets)),
             ("header", &layout::header(info, section.path, include_str!("assets/session.html").trim_end())),
             ("title", section.title),
-            ("sections", &links.join("\n      ")),
+            ("sections", &links(section.path, info)),
             ("content", section.html.trim_end()),
             ("console.css", assets::path(assets, "console.css")),
             ("scripts", &scripts.join("\n  ")),

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, sync::LazyLock};
 
 use super::{
-    CSP_ASSET, MARKDOWN, Page, REVALIDATE,
+    CSP_ASSET, HTML_ADDRESS, MARKDOWN, Page, REVALIDATE,
     assets::fingerprint,
     markdown::{self, MarkdownPage},
     reference::{self, Article},
@@ -52,7 +52,7 @@ static GUIDES: LazyLock<Vec<Guide>> = LazyLock::new(|| {
 impl Guide {
     fn new(name: &'static str, text: String) -> Self {
         let mut page = markdown::page(&text, &served_link);
-        page.html = page.html.replace(ORIGIN, "<span data-origin>https://the-host-of-this-page</span>");
+        page.html = page.html.replace(ORIGIN, HTML_ADDRESS);
         let text =
             markdown::with_links(&text, &|target| target.starts_with("https://") || served_link(target).is_some());
         Self { name, text, page }

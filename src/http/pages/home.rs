@@ -1,5 +1,7 @@
 //! `/`: the landing page with an overview, a quick start and links.
 
+use std::collections::BTreeMap;
+
 use super::PageInfo;
 use super::assets::{self, Asset};
 use super::layout;
@@ -24,6 +26,8 @@ pub(super) fn html(info: &PageInfo<'_>, assets: &[Asset]) -> String {
             ("docs", &links("/docs", info.contracts)),
             ("reference", &references(info.contracts)),
             ("documents", &documents(info.contracts)),
+            ("versions", &versions(info)),
+            ("administrator", &administrator(info)),
         ],
     )
 }
@@ -46,7 +50,7 @@ fn first_step(info: &PageInfo<'_>) -> (&'static str, String, String) {
                 escape_html(password)
             ),
             format!(
-                "TOKEN=$(curl -s $API/{contract}/auth/login \\\n  --json '{{\"email\":\"{}\",\"password\":\"{}\"}}' \\\n{TOKEN}",
+                "TOKEN=$(curl -s \"$BASE_URL/{contract}/auth/login\" \\\n  --json '{{\"email\":\"{}\",\"password\":\"{}\"}}' \\\n{TOKEN}",
                 escape_json_for_shell(email),
                 escape_json_for_shell(password)
             ),
@@ -58,11 +62,62 @@ fn first_step(info: &PageInfo<'_>) -> (&'static str, String, String) {
                  request to <code>{base}/{contract}/auth/login</code> without the name."
             ),
             format!(
-                "TOKEN=$(curl -s $API/{contract}/auth/register \\\n  --json '{{\"name\":\"Your name\",\"email\":\"you@example.com\",\
+                "TOKEN=$(curl -s \"$BASE_URL/{contract}/auth/register\" \\\n  --json '{{\"name\":\"Your name\",\"email\":\"you@example.com\",\
                  \"password\":\"a strong password\"}}' \\\n{TOKEN}"
             ),
         ),
     }
+}
+
+/// Returns the login of the administrator, in development.
+fn administrator(info: &PageInfo<'_>) -> String {
+    info.admin().map_or_else(String::new, |(email, password)| {
+        format!(
+            "<li><span>Administrator of the console: <code>{}</code>, password <code>{}</code>. Exists only in development.</span></li>",
+            escape_html(email),
+            escape_html(password)
+        )
+    })
+}
+
+/// Returns each API version with its state and the dates of its deprecated operations.
+fn versions(info: &PageInfo<'_>) -> String {
+    let newest = current(info);
+    let line = |contract: &&str| {
+        let path = escape_html(&reference::version_path(contract));
+        let state = if *contract == newest { "current" } else { "supported" };
+        let dates = deprecations(info, contract);
+        format!("<div><dt><a href=\"{path}\">{}</a></dt><dd>{state}{dates}</dd></div>", escape_html(contract))
+    };
+    info.contracts.iter().map(line).collect::<Vec<_>>().join("\n        ")
+}
+
+/// Returns the deprecated operations of a version by their dates.
+fn deprecations(info: &PageInfo<'_>, contract: &str) -> String {
+    let mut by_dates: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for deprecated in info.deprecations.iter().filter(|deprecated| deprecated.version == contract) {
+        by_dates.entry((&deprecated.since, &deprecated.sunset)).or_default().push(deprecated.operation);
+    }
+    let text: String = by_dates
+        .into_iter()
+        .map(|((since, sunset), operations)| {
+            let names: Vec<String> =
+                operations.iter().map(|name| format!("<code>{}</code>", escape_html(name))).collect();
+            format!(
+                "; deprecated since <time>{}</time>, removed on <time>{}</time>: {}",
+                escape_html(since),
+                escape_html(sunset),
+                names.join(", ")
+            )
+        })
+        .collect();
+    if text.is_empty() {
+        return text;
+    }
+    format!(
+        "{text}. <a href=\"/guides/migrating-to-v2\">Migrate</a>, or see \
+         <a href=\"/console/usage?version={contract}&amp;group_by=consumer\">who still calls {contract}</a>."
+    )
 }
 
 /// Returns links to a documentation page for each API version. The first version needs no parameter.

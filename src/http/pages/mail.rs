@@ -3,7 +3,7 @@
 use super::{
     HTML, MailPreview, Page, PageInfo, REVALIDATE,
     assets::{self, Asset},
-    layout, page,
+    console, layout, page,
     template::{escape_html, fill},
 };
 
@@ -45,6 +45,8 @@ fn html(info: &PageInfo<'_>, assets: &[Asset]) -> String {
         &[
             ("head", &layout::head(assets)),
             ("header", &layout::header(info, PATH, "")),
+            ("sections", &console::links(PATH, info)),
+            ("console.css", assets::path(assets, "console.css")),
             ("mail.css", assets::path(assets, "mail.css")),
             ("mails", &sections.join("\n    ")),
         ],
@@ -54,11 +56,11 @@ fn html(info: &PageInfo<'_>, assets: &[Asset]) -> String {
 fn section(mail: &MailPreview) -> String {
     let (name, subject, path) = (mail.name, escape_html(&mail.subject), part_path(mail));
     format!(
-        "<section aria-labelledby=\"{name}\">\n      <h2 id=\"{name}\">{subject}</h2>\n      \
+        "<h2 id=\"{name}\">{subject}</h2>\n      \
          <div class=\"parts\">\n        \
-         <pre tabindex=\"0\" aria-label=\"Text of {name}\">{}</pre>\n        \
+         <pre tabindex=\"0\" role=\"region\" aria-label=\"Text of {name}\">{}</pre>\n        \
          <iframe src=\"{path}\" title=\"HTML of {name}\" sandbox></iframe>\n      </div>\n      \
-         <p><a href=\"{path}\">Open the HTML part</a></p>\n    </section>",
+         <p><a href=\"{path}\" aria-label=\"Open the HTML part of {name}\">Open the HTML part</a></p>",
         escape_html(&mail.text)
     )
 }

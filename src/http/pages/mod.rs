@@ -63,10 +63,26 @@ pub struct PageInfo<'a> {
     pub environment: &'a str,
     /// Email address and password of the demo account. Ignored outside of development.
     pub demo_login: Option<(&'a str, &'a str)>,
+    /// Email address and password of the administrator. Ignored outside of development.
+    pub admin_login: Option<(&'a str, &'a str)>,
+    /// The deprecated operations.
+    pub deprecations: &'a [ListedDeprecation],
     /// The API versions, with a document at `/openapi/{contract}.json`. The first is the default of `/docs`, `/reference` and the quick start.
     pub contracts: &'a [&'a str],
     /// Mail with sample data. Ignored outside of development.
     pub mails: &'a [MailPreview],
+}
+
+/// A deprecated operation.
+#[derive(Debug, Clone)]
+pub struct ListedDeprecation {
+    /// The API version: `v1`.
+    pub version: &'static str,
+    pub operation: &'static str,
+    /// The first day on which the operation is deprecated: `2026-11-20`.
+    pub since: String,
+    /// The first day on which the operation returns 410.
+    pub sunset: String,
 }
 
 /// A message with sample data.
@@ -84,6 +100,11 @@ impl<'a> PageInfo<'a> {
     /// production from a public page.
     fn demo(&self) -> Option<(&'a str, &'a str)> {
         self.demo_login.filter(|_| self.environment == "development")
+    }
+
+    /// Returns the administrator in development.
+    fn admin(&self) -> Option<(&'a str, &'a str)> {
+        self.admin_login.filter(|_| self.environment == "development")
     }
 }
 
@@ -161,6 +182,46 @@ fn pages_at_root(info: &PageInfo<'_>) -> Vec<Page> {
         body: Cow::Borrowed(asset.body),
     }));
     pages
+}
+
+/// The address of the server in the commands of pages, which [`fill_in`] replaces.
+const HTML_ADDRESS: &str = "<span data-origin>https://the-host-of-this-page</span>";
+/// The address of the server in guides as Markdown.
+const MARKDOWN_ADDRESS: &str = "BASE_URL=http://localhost:8000\n";
+/// The state of the server on the landing page.
+const STATE: &str = "<strong data-state>unknown</strong>";
+
+/// Returns whether the page contains the address of the server.
+#[must_use]
+pub fn has_address(page: &Page) -> bool {
+    match page.content_type {
+        HTML => String::from_utf8_lossy(&page.body).contains(HTML_ADDRESS),
+        MARKDOWN => String::from_utf8_lossy(&page.body).contains(MARKDOWN_ADDRESS),
+        _ => false,
+    }
+}
+
+/// Returns whether the page shows the state of the server.
+#[must_use]
+pub fn has_state(page: &Page) -> bool {
+    page.content_type == HTML && String::from_utf8_lossy(&page.body).contains(STATE)
+}
+
+/// Returns the text of a page with the URL and the state of the server.
+#[must_use]
+pub fn fill_in(page: &Page, url: &str, state: &str) -> String {
+    let text = String::from_utf8_lossy(&page.body);
+    if page.content_type == MARKDOWN {
+        return text.replace(MARKDOWN_ADDRESS, &format!("BASE_URL={url}\n"));
+    }
+    let address = HTML_ADDRESS.replace("https://the-host-of-this-page", &template::escape_html(url));
+    let state = STATE.replace("unknown", &template::escape_html(state));
+    text.replace(HTML_ADDRESS, &address).replace(STATE, &state)
+}
+
+/// Returns the path of each operation in the reference, in lower case, with the page and the anchor that describe it.
+pub fn operation_anchors() -> impl Iterator<Item = (String, String)> {
+    reference::operation_anchors()
 }
 
 /// Returns the page for unknown paths. Its path is not served.

@@ -57,6 +57,8 @@ pub(super) fn llms_txt(info: &PageInfo<'_>) -> String {
          Lists are paginated: follow `links.next` until it is null. An error response has a stable `code`, and `type` is \
          the path of a page that explains it. Send an `Idempotency-Key` to repeat a creation safely.\n\n\
          ## Documents\n\n{documents}\
+         - [OpenAPI document of {newest} with code samples](/openapi/{newest}-samples.json): the same document with samples in \
+         seven languages for every operation; the documents above contain those of curl.\n\
          - [Flows](/openapi/flows.arazzo.json): sequences of requests for common tasks (Arazzo).\n\
          - [Error codes](/problems): causes and remedies of each code.\n\
          - [API catalog](/.well-known/api-catalog): links to all documents (RFC 9727).\n\n\

@@ -1,5 +1,7 @@
 //! Properties of all pages.
 
+mod landing;
+
 use super::assets::{fingerprint, fingerprinted};
 use super::swagger_ui::{extracted, find};
 use super::template::{escape_html, escape_json_for_shell, fill};
@@ -11,7 +13,9 @@ const INFO: PageInfo<'_> = PageInfo {
     commit: "0123456789abcdef",
     environment: "development",
     demo_login: Some(("demo@example.com", "it's \"secret\" <b>")),
+    admin_login: Some(("admin@example.com", "secret of the administrator")),
     contracts: &["v2", "v1"],
+    deprecations: &[],
     mails: &[],
 };
 
@@ -95,7 +99,7 @@ fn pages_refer_to_no_other_host() {
         let text = String::from_utf8_lossy(&page.body)
             // An XML namespace, and the placeholder for this host in the commands.
             .replace("http://www.w3.org/2000/svg", "")
-            .replace("<span data-origin>https://the-host-of-this-page</span>", "");
+            .replace(HTML_ADDRESS, "");
         assert!(!text.contains("http://") && !text.contains("https://"), "{}", page.path);
         assert!(!text.contains("src=\"//") && !text.contains("url(//") && !text.contains("@import"), "{}", page.path);
     }
@@ -251,9 +255,12 @@ fn demo_account_is_shown_only_in_development() {
     assert!(text(&INFO, "/docs").contains("value=\"it&#39;s &quot;secret&quot; &lt;b&gt;\""));
     for environment in ["testing", "staging", "production"] {
         let info = PageInfo { environment, ..INFO };
-        for path in ["/", "/docs"] {
+        for path in ["/", "/docs", "/console"] {
             let html = text(&info, path);
-            assert!(!html.contains("demo") && !html.contains("secret"), "{environment} {path}");
+            assert!(
+                !html.contains("demo") && !html.contains("admin@") && !html.contains("secret"),
+                "{environment} {path}"
+            );
         }
     }
 }
@@ -269,7 +276,8 @@ fn version_chooser_requires_two_versions() {
     assert!(text(&INFO, "/").contains("<a href=\"/docs\">/docs</a> <a href=\"/docs?contract=v1\">"));
     // The quick start uses the first version.
     let home = text(&INFO, "/");
-    assert!(home.contains("$API/v2/auth/login") && home.contains("$API/v2/bucketlists") && !home.contains("$API/v1"));
+    assert!(home.contains("$BASE_URL/v2/auth/login") && home.contains("$BASE_URL/v2/bucketlists"));
+    assert!(!home.contains("$BASE_URL/v1"));
     assert!(text(&INFO, "/robots.txt").contains("Disallow: /v2/\n"));
 }
 

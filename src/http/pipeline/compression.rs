@@ -17,17 +17,10 @@ use poem::{
 };
 
 use super::cors::CorsGrant;
-use crate::http::precompressed::Precompressed;
+use crate::http::precompressed::{ENCODINGS, Encoding, Precompressed};
 
 /// Minimum size of a body to compress, in bytes.
 const MIN_BYTES: usize = 1024;
-
-/// A content coding: its name and its algorithm.
-pub(super) type Encoding = (&'static str, CompressionAlgo);
-
-/// The supported encodings. Of encodings with equal quality, the first is preferred.
-const ENCODINGS: [Encoding; 3] =
-    [("zstd", CompressionAlgo::ZSTD), ("br", CompressionAlgo::BR), ("gzip", CompressionAlgo::GZIP)];
 
 /// Selects the encoding of the response; `None` if it must not be compressed.
 pub(super) fn negotiate(request: &Request, cors: Option<&CorsGrant>) -> Option<Encoding> {
@@ -99,7 +92,9 @@ pub(super) fn is_compressible(response: &Response) -> bool {
 /// Compresses a response; without a body (HEAD), only its headers change. The ETag gets the encoding as a suffix: the
 /// compressed response is another representation.
 pub(super) fn compress(mut response: Response, (name, algorithm): Encoding, has_body: bool) -> Response {
-    let file = response.extensions().get::<Precompressed>().and_then(|file| file.get(name, algorithm));
+    let file = response.extensions().get::<Precompressed>();
+    let is_file = file.is_some();
+    let file = file.and_then(|file| file.get(name, algorithm));
     let headers = response.headers_mut();
     headers.remove(CONTENT_LENGTH);
     let etag = headers.get(ETAG).and_then(|etag| etag.to_str().ok());
@@ -115,7 +110,7 @@ pub(super) fn compress(mut response: Response, (name, algorithm): Encoding, has_
     match file {
         Some(body) if has_body => response.set_body(body),
         None if has_body => {
-            let level = streaming_level(algorithm);
+            let level = if is_file { first_level(algorithm) } else { streaming_level(algorithm) };
             return Compress::new(response, algorithm).with_quality(level).into_response();
         }
         _ => {}
@@ -130,6 +125,14 @@ fn streaming_level(algorithm: CompressionAlgo) -> CompressionLevel {
         CompressionAlgo::GZIP | CompressionAlgo::DEFLATE => 5,
         CompressionAlgo::ZSTD => 3,
     })
+}
+
+/// Returns the level for a file that is not compressed yet: its result is not larger than that of a less preferred encoding.
+fn first_level(algorithm: CompressionAlgo) -> CompressionLevel {
+    match algorithm {
+        CompressionAlgo::BR => CompressionLevel::Precise(6),
+        other => streaming_level(other),
+    }
 }
 
 #[cfg(test)]
@@ -250,6 +253,24 @@ mod tests {
         }
         let [zstd, brotli, gzip] = sizes[..] else { panic!("{sizes:?}") };
         assert!(brotli < gzip && zstd < text.len() / 4 && gzip < text.len() / 4, "{sizes:?} of {}", text.len());
+    }
+
+    #[tokio::test]
+    async fn first_response_of_a_file_is_smaller_in_brotli_than_in_gzip() {
+        for text in [
+            include_str!("../pages/assets/docs.js"),
+            include_str!("../pages/assets/session.js"),
+            include_str!("../pages/assets/site.css"),
+        ] {
+            let mut sizes = Vec::new();
+            for encoding in ENCODINGS {
+                let mut response = Response::builder().content_type("text/javascript").body(text);
+                response.extensions_mut().insert(Precompressed::new(text.into()));
+                sizes.push(compress(response, encoding, true).into_body().into_bytes().await.unwrap().len());
+            }
+            let [_, brotli, gzip] = sizes[..] else { panic!("{sizes:?}") };
+            assert!(brotli < gzip, "{sizes:?}");
+        }
     }
 
     #[tokio::test]

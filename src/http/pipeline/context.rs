@@ -13,10 +13,13 @@ use poem::{
 };
 
 use super::{
-    compression::Encoding, cors::CorsGrant, deprecation::DeprecationHeaders, identity::Identity, request_id,
-    route::OperationRoute, trace::RequestTrace,
+    cors::CorsGrant, deprecation::DeprecationHeaders, identity::Identity, request_id, route::OperationRoute,
+    trace::RequestTrace,
 };
-use crate::{domain::RateLimitDecision, http::versions::Version};
+use crate::{
+    domain::RateLimitDecision,
+    http::{precompressed::Encoding, versions::Version},
+};
 
 /// State of a request.
 pub(super) struct RequestContext {

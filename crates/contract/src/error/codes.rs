@@ -358,7 +358,10 @@ error_codes! {
         remedy["Send fewer and smaller headers. The API does not use cookies."]
     /// An unexpected error occurred on the server.
     500 InternalError "INTERNAL_ERROR" "An internal error occurred."
-        causes["The server has a defect. Its log contains the details under the request ID."]
+        causes[
+            "The server has a defect. Its log contains the details under the request ID.",
+            "The server also captures the request, so that an administrator can send it again from the console."
+        ]
         remedy["Report the request ID. Repeating the request is unlikely to succeed."]
     /// The server is temporarily unable to process the request.
     503 ServiceUnavailable "SERVICE_UNAVAILABLE" "The service is temporarily unavailable."

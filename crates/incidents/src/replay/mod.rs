@@ -18,7 +18,7 @@ pub use target::{Credentials, ReplayAccounts, ReplayError};
 use super::{
     IncidentRecord,
     file::{ExpectedResponse, IncidentFile},
-    resend::{missing_credential, not_resendable},
+    resend::{ResendHeader, headers, missing_credential, not_resendable},
 };
 use substitutions::contract_of;
 use target::TargetServer;
@@ -36,7 +36,8 @@ pub struct RequestSequence {
 pub enum Expectation {
     /// The failure is reproduced: status, code and body are the captured ones, except for volatile fields such as IDs.
     Reproduced,
-    /// The failure is fixed: the response is another one, has a status below 500, and conforms to the contract.
+    /// The failure is fixed: the response is another one, has a status below 500, conforms to the contract, and is not caused by
+    /// placeholders.
     Fixed,
 }
 
@@ -165,7 +166,10 @@ fn evaluate(
     let replayed = ExpectedResponse { status: response.status, code: error_code(&response.body) };
     let outcome = ReplayOutcome::unsent(record);
     let reproduced = differences.is_empty();
-    let fixed = response.status < 500 && contract_violations.is_empty() && replayed != outcome.captured;
+    let fixed = response.status < 500
+        && contract_violations.is_empty()
+        && replayed != outcome.captured
+        && !may_be_caused_by_placeholders(record, response.status);
     let as_expected = match (expected, expectation) {
         (Some(expected), Expectation::Fixed) => contract_violations.is_empty() && replayed == *expected,
         (None, Expectation::Fixed) => fixed,
@@ -180,6 +184,26 @@ fn evaluate(
         contract_violations,
         ..outcome
     }
+}
+
+/// Whether a client error can have its cause in the replay instead of the server: the placeholder of a password is a wrong password.
+fn may_be_caused_by_placeholders(record: &IncidentRecord, status: u16) -> bool {
+    let is_rejected = |status| matches!(status, 401 | 403);
+    if is_rejected(status) {
+        return !is_rejected(record.response.status);
+    }
+    (400..500).contains(&status) && status != record.response.status && has_placeholders(record)
+}
+
+/// Whether the request contains placeholders, apart from the credential, which a replay replaces.
+fn has_placeholders(record: &IncidentRecord) -> bool {
+    let body = String::from_utf8_lossy(&record.request.body.0);
+    let headers = headers(record).into_iter().filter_map(|header| match header {
+        ResendHeader::Captured(_, value) => Some(value),
+        ResendHeader::Credential(..) => None,
+    });
+    let texts: Vec<&str> = headers.chain([record.request.target.as_str(), &body]).collect();
+    record.placeholders.iter().any(|placeholder| texts.iter().any(|text| text.contains(placeholder.as_str())))
 }
 
 impl ReplayOutcome {
@@ -275,6 +299,41 @@ mod tests {
         let ids: Vec<Vec<i64>> =
             sequences.iter().map(|sequence| sequence.records.iter().map(|record| record.id).collect()).collect();
         assert_eq!(ids, [vec![5, 6], vec![2], vec![3, 1], vec![4]]);
+    }
+
+    #[test]
+    fn client_error_because_of_placeholders_is_not_a_fix() {
+        let mut login = record(1, None, 0);
+        (login.request.method, login.request.target) = ("POST".to_owned(), "/v2/auth/login".to_owned());
+        login.request.body = CapturedBody(br#"{"email":"a@example.com","password":"qmwz-kdhe"}"#.to_vec());
+        let replay = |record: &IncidentRecord, status: u16, code: &str| {
+            let headers = vec![("Content-Type".to_owned(), "application/problem+json".to_owned())];
+            let body = format!(
+                r#"{{"type":"/problems/x","title":"x","status":{status},"detail":"x","code":"{code}","request_id":"1"}}"#
+            );
+            let outcome = evaluate(
+                record,
+                &ReplayResponse { status, headers, body: body.into_bytes() },
+                None,
+                Expectation::Fixed,
+            );
+            assert_eq!(outcome.contract_violations, Vec::<String>::new());
+            outcome.fixed
+        };
+        // Without placeholders, a validation error in place of an internal error is a fix.
+        assert!(replay(&login, 422, "VALIDATION_FAILED"));
+        // A replay can be rejected for reasons that the captured request did not have.
+        assert!(!replay(&login, 401, "INVALID_CREDENTIALS") && !replay(&login, 403, "ACCOUNT_DISABLED"));
+        login.placeholders = vec!["qmwz-kdhe".to_owned()];
+        assert!(!replay(&login, 422, "VALIDATION_FAILED"));
+        // Another rejection of the same request.
+        login.response.status = 403;
+        assert!(replay(&login, 401, "INVALID_CREDENTIALS"));
+        // The credential of the replay is not a placeholder.
+        let mut read = record(1, Some(5), 0);
+        read.request.headers = vec![("authorization".to_owned(), "Bearer qmwz.kdhe".to_owned())];
+        read.placeholders = vec!["qmwz.kdhe".to_owned()];
+        assert!(replay(&read, 429, "RATE_LIMIT_EXCEEDED"));
     }
 
     #[test]

@@ -12,13 +12,37 @@ window.BucketListHistory = (() => {
   /** Returns a command that sends the request with a token from the environment. */
   function curl({ method, url, headers, body }) {
     const parts = [`curl -X ${method} ${quoted(url)}`];
-    for (const [name, value] of Object.entries(headers)) {
+    for (const [name, value] of Object.entries(headers ?? {})) {
       if (/^authorization$/i.test(name)) parts.push('-H "Authorization: Bearer $TOKEN"');
       else if (/^x-api-key$/i.test(name)) parts.push('-H "X-API-Key: $TOKEN"');
       else parts.push(`-H ${quoted(`${name}: ${value}`)}`);
     }
-    if (typeof body === "string") parts.push(`--data-raw ${quoted(body)}`);
+    if (body) parts.push(`--data-raw ${quoted(typeof body === "string" ? body : JSON.stringify(body))}`);
     return parts.join(" \\\n  ");
+  }
+
+  /** Returns a button that copies a text, or null: the clipboard is available only in a secure context (HTTPS or localhost). */
+  function copyButton(text, subject) {
+    if (!navigator.clipboard) return null;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "button";
+    // The name of the button contains its text, which changes.
+    const show = (label) => {
+      button.textContent = label;
+      button.setAttribute("aria-label", `${label}: ${subject}`);
+    };
+    show("Copy as curl");
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(text());
+        show("Copied");
+      } catch {
+        show("Copy failed");
+      }
+      setTimeout(() => show("Copy as curl"), 2000);
+    });
+    return button;
   }
 
   function started(request) {
@@ -47,30 +71,10 @@ window.BucketListHistory = (() => {
     const result = document.createElement("span");
     result.textContent = `${status}, ${new Date() - request.at} ms`;
     item.append(time, code, result);
-    // The clipboard is available only in a secure context (HTTPS or localhost).
-    if (navigator.clipboard) {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.className = "button";
-      // The name of the button contains its text, which changes.
-      const show = (text) => {
-        button.textContent = text;
-        button.setAttribute("aria-label", `${text}: ${code.textContent}`);
-      };
-      show("Copy as curl");
-      button.addEventListener("click", async () => {
-        try {
-          await navigator.clipboard.writeText(curl(request));
-          show("Copied");
-        } catch {
-          show("Copy failed");
-        }
-        setTimeout(() => show("Copy as curl"), 2000);
-      });
-      item.append(button);
-    }
+    const button = copyButton(() => curl(request), code.textContent);
+    if (button) item.append(button);
     return item;
   }
 
-  return { started, ended };
+  return { copyButton, curl, ended, started };
 })();

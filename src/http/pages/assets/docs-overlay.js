@@ -93,10 +93,23 @@ window.BucketListDocs = (() => {
       .filter((group) => group.get("operations").size > 0);
   }
 
+  /** Shows the sent request as curl, with the token as a variable, in place of a command that contains the token. */
+  const curlWithoutToken = (_, { React }) => function Curl({ request }) {
+    const e = React.createElement;
+    const place = React.useRef(null);
+    const text = window.BucketListHistory.curl(request.toJS());
+    React.useEffect(() => {
+      const button = window.BucketListHistory.copyButton(() => text, "this request");
+      place.current.replaceChildren(...(button ? [button] : []));
+    }, [text]);
+    return e("div", { className: "curl-command" }, e("h4", null, "Curl"),
+      e("pre", { className: "curl microlight", tabIndex: 0 }, text), e("div", { className: "curl-copy", ref: place }));
+  };
+
   const plugin = () => ({
     fn: { opsFilter: filterOperations },
     // The path of an operation is a link inside a button, which cannot be operated.
-    wrapComponents: { responses: groupErrors, DeepLink: (_, { React }) => ({ text }) => React.createElement("span", null, text) },
+    wrapComponents: { responses: groupErrors, curl: curlWithoutToken, DeepLink: (_, { React }) => ({ text }) => React.createElement("span", null, text) },
     statePlugins: {
       layout: {
         // Like the original, but with the margin that CSS reserves for the header.
@@ -115,6 +128,9 @@ window.BucketListDocs = (() => {
     });
     each(".operation-filter-input", (input) => { input.placeholder = "Filter by tag, path, operation or summary"; });
     name(".operation-filter-input", "Filter operations");
+    each("h3", (title) => {
+      if (title.textContent.trim() === "No operations defined in spec!") title.textContent = "Nothing matches the filter. Remove it, or check its spelling.";
+    });
     name(".parameters-col_description :is(input, select, textarea)", (input) => input.closest("[data-param-name]")?.dataset.paramName ?? "Value");
     name(".opblock-section-request-body :is(textarea, select)", (input) => (input.tagName === "SELECT" ? "Media type of the request" : "Request body"));
     name(".response-control-media-type select", "Media type of the response");
@@ -123,7 +139,11 @@ window.BucketListDocs = (() => {
     name(".copy-to-clipboard button, .copy-to-clipboard:not(:has(button))", "Copy");
     name(".responses-table", (table) => `Responses of ${table.closest(".opblock")?.id.split("-").at(-1) ?? "the operation"}${table.classList.contains("live-responses-table") ? ", received" : ""}`);
     name(".btn.authorize, .authorization__btn", (button) => (button.classList.contains("authorize") ? "Authorize" : "Authorization of this operation"));
-    name(".model-box-control", "Show or hide the schema");
+    each(".model-box-control:not([aria-label])", (button) => {
+      // With text, that is its name.
+      if (!button.textContent.trim()) button.setAttribute("aria-label", "Show or hide the schema");
+    });
+    name(".close-modal", "Close");
     each("pre.microlight, .highlight-code > pre, pre.example, .curl", (pre) => { pre.tabIndex = 0; });
     each(".copy-to-clipboard:not(:has(button))", (control) => {
       if (control.tabIndex === 0) return;

@@ -77,6 +77,15 @@
 
   const usesSession = (request, session) => session && request.headers?.Authorization === bearer(session);
 
+  /** Sends a request. Swagger UI explains a failed one with CORS, which does not apply to the server of this page. */
+  async function send(target, options) {
+    try {
+      return await fetch(target, options);
+    } catch (error) {
+      throw Object.assign(new Error(messageOf(error)), { name: "" });
+    }
+  }
+
   async function beforeRequest(request) {
     // The first server of the document can be the public URL. The page may send requests only to the host it was loaded from.
     const url = new URL(request.url, location.href);
@@ -84,6 +93,7 @@
     window.BucketListDocs.addIdempotencyKey(request, url.pathname);
     window.BucketListHistory.started(request);
     const session = stored();
+    request.userFetch = send;
     if (!usesSession(request, session)) return request;
     if (isExpiring(session)) {
       const refreshed = await refresh(session.access_token).catch(() => null);
@@ -91,12 +101,12 @@
     }
     // Swagger UI uses the `userFetch` of a request to send it. This one retries once after a 401.
     request.userFetch = async (target, options) => {
-      const response = await fetch(target, options);
+      const response = await send(target, options);
       if (response.status !== 401) return response;
       const used = options.headers.Authorization.slice("Bearer ".length);
       const refreshed = await refresh(used).catch((error) => showError(error));
       if (!refreshed || refreshed.access_token === used) return response;
-      return fetch(target, { ...options, headers: { ...options.headers, Authorization: bearer(refreshed) } });
+      return send(target, { ...options, headers: { ...options.headers, Authorization: bearer(refreshed) } });
     };
     return request;
   }

@@ -70,6 +70,10 @@ window.BucketListPage = (() => {
     const contracts = document.body.dataset.contracts.split(" ").filter(Boolean);
     const requested = new URLSearchParams(location.search).get("contract");
     const contract = contracts.includes(requested) ? requested : contracts[0];
+    if (requested && requested !== contract) {
+      document.getElementById("notice").textContent = `This server has no version “${requested}”. The documentation of ${contract} is shown.`;
+      document.getElementById("notice").classList.add("error");
+    }
     document.querySelector(`[data-contract="${contract}"]`)?.setAttribute("aria-current", "page");
     document.getElementById("other-page").href = url(`${otherPage}/${contract}`);
     document.title = document.title.replace(" · ", ` of ${contract} · `);

@@ -4,6 +4,12 @@
 const base = document.documentElement.dataset.basePath ?? "";
 for (const origin of document.querySelectorAll("[data-origin]")) origin.textContent = location.origin + base;
 
+// `/reference#createItem`: the overview links to each operation.
+if (/^#\w+$/.test(location.hash) && !document.getElementById(location.hash.slice(1))) {
+  const operation = document.querySelector(`main a[href$="${location.hash}"]`);
+  if (operation) location.replace(operation.href);
+}
+
 /** The selected language, remembered for all operations and pages. */
 (() => {
   const KEY = "bucketlist.language";

@@ -10,7 +10,7 @@ mod text;
 use std::{collections::BTreeSet, fmt::Write as _, sync::LazyLock};
 
 use super::{
-    CSP_ASSET, CSP_REFERENCE, HTML, MARKDOWN, Page, PageInfo, REVALIDATE,
+    CSP_ASSET, CSP_REFERENCE, HTML, HTML_ADDRESS, MARKDOWN, Page, PageInfo, REVALIDATE,
     assets::{self, Asset},
     guides, layout, markdown,
     template::{escape_html, fill},
@@ -104,6 +104,21 @@ pub(super) fn pages(info: &PageInfo<'_>, assets: &[Asset]) -> Vec<Page> {
     RENDERED.articles.iter().map(shell).chain(RENDERED.files.iter().map(file)).collect()
 }
 
+/// Returns the path of each operation in lower case, with the page and the anchor that describe it.
+pub(super) fn operation_anchors() -> impl Iterator<Item = (String, String)> {
+    VERSIONS.into_iter().filter_map(ReferenceDocument::of).flat_map(|document| {
+        let root = version_path(document.version);
+        let of_tag = |tag: TagPage| {
+            let root = root.clone();
+            tag.operations.into_iter().map(move |operation| {
+                let id = operation.id();
+                (format!("{root}/{}", id.to_lowercase()), format!("{root}/{}#{id}", tag.segment))
+            })
+        };
+        document.tags().into_iter().flat_map(of_tag).collect::<Vec<_>>()
+    })
+}
+
 /// Returns the operations of a version as links in Markdown: summary, path and description of each.
 pub(super) fn operation_links(version: &str) -> String {
     let Some(document) = ReferenceDocument::of(version) else { return String::new() };
@@ -164,11 +179,11 @@ fn tag_page(document: &ReferenceDocument, tags: &[TagPage], tag: &TagPage) -> Ar
     let mut objects = BTreeSet::new();
     let mut content = format!("<h1>{} <span class=\"tag\">{version}</span></h1>\n", escape_html(&tag.title));
     content.push_str(&markdown::html(tag.description));
-    content.push_str(
+    content.push_str(&format!(
         "<p class=\"note\">The code samples read two variables from the environment: <code>BASE_URL</code>, here \
-         <code><span data-origin>https://the-host-of-this-page</span></code>, and <code>TOKEN</code>, an \
-         <a href=\"/guides/authentication\">access token or the key of an API client</a>.</p>\n",
-    );
+         <code>{HTML_ADDRESS}</code>, and <code>TOKEN</code>, an \
+         <a href=\"/guides/authentication\">access token or the key of an API client</a>.</p>\n"
+    ));
     for operation in &tag.operations {
         content.push_str(&operation::html(document, tag, operation, &mut objects));
     }

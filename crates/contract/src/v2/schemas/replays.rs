@@ -43,9 +43,9 @@ example! { IncidentReplayCreate { target: "staging".into() } }
 pub enum IncidentReplayResult {
     /// The request fails in the same way.
     Reproduced,
-    /// The response differs, has a status below 500 and conforms to the OpenAPI document.
+    /// The response differs, has a status below 500, conforms to the OpenAPI document, and is not caused by placeholders.
     Fixed,
-    /// The request fails in another way.
+    /// The request fails in another way, or cannot be compared: placeholders in the request can cause a 4xx.
     Different,
     /// The request was not sent. `reason` contains the reason.
     NotSent,

@@ -93,6 +93,8 @@ window.BucketListConsole = (() => {
   const time = (timestamp) => (timestamp ? timestamp.replace("T", " ").replace(/\.\d+Z$|Z$/, " UTC") : "–");
   const number = (value) => new Intl.NumberFormat("en").format(value);
   const day = (date) => date.toISOString().slice(0, 10);
+  /** Returns a number with a noun: `1 consumer`, `2 consumers`. */
+  const count = (value, noun) => `${number(value)} ${noun}${value === 1 ? "" : "s"}`;
   const daysUntil = (date) => Math.ceil((Date.parse(date) - Date.now()) / 86_400_000);
 
   const UNITS = [["d", 86_400], ["h", 3_600], ["min", 60], ["s", 1]];
@@ -177,6 +179,9 @@ window.BucketListConsole = (() => {
   // ---- session ------------------------------------------------------------------------------------------------------
 
   let load = null;
+  /** Runs before the data is loaded. */
+  let prepare = async () => {};
+  const beforeLoad = (work) => { prepare = work; };
   let user = null;
   const loginDialog = element("login-dialog");
   const loginForm = element("login");
@@ -268,6 +273,7 @@ window.BucketListConsole = (() => {
   /** Loads the data of the section. An error has a button to try again. */
   async function reload() {
     try {
+      await prepare();
       await load();
     } catch (error) {
       sayError(error, reload);
@@ -337,6 +343,18 @@ window.BucketListConsole = (() => {
     }
   });
 
+  // A page of the console stays open, with its input, while the server is unreachable.
+  document.querySelector(".sections").addEventListener("click", async (event) => {
+    const target = /** @type {HTMLElement} */ (event.target).closest("a");
+    if (!target || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    const follow = async () => {
+      await fetch(url("/health/live"), { cache: "no-store" });
+      location.assign(target.href);
+    };
+    follow().catch((error) => sayError(error, follow));
+  });
+
   /** Registers the function that loads the data of the section, and starts the page. */
   function start(section) {
     load = section;
@@ -347,7 +365,7 @@ window.BucketListConsole = (() => {
   const currentUser = () => user;
 
   return {
-    age, busy, call, clear, confirm, consumerKey, consumerName, contract, copy, create, currentUser, day, daysUntil, download, element, json, link, named,
+    age, beforeLoad, busy, call, clear, confirm, consumerKey, consumerName, contract, copy, count, create, currentUser, day, daysUntil, download, element, json, link, named,
     number, onClick, operations, reload, say, sayError, start, time, url,
   };
 })();

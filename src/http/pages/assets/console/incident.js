@@ -3,7 +3,7 @@
 
 (() => {
   const {
-    call, confirm, copy, create, download, element, filled, json, link, number, onClick, say, sayError, showMessage, startIncidents, time, url,
+    call, confirm, copy, count, create, download, element, filled, json, link, number, onClick, say, sayError, showMessage, startIncidents, time, url,
     incidents: { open, outcomeOf, show, state },
   } = window.BucketListConsole;
   const INCIDENTS = "/v2/admin/incidents";
@@ -52,7 +52,7 @@
     element("state").className = incident.resolved ? "state good" : "state open";
     element("site").textContent = incident.site;
     element("same").href = `${PAGE}?fingerprint=${incident.fingerprint}`;
-    element("same").textContent = `Incidents with this fingerprint (${number(incident.occurrences)} occurrences)`;
+    element("same").textContent = `Incidents with this fingerprint (${count(incident.occurrences, "occurrence")})`;
     element("code-page").hidden = !incident.code;
     element("code-page").href = url(`/problems/${(incident.code ?? "").toLowerCase().replaceAll("_", "-")}`);
     element("audit-page").href = url(`/console/audit?target_type=incident&target_id=${incident.id}`);
@@ -107,7 +107,7 @@
   const RESULTS = {
     reproduced: ["Reproduced", "state open", "The request still fails in the same way."],
     fixed: ["Fixed", "state good", "The request no longer fails. Mark the incident as resolved if this server has the version that will be released."],
-    different: ["Different", "state warn", "The request fails in another way, or its response violates the API documentation."],
+    different: ["Different", "state warn", "The request fails in another way, its response violates the API documentation, or placeholders in the request are the cause of the new status: the result is not comparable."],
     not_sent: ["Not sent", "state", "The request was not sent."],
   };
 
@@ -253,9 +253,17 @@
     showReport();
   });
 
+  element("back").addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    history.pushState(null, "", element("back").href);
+    dispatchEvent(new PopStateEvent("popstate"));
+  });
+
   /** Shows the incident with this ID. `query` has the filters of the list that it belongs to. */
   window.BucketListConsole.showIncident = async (id, query) => {
     showIncident(await json(`${INCIDENTS}/${id}`));
+    sessionStorage.setItem("bucketlist-console-opened", JSON.stringify({ id, fingerprint: shown.fingerprint }));
     const back = new URLSearchParams(location.search);
     back.delete("id");
     element("back").href = `${PAGE}${back.size ? `?${back}` : ""}`;

@@ -4,7 +4,7 @@
 
 (() => {
   const {
-    age, busy, contract, create, element, emptyState, filters, json, link, list, named, number, onClick, operations, say, selection, sparkline, start, time, url,
+    age, busy, contract, create, element, emptyState, filters, json, link, list, named, number, onClick, operations, say, sayError, selection, sparkline, start, time, url,
   } = window.BucketListConsole;
   const INCIDENTS = "/v2/admin/incidents";
   const GROUPS = "/v2/admin/incident-groups";
@@ -19,9 +19,25 @@
 
   // ---- filters ------------------------------------------------------------------------------------------------------
 
-  const { params, apply, clear } = filters(element("filters"), () => show(), {
+  /** The last opened incident, for the focus after the return to the list. */
+  const OPENED_KEY = "bucketlist-console-opened";
+  const [navigation] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
+  let returns = navigation?.type === "back_forward";
+  addEventListener("popstate", () => { returns = true; });
+
+  /** Request IDs that this server has generated are in lower case; others are as the client has sent them. */
+  const requestId = (text) => (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text) ? text.toLowerCase() : text);
+
+  function knownView(text) {
+    const name = text.toLowerCase();
+    if (!["groups", "incidents"].includes(name)) throw new Error(`“${text}” is not a view: groups are shown.`);
+    return name;
+  }
+
+  const { params, apply, clear, values: entered } = filters(element("filters"), () => show(), {
     operation: named("operation", operations), code: named("error code", codes), fingerprint: (text) => text.toLowerCase(),
-  });
+    request_id: requestId, view: knownView,
+  }, ["id"]);
 
   /** Returns the view of the address: some filters apply to single incidents only. */
   const view = () => (params().get("view") === "incidents" || OF_INCIDENTS.some((name) => params().has(name)) ? "incidents" : "groups");
@@ -53,7 +69,7 @@
     const operation = (await operations()).find(same);
     if (operation) return apply(new URLSearchParams([["operation", operation]]));
     if (!/^[A-Za-z0-9._-]+$/.test(text)) throw new Error(`“${text}” is not a request ID, an error code, an operation, a status or the #ID of an incident.`);
-    return apply(new URLSearchParams([["request_id", text]]));
+    return apply(new URLSearchParams([["request_id", requestId(text)]]));
   }
 
   element("find").addEventListener("submit", (event) => {
@@ -171,6 +187,27 @@
     return String(data[0].id);
   }
 
+  /** Applies the entered filters to the other view. */
+  for (const name of ["groups", "incidents"]) {
+    element(`view-${name}`).addEventListener("click", (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      entered().then((all) => {
+        const shared = new URLSearchParams([...all].filter(([key]) => SHARED.includes(key)));
+        if (name === "incidents") shared.set("view", name);
+        return apply(shared);
+      }).catch(sayError);
+    });
+  }
+
+  /** Focuses the row from which the incident was opened, or the content of the page. */
+  function focusOpened() {
+    const { id, fingerprint } = JSON.parse(sessionStorage.getItem(OPENED_KEY) ?? "{}");
+    const links = [.../** @type {NodeListOf<HTMLAnchorElement>} */ (document.querySelectorAll("#groups a, #rows a"))].filter((row) => row.checkVisibility());
+    const opens = (name, value) => links.find((row) => value && new URL(row.href).searchParams.get(name) === String(value));
+    (opens("id", id) ?? opens("fingerprint", fingerprint) ?? element("content")).focus();
+  }
+
   async function showList() {
     const current = view();
     element("groups").hidden = current !== "groups";
@@ -195,9 +232,13 @@
     element("incident").hidden = true;
     if (!hasId) {
       document.title = "Incidents · Console · BucketList API";
-      return showList();
+      await showList();
+      if (returns) focusOpened();
+      returns = false;
+      return;
     }
     say("Loading…");
+    returns = false;
     let id;
     try {
       id = await incidentId();

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { busy, create, json, number, say, sayError } = window.BucketListConsole;
+  const { beforeLoad, busy, create, json, number, say, sayError } = window.BucketListConsole;
 
   /**
    * Returns an empty table. The roles keep it a table for screen readers where CSS shows its rows as blocks.
@@ -146,11 +146,13 @@
   }
 
   /**
-   * Keeps the fields of a form and the query of the address equal. `normalize` can change a value by its name, or throw a message for the user.
-   * Returns `params`, the filters of the address.
+   * Keeps the fields of a form and the query of the address equal. `normalize` can change a value by its name, or throw a message for the user;
+   * `others` are names in the address that are no filters. Returns `params`, the filters of the address.
    */
-  function filters(form, onChange, normalize = {}) {
+  function filters(form, onChange, normalize = {}, others = []) {
     const names = [...new Set([...form.elements].map(({ name }) => name).filter(Boolean))];
+    const warning = create("p", { className: "error-text", attributes: { role: "alert", hidden: "" } });
+    form.before(warning);
 
     function params() {
       const all = new URLSearchParams(location.search);
@@ -169,18 +171,62 @@
       return change();
     }
 
-    const change = () => onChange().catch((error) => sayError(error, change));
+    const change = () => check().then(onChange).catch((error) => sayError(error, change));
+
+    /** Returns the option of a field with fixed options that equals a value regardless of case; undefined for other fields. */
+    function optionOf(field, value) {
+      if (field.tagName !== "SELECT" || field.options.length < 2) return undefined;
+      return [...field.options].find((option) => option.value.toLowerCase() === value.toLowerCase()) ?? null;
+    }
+
+    /** Corrects the filters of the address as if they were entered, and says which of them are unknown. */
+    async function check() {
+      const all = new URLSearchParams(location.search);
+      const problems = [];
+      for (const [name, value] of [...all]) {
+        if (others.includes(name) || value === "") continue;
+        const field = form.elements[name];
+        if (!names.includes(name)) {
+          problems.push(`“${name}” is not a filter of this page.`);
+          continue;
+        }
+        const option = optionOf(field, value);
+        if (option) all.set(name, option.value);
+        if (option === null) {
+          const label = field.labels[0].firstChild.textContent.trim();
+          problems.push(`“${value}” is not a value of the filter “${label}”: it is ignored.`);
+          all.delete(name);
+        } else if (normalize[name]) {
+          try {
+            all.set(name, await normalize[name](value));
+          } catch (error) {
+            if (error instanceof TypeError || error.status) throw error;
+            problems.push(error.message);
+          }
+        }
+      }
+      warning.textContent = problems.join(" ");
+      warning.hidden = problems.length === 0;
+      const query = all.toString();
+      if (query !== new URLSearchParams(location.search).toString()) {
+        history.replaceState(null, "", query ? `?${query}` : location.pathname);
+        fill();
+      }
+    }
+
+    /** Returns the values of the fields as filters. */
+    async function values() {
+      const entered = new URLSearchParams();
+      for (const [name, value] of new FormData(form)) {
+        const text = String(value).trim();
+        if (text && text !== form.elements[name].dataset.default) entered.set(name, normalize[name] ? await normalize[name](text) : text);
+      }
+      return entered;
+    }
 
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      Promise.resolve().then(async () => {
-        const values = new URLSearchParams();
-        for (const [name, value] of new FormData(form)) {
-          const text = value.trim();
-          if (text && text !== form.elements[name].dataset.default) values.set(name, normalize[name] ? await normalize[name](text) : text);
-        }
-        await apply(values);
-      }).catch(sayError);
+      values().then(apply).catch(sayError);
     });
     const clear = () => apply(new URLSearchParams());
     form.addEventListener("reset", (event) => {
@@ -192,7 +238,8 @@
       change();
     });
     fill();
-    return { params, apply, clear };
+    beforeLoad(check);
+    return { params, apply, clear, values };
   }
 
   Object.assign(window.BucketListConsole, { emptyState, filled, filters, list, selection });

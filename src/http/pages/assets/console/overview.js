@@ -3,7 +3,7 @@
 
 (() => {
   const {
-    age, chart, create, day, daysUntil, element, filled, filters, json, link, number, say, sparkline, start, url,
+    age, chart, count, create, day, daysUntil, element, filled, filters, json, link, number, say, sparkline, start, url,
   } = window.BucketListConsole;
   const HOUR = 3_600_000;
   const PAGE = 100;
@@ -48,7 +48,7 @@
   const columns = [
     { title: "Operation", className: "code", cell: ({ operation, version }) => link(`${operation} (${version})`, `/console/usage?operation=${operation}&version=${version}&group_by=consumer`) },
     { title: "Successor", className: "code", cell: ({ successor }) => successor },
-    { title: "Sunset", cell: ({ sunset }) => (daysUntil(sunset) > 0 ? `${sunset}, in ${number(daysUntil(sunset))} days` : `${sunset}, reached`) },
+    { title: "Sunset", cell: ({ sunset }) => (daysUntil(sunset) > 0 ? `${sunset}, in ${count(daysUntil(sunset), "day")}` : `${sunset}, reached`) },
     { title: "Consumers", className: "number", cell: ({ consumers_total: total }) => number(total) },
     { title: "Last request", className: "time", cell: ({ consumers }) => window.BucketListConsole.time(consumers.map(({ last_seen_at: seen }) => seen).sort().at(-1)) },
   ];

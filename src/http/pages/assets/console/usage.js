@@ -3,7 +3,7 @@
 
 (() => {
   const {
-    call, chart, consumerKey, consumerName, create, daysUntil, download, element, filled, filters, json, link, list, named, number, onClick, operations, say,
+    call, chart, consumerKey, consumerName, count, create, daysUntil, download, element, filled, filters, json, link, list, named, number, onClick, operations, say,
     sayError, start, time,
   } = window.BucketListConsole;
   const USAGE = "/v2/admin/usage";
@@ -12,10 +12,16 @@
 
   const grouping = () => params().get("group_by") ?? "operation";
 
+  /** An operation of v1 and one of v2 can have the same name. */
+  const groups = () => {
+    const wanted = groups();
+    return wanted.includes("operation") ? [...new Set([...wanted, "version"])] : wanted;
+  };
+
   /** Returns the query of the rows: the most requests first, except for days. */
   function query() {
     const all = params();
-    all.set("group_by", grouping());
+    all.set("group_by", groups().join(","));
     if (grouping() !== "day") all.set("sort", "-requests");
     return all;
   }
@@ -29,8 +35,8 @@
   let total = 0;
   const ALL_COLUMNS = [
     { key: "day", title: "Day", cell: ({ day }) => day },
-    { key: "operation", title: "Operation", className: "code", cell: ({ operation }) => link(operation, filterBy({ operation, group_by: "consumer" })) },
-    { key: "version", title: "Version", cell: ({ version }) => version },
+    { key: "operation", title: "Operation", className: "code", cell: ({ operation, version }) => link(operation, filterBy({ operation, ...(version && { version }), group_by: "consumer" })) },
+    { key: "version", title: "Version", cell: ({ version }) => create("span", { text: version, className: "tag" }) },
     { key: "consumer", title: "Consumer", cell: ({ consumer }) => create("bdi", { children: [link(consumerName(consumer), filterBy({ consumer: consumerKey(consumer), group_by: "operation" }))] }) },
     { title: "Requests", className: "number", cell: ({ requests }) => number(requests) },
     { title: "Share", className: "number", cell: ({ requests }) => (total ? `${((100 * requests) / total).toFixed(1)} %` : "–") },
@@ -65,7 +71,7 @@
 
   let rows = null;
   async function load() {
-    const wanted = grouping().split(",");
+    const wanted = groups();
     say("Loading…");
     // The total of all rows, for the shares: one row per version.
     total = (await readAll("version")).reduce((sum, { requests }) => sum + requests, 0);
@@ -76,7 +82,7 @@
       isFiltered: () => [...params().keys()].some((name) => name !== "group_by"),
       clear,
       onPage: ({ meta }) => {
-        if (meta.total !== null) element("summary").textContent = meta.total ? `${number(total)} requests in ${number(meta.total)} rows.` : "";
+        if (meta.total !== null) element("summary").textContent = meta.total ? `${count(total, "request")} in ${count(meta.total, "row")}.` : "";
       },
     });
     await Promise.all([rows.reload(), showChart()]);
@@ -94,7 +100,7 @@
     const called = data.filter(({ consumers_total: count }) => count > 0);
     const blocks = called.map((operation) => {
       const days = daysUntil(operation.sunset);
-      const summary = `${operation.operation} (${operation.version}): ${number(operation.consumers_total)} consumers; ${days > 0 ? `sunset in ${number(days)} days` : "after its sunset"}, on ${operation.sunset}`;
+      const summary = `${operation.operation} (${operation.version}): ${count(operation.consumers_total, "consumer")}; ${days > 0 ? `sunset in ${count(days, "day")}` : "after its sunset"}, on ${operation.sunset}`;
       const more = operation.consumers_total > operation.consumers.length ? [create("p", { text: `The ${operation.consumers.length} consumers with the most requests.`, className: "note" })] : [];
       const successor = create("p", { className: "note", children: ["Successor: ", create("code", { text: operation.successor })] });
       return create("details", { className: "panel", children: [create("summary", { text: summary }), successor, ...more, filled(`Consumers of ${operation.operation}`, consumerColumns, operation.consumers)] });
@@ -104,8 +110,30 @@
     if (blocks.length === 1) blocks[0].open = true;
   }
 
+  /** Returns the filter of a consumer as people write it: `user:2`, `User 2: demo@example.com`, an email address, or the name of an API client. */
+  async function consumerFilter(text) {
+    const [, kind, , name] = text.match(/^(api[ _]client|user|anonymous)(\s*[:\s]\s*(.+))?$/i) ?? [];
+    const key = kind?.toLowerCase().replace(" ", "_");
+    if (kind && !name) return key;
+    if (key === "anonymous") return `anonymous:${name}`;
+    const id = name?.match(/^([1-9]\d{0,17})(: .*)?$/)?.[1];
+    if (id) return `${key}:${id}`;
+    const wanted = (name ?? text).toLowerCase();
+    if (key !== "api_client") {
+      const { data } = await json(`/v2/admin/users?q=${encodeURIComponent(wanted)}&per_page=100`);
+      const users = data.filter((user) => [user.email, user.name].some((value) => value.toLowerCase() === wanted));
+      if (users.length === 1) return `user:${users[0].id}`;
+    }
+    if (key !== "user") {
+      const { data } = await json("/v2/admin/api-clients?per_page=100");
+      const clients = data.filter((client) => client.name.toLowerCase() === wanted);
+      if (clients.length === 1) return `api_client:${clients[0].id}`;
+    }
+    throw new Error(`No single consumer is named “${text}”. Enter an email address, the name of an API client, user:2, api_client:3, or anonymous:curl; user, api_client or anonymous selects all of a kind.`);
+  }
+
   const { params, clear } = filters(element("filters"), load, {
-    operation: named("operation", operations), consumer: (text) => text.replace(/^(user|api_client|anonymous)\b/i, (kind) => kind.toLowerCase()),
+    operation: named("operation", operations), consumer: consumerFilter,
   });
   onClick(element("csv"), async () => {
     const response = await call(`${USAGE}?${query()}`, { accept: "text/csv" });
