@@ -118,9 +118,11 @@ pub fn prepare_directories(config: &Config) -> Result<(), CliError> {
 
 fn create_directory(directory: &Path, variable: &str) -> Result<(), CliError> {
     let fail = |error: std::io::Error| {
+        let action =
+            if error.kind() == std::io::ErrorKind::StorageFull { "free space on the disk" } else { "make it writable" };
         CliError::with_help(
             format!("cannot write to directory {}: {}", directory.display(), io_reason(&error)),
-            format!("make it writable, or set {variable} to another directory"),
+            format!("{action}, or set {variable} to another directory"),
         )
     };
     // The database holds email addresses and password hashes: only its owner may read it.

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::migrate::{FREE_SPACE, is_disk_full};
 use crate::{
     app::AppError,
     config::{ConfigError, env_file::EnvFileError},
@@ -49,6 +50,10 @@ impl CliError {
             Self::EnvFile(EnvFileError::Invalid { .. }) => {
                 Some("each line must be NAME=value, a comment or empty; values are literal, `$` included".to_owned())
             }
+            Self::Migration(MigrationError::Failed(error)) if is_disk_full(&error.to_string()) => {
+                Some(FREE_SPACE.to_owned())
+            }
+            Self::Database(error) if is_disk_full(&error.to_string()) => Some(FREE_SPACE.to_owned()),
             Self::Migration(error) => error.help(),
             Self::Seed(error) => error.help().map(str::to_owned),
             Self::App(error) => error.help().map(str::to_owned),

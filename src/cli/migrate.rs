@@ -150,7 +150,7 @@ pub(super) fn connect_for_reading(config: &Config) -> Result<Migrator, CliError>
     }
 }
 
-/// Opens a connection for reading, whatever the schema.
+/// Opens a connection for reading, with any schema.
 fn connect_to_existing(config: &Config) -> Result<Migrator, CliError> {
     Migrator::connect_for_reading(&config.database).map_err(|error| connection_error(&config.database.target, error))
 }
@@ -178,12 +178,14 @@ pub(super) fn connection_help(target: &Target, error: &MigrationError) -> &'stat
         Target::Sqlite(_) if text.contains("disk I/O error") => {
             "check the free space and the health of the disk, and that the directory is writable"
         }
-        Target::Sqlite(_) if text.contains("readonly") => "make the file and its directory writable",
+        Target::Sqlite(path) if text.contains("readonly") || text.contains("unable to open") && path.is_file() => {
+            "make the file and its directory writable, or set DATABASE_URL to another file"
+        }
         Target::Sqlite(_) => "set DATABASE_URL to an SQLite database or to a new file",
     }
 }
 
-fn is_disk_full(error: &str) -> bool {
+pub(super) fn is_disk_full(error: &str) -> bool {
     error.contains("disk is full")
 }
 

@@ -18,12 +18,15 @@ use crate::{
     seed::{self, DummyOptions},
 };
 
+/// Maximum number of items that one command generates.
+const MAX_ITEMS: u64 = 1_000_000_000;
+
 #[derive(Clone, Debug, Args)]
 pub(super) struct Arguments {
     /// Insert generated data. The same --rng-seed generates the same data.
     #[arg(long)]
     dummy: bool,
-    /// Number of users.
+    /// Number of users, at most 1,000,000.
     #[arg(long, default_value_t = 10, requires = "dummy", value_parser = clap::value_parser!(u64).range(..=1_000_000))]
     users: u64,
     /// Number of bucketlists per user.
@@ -38,6 +41,12 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(config: &Config, arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliError> {
+    let Arguments { users, lists, items, .. } = *arguments;
+    if users.saturating_mul(lists).saturating_mul(items) > MAX_ITEMS {
+        let message =
+            format!("{users} users with {lists} bucketlists of {items} items have more than {MAX_ITEMS} items");
+        return Err(CliError::with_help(message, "choose smaller numbers"));
+    }
     let mut migrator = connect(config)?;
     migrate_up(config, &mut migrator)?;
     if !arguments.dummy {

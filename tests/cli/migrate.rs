@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Sandbox, repository_root};
+use crate::support::{Engine, Sandbox, repository_root};
 
 /// Returns the names of the migrations, oldest first.
 fn names() -> Vec<String> {

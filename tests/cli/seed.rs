@@ -55,6 +55,10 @@ fn number_of_generated_rows_is_bounded() {
         let outcome = sandbox.run(&["seed", "--dummy", name, "1000001"]).expect_exit_code(2);
         assert!(outcome.err.contains("1000001 is not in 0..=1000000"), "{outcome:?}");
     }
+    let error =
+        sandbox.run(&["seed", "--dummy", "--users", "1000000", "--lists", "100", "--items", "11"]).expect_error();
+    let message = "1000000 users with 100 bucketlists of 11 items have more than 1000000000 items";
+    assert_eq!(error, format!("{message}\nhelp: choose smaller numbers"));
     assert!(!sandbox.exists("data"));
 }
 
