@@ -146,6 +146,8 @@ fn usage_cost() -> f64 {
             operation: "listItems",
             consumer: Consumer::User(UserId::new(number % 1_000)),
             status: 200,
+            is_rejected: false,
+            inputs: bucketlist::domain::InputSet::default(),
             latency: Duration::from_micros(100),
             bytes_in: 100,
             bytes_out: 1_000,

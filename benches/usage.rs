@@ -12,7 +12,7 @@ use std::{
 };
 
 use bucketlist::{
-    domain::{ApiVersion, Consumer, Timestamp, UserId},
+    domain::{ApiVersion, Consumer, InputSet, Timestamp, UserId},
     usage::{UsageEvent, UsageRecorder},
 };
 
@@ -64,6 +64,7 @@ fn measure(threads: usize, is_anonymous: bool) -> Duration {
 fn count_requests(recorder: &UsageRecorder, is_anonymous: bool) -> Duration {
     let agents: Vec<String> = (0..100).map(|number| format!("client/{number}.0 (linux)")).collect();
     let received_at = Timestamp::from_seconds(1_800_000_000);
+    let listing = contract::v2::contract().operations().find(|operation| operation.id == "listItems").unwrap();
     let started = Instant::now();
     for number in 0..REQUESTS {
         let consumer = if is_anonymous {
@@ -77,6 +78,11 @@ fn count_requests(recorder: &UsageRecorder, is_anonymous: bool) -> Duration {
             operation: OPERATIONS[number as usize % OPERATIONS.len()],
             consumer,
             status: 200,
+            is_rejected: false,
+            inputs: InputSet {
+                declared: listing.inputs(),
+                bits: listing.query_inputs("per_page=50&sort=-created_at&done=false"),
+            },
             latency: Duration::from_micros(u64::from(number % 5_000)),
             bytes_in: 100,
             bytes_out: 1_000,

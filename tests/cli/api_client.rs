@@ -62,6 +62,8 @@ fn mistakes_are_reported_with_their_fix() {
         let error = create(&[&arguments[..], &[time]].concat()).expect_exit_code(2).err;
         assert!(error.contains("must be a time such as 2027-01-31T00:00:00Z, in the years 1 to 9999"), "{error}");
     }
+    let error = create(&[&arguments[..], &["2000-01-01T00:00:00Z"]].concat()).expect_error();
+    assert_eq!(error, "--expires-at must be in the future");
     let error = create(&[" ", "--user", "ada@example.com", "--scope", "read"]).expect_error();
     assert_eq!(error, "invalid name: must have 1 to 100 characters");
     for (arguments, expected) in [

@@ -480,7 +480,7 @@ both_engines! {
         // Incidents are stored after the response was sent.
         let list = || sandbox.run(&["incidents", "list", "--format", "json"]).expect_success();
         let stored = (0..MAX_ATTEMPTS).map(|_| list()).find(|text| text.contains(&request_id)).expect("the incident is stored");
-        let id = serde_json::from_str::<Value>(stored.lines().next().unwrap()).unwrap()["id"].to_string();
+        let id = serde_json::from_str::<Value>(&stored).unwrap()[0]["id"].to_string();
         let by_request = sandbox.run(&["incidents", "export", &request_id, "--format", "curl"]).expect_success();
         assert_eq!(sandbox.run(&["incidents", "export", &id, "--format", "curl"]).expect_success(), by_request);
         assert!(by_request.contains("-H 'x-fault: internal'"), "{by_request}");

@@ -144,10 +144,10 @@ pub(super) fn run(action: &Action, load: Load<'_>, out: &mut dyn Write) -> Resul
             return export::run(&read(sources, load)?, *target, base_url, path.as_deref(), out);
         }
         Action::Replay { all: true, target, expect, format, .. } => {
-            return replay::run_all(&load()?, target, *expect, *format, out);
+            return replay::run_all(&load()?, target, *expect, *format, &mut Printable(out));
         }
         Action::Replay { sources, target, expect, format, .. } => {
-            return replay::run(read(sources, load)?, target, *expect, *format, out);
+            return replay::run(read(sources, load)?, target, *expect, *format, &mut Printable(out));
         }
         Action::AddTest { sources, title, directory, target } => {
             return replay::add_test(read(sources, load)?, title, directory, target, out);

@@ -13,7 +13,7 @@ use openapi_model::{Difference, Document, Kind};
 
 use super::usage::{self, DocumentUsage, LastDays};
 use crate::{
-    cli::{CliError, error::io_reason},
+    cli::{CliError, error::io_reason, printable::Printable},
     config::Config,
 };
 
@@ -66,6 +66,7 @@ pub(super) fn diff_with_usage(
     let old = read(old)?;
     let differences = openapi_model::diff(&old, &read(new)?);
     let usage = DocumentUsage::read(config, &old, period)?;
+    let out = &mut Printable(out);
     match format {
         Report::Text => usage::report(&differences, &usage, out),
         Report::Json => usage::report_json(&differences, &usage, out),

@@ -67,7 +67,10 @@ both_engines! {
             let access = declared(operation).access;
             let send = async |actor: &Actor<'_>| request(actor, operation, &ids.path(operation)).send().await;
             let message = |response: UncheckedResponse, scope: &str| {
-                let body = response.expect_error(403, "INSUFFICIENT_SCOPE").json();
+                let response = response.expect_error(403, "INSUFFICIENT_SCOPE");
+                let challenge = format!("Bearer realm=\"bucketlist\", error=\"insufficient_scope\", scope=\"{scope}\"");
+                assert_eq!(response.header("www-authenticate"), challenge);
+                let body = response.json();
                 let message = body["error"]["message"].as_str().or_else(|| body["detail"].as_str()).unwrap().to_owned();
                 assert_eq!(message, format!("The API client does not have the scope `{scope}`."));
             };
@@ -125,7 +128,8 @@ both_engines! {
 
         let expired = admin.create_api_client(owner.id(), &["read"]).await;
         expect(key(&expired), 200).await;
-        admin.patch(&path(&expired), &json!({"expires_at": "2000-01-01T00:00:00Z"})).await.expect(200);
+        admin.patch(&path(&expired), &json!({"expires_at": "2027-01-15T08:00:01Z"})).await.expect(200);
+        app.advance_clock(Duration::from_secs(1));
         expect(key(&expired), 401).await;
         admin.patch(&path(&expired), &json!({"expires_at": null})).await.expect(200);
         expect(key(&expired), 200).await;
@@ -178,7 +182,10 @@ both_engines! {
         for actor in &both {
             me(actor).await.expect(200);
         }
+        let previous = async || admin.get(&path(&created)).await.expect(200).json()["previous_valid_until"].clone();
+        assert_eq!(previous().await, rotated["previous_valid_until"]);
         app.advance_clock(Duration::from_secs(60));
+        assert_eq!(previous().await, Value::Null);
         me(&both[0]).await.expect_error(401, "INVALID_TOKEN");
         me(&both[1]).await.expect(200);
         assert_eq!(admin.get(&path(&created)).await.expect(200).json()["key_prefix"], rotated["key_prefix"]);
@@ -248,6 +255,11 @@ both_engines! {
         app.advance_clock(Duration::from_secs(1));
         me(&sync).await.expect(200);
         assert_eq!(last_used().await, "2027-01-15T08:01:00.000000Z");
+        // The first use of a new key is recorded at once.
+        app.advance_clock(Duration::from_secs(1));
+        let rotated = admin.post(&format!("{}/rotate", path(&created)), &Value::Null).await.expect(200).json();
+        me(&Actor::with_api_key(&app, key(&rotated))).await.expect(200);
+        assert_eq!(last_used().await, "2027-01-15T08:01:01.000000Z");
     }
 
     async fn api_clients_can_be_created_listed_changed_and_deleted(engine: Engine) {
@@ -296,7 +308,8 @@ both_engines! {
 
     async fn invalid_api_clients_are_rejected_with_all_violations(engine: Engine) {
         let app = TestApp::new(engine);
-        let admin = app.admin().await;
+        let (admin, disabled) = (app.admin().await, app.user().await);
+        admin.patch(&format!("/v2/admin/users/{}", disabled.id()), &json!({"disabled": true})).await.expect(200);
         let body = json!({"name": "", "contact_email": "nobody", "scopes": [], "rate_limit": 0});
         let problem = admin.post(PATH, &body).await.expect_error(422, "VALIDATION_FAILED").json();
         let pointers: BTreeSet<_> = problem["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect();
@@ -305,7 +318,9 @@ both_engines! {
             ("scopes", json!(["everything"])),
             ("rate_limit", json!(1_000_001)),
             ("expires_at", json!("2027-01-01T00:00:00")),
+            ("expires_at", json!("2027-01-15T08:00:00Z")),
             ("user_id", json!(999_999)),
+            ("user_id", json!(disabled.id())),
         ] {
             let mut body = json!({"name": "Sync", "contact_email": "a@example.com", "scopes": ["read"]});
             body[field] = value;
@@ -313,6 +328,10 @@ both_engines! {
             assert!(problem["errors"][0]["pointer"].as_str().unwrap().starts_with(&format!("/{field}")), "{problem}");
         }
         assert_eq!(admin.get(PATH).await.expect(200).json()["data"], json!([]));
+        let created = admin.create_api_client(admin.id(), &["read"]).await;
+        let change = json!({"expires_at": "2000-01-01T00:00:00Z"});
+        let problem = admin.patch(&path(&created), &change).await.expect_error(422, "VALIDATION_FAILED").json();
+        assert_eq!(problem["errors"][0]["pointer"], "/expires_at");
     }
 
     async fn repeated_creation_returns_the_api_client_without_its_key(engine: Engine) {

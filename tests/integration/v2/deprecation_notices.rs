@@ -60,8 +60,13 @@ fn run_command(app: &TestApp, arguments: &[&str]) -> (ExitCode, String) {
     let env_file = env_file.display().to_string();
     let arguments = ["bucketlist", "--env-file", &env_file].into_iter().chain(arguments.iter().copied());
     let mut out = Vec::new();
-    let code = cli::run_at(Cli::parse_from(arguments), &*app.clock, &mut out).unwrap();
+    let code = cli::run_at(Cli::parse_from(arguments), &*app.clock, &mut out).unwrap_or(ExitCode::FAILURE);
     (code, String::from_utf8(out).unwrap())
+}
+
+/// Returns the elements of a JSON array.
+fn array(text: &str) -> Vec<Value> {
+    serde_json::from_str(text).unwrap()
 }
 
 /// Returns the entry of a deprecated operation in `/v2/admin/deprecations`.
@@ -93,14 +98,18 @@ both_engines! {
         for text in [
             "Your API client Sync calls operations of the BucketList API at http://test.example that are deprecated.",
             "GET /v1/bucketlists (listBucketlists)\n",
-            "Removal: 2027-11-20, in 308 days\n",
+            "Removal: 2027-11-20, in 309 days\n",
             "Your calls: 2 requests in the last 30 days, the last one at 2027-01-15 08:00 UTC\n",
-            "Successor: http://test.example/v2/bucketlists\n",
+            "Successor: GET /v2/bucketlists, http://test.example/reference/v2/bucketlists#listBucketlists\n",
             "Brownout: returns 410 from 2027-01-25 08:00 UTC to 2027-01-25 09:00 UTC\n",
             "Migration guide: http://test.example/guides/migrating-to-v2\n",
         ] {
             assert!(mails[0].text.contains(text), "{text}: {}", mails[0].text);
         }
+        let link = "<a href=\"http://test.example/reference/v2/bucketlists#listBucketlists\">";
+        assert!(mails[0].html.contains(link), "{}", mails[0].html);
+        let reference = app.anonymous().get("/reference/v2/bucketlists").await.expect(200);
+        assert!(String::from_utf8_lossy(&reference.body).contains("id=\"listBucketlists\""));
         client.get("/v1/bucketlists").await.expect(200);
         assert_eq!(notify(&app).await, NO_MAIL);
 
@@ -114,7 +123,7 @@ both_engines! {
             "consumer": {"kind": "api_client", "id": registered["id"], "name": "Sync"},
             "requests": 3,
             "last_seen_at": times[2],
-            "notices": [{"notice": "first_use", "sent_at": times[2]}],
+            "notices": [{"notice": "first_use", "sent_at": times[2], "state": "sent"}],
         }]));
         let (_, out) = run_command(&app, &["usage", "deprecated"]);
         let line = "  Sync (api_client:1): 3 requests, last 2027-01-15T08:00:00Z, notices: first_use\n";
@@ -148,7 +157,8 @@ both_engines! {
 
         // After the sunset, the operation is gone.
         app.advance_clock(UNTIL_SUNSET - 10 * DAY - HOUR);
-        client.get("/v1/bucketlists").await.expect_error(410, "GONE");
+        let gone = client.get("/v1/bucketlists").await.expect_error(410, "GONE").json();
+        assert_eq!(gone["error"]["message"], "This operation was removed on 2027-11-20. Use /v2/bucketlists instead.");
         assert_eq!(notify(&app).await, NO_MAIL);
     }
 
@@ -207,9 +217,7 @@ both_engines! {
             assert!(mails[1].text.contains(&format!("({operation})\n")), "{}", mails[1].text);
         }
         let entry = deprecation(&admin, "listBucketlists").await;
-        assert_eq!(entry["consumers_total"], 3);
-        let anonymous = entry["consumers"].as_array().unwrap().iter().find(|found| found["consumer"]["kind"] == "anonymous");
-        assert_eq!(anonymous.unwrap()["notices"], json!([]));
+        assert_eq!(entry["consumers_total"], 2, "a client without valid credentials does not call the operation");
     }
 
     async fn concurrent_servers_enqueue_a_notice_once(engine: Engine) {
@@ -341,7 +349,7 @@ both_engines! {
             assert!(out.contains(&format!("v2 listBucketlists, {label}\n")) && top.contains(label), "{out}{top}");
         }
         let (_, out) = run_command(&app, &["usage", "consumer", name, "--format", "json"]);
-        let ids: Vec<Value> = out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["consumer"]["id"].clone()).collect();
+        let ids: Vec<Value> = array(&out).iter().map(|row| row["consumer"]["id"].clone()).collect();
         assert_eq!(ids, clients.map(|client| client["id"].clone()));
         let one = labels[1].split_once('(').unwrap().1.trim_end_matches(')');
         let (_, out) = run_command(&app, &["usage", "consumer", one]);
@@ -361,26 +369,178 @@ both_engines! {
         assert!(lines[0].ends_with("NAME") && lines[1].ends_with("v2 listBucketlists"), "{out}");
         assert_eq!(lines.len(), 2);
         let (_, out) = run_command(&app, &["usage", "top", "--by", "consumer", "--format", "json"]);
-        let first: Value = serde_json::from_str(out.lines().next().unwrap()).unwrap();
+        let first = array(&out)[0].clone();
         assert_eq!((&first["consumer"]["name"], &first["requests"]), (&json!(user.email()), &json!(4)));
         for name in [user.email().to_uppercase(), format!("user:{}", user.id())] {
             let (_, out) = run_command(&app, &["usage", "consumer", &name, "--format", "json"]);
-            let rows: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            let rows = array(&out);
             let summary: Vec<Value> = rows.iter().map(|row| json!([row["version"], row["operation"], row["requests"]])).collect();
             assert_eq!(summary, [json!(["v2", "listBucketlists", 3]), json!(["v1", "getMe", 1])]);
         }
-        // The lines of the command are the rows of the API.
+        // The array of the command has the rows of the API.
         let (_, out) = run_command(&app, &["usage", "top", "--format", "json"]);
-        let rows: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let rows = array(&out);
         let admin = app.admin().await;
         let page = admin.get("/v2/admin/usage?group_by=operation,version").await.expect(200).json();
         let row = |rows: &[Value]| rows.iter().find(|row| row["operation"] == "listBucketlists").cloned().unwrap();
         assert_eq!(row(&rows), row(page["data"].as_array().unwrap()));
         let (_, out) = run_command(&app, &["usage", "deprecated", "--format", "json"]);
-        let lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let page = admin.get("/v2/admin/deprecations").await.expect(200).json();
-        assert_eq!(Value::from(lines), page["data"]);
-        let operations: Vec<Value> = out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["consumers_total"].clone()).collect();
+        assert_eq!(Value::from(array(&out)), page["data"]);
+        let operations: Vec<Value> = array(&out).iter().map(|entry| entry["consumers_total"].clone()).collect();
         assert_eq!(operations, [json!(0), json!(0), json!(0)]);
+
+        let (_, out) = run_command(&app, &["usage", "top", "--by", "status", "--format", "json"]);
+        assert_eq!((&array(&out)[0]["status"], array(&out).len()), (&json!("2xx"), 1), "{out}");
+        let (_, out) = run_command(&app, &["usage", "top", "--status", "4xx"]);
+        assert_eq!(out, "No requests found.\n");
+        // An account without requests is known, also by its ID; another ID is not. A kind has any number of consumers.
+        let idle = app.user().await;
+        for name in [idle.email(), format!("user:{}", idle.id()), "anonymous".to_owned()] {
+            assert_eq!(run_command(&app, &["usage", "consumer", &name, "--days", "1"]).0, ExitCode::SUCCESS, "{name}");
+        }
+        for name in ["user:999999", "api_client:7", "anonymous:never/1", "Unknown"] {
+            assert_eq!(run_command(&app, &["usage", "consumer", name]).0, ExitCode::FAILURE, "{name}");
+        }
+    }
+
+    async fn only_consumers_that_can_still_call_an_operation_are_listed(engine: Engine) {
+        let app = TestApp::builder().engine(engine).config(without_expiry).build();
+        let (admin, user) = (app.admin().await, app.user().await);
+        let writer = admin.create_api_client(user.id(), &["write"]).await;
+        let deleted = admin.create_api_client(user.id(), &["read"]).await;
+        let reader = admin.create_api_client(user.id(), &["read"]).await;
+        let call = async |created: &Value, status: u16| {
+            let client = Actor::with_api_key(&app, created["key"].as_str().unwrap());
+            client.get("/v1/bucketlists").await.expect(status);
+        };
+        call(&writer, 403).await;
+        call(&deleted, 200).await;
+        admin.delete(&format!("/v2/admin/api-clients/{}", deleted["id"])).await.expect(204);
+        call(&reader, 200).await;
+        call(&deleted, 401).await;
+        for number in 0..5 {
+            let request = app.anonymous().request(Method::GET, "/v1/bucketlists").header("user-agent", &format!("bot/{number}"));
+            request.send().await.expect(401);
+        }
+        user.get("/v1/bucketlists").await.expect(200);
+        user.get("/v1/bucketlists").await.expect(200);
+        app.store_usage().await;
+
+        let entry = deprecation(&admin, "listBucketlists").await;
+        let names: Vec<&Value> = entry["consumers"].as_array().unwrap().iter().map(|found| &found["consumer"]["id"]).collect();
+        assert_eq!((&entry["consumers_total"], names), (&json!(2), vec![&json!(user.id()), &reader["id"]]));
+        let (_, out) = run_command(&app, &["usage", "deprecated", "--limit", "1"]);
+        assert!(out.contains(&format!("  {}: 2 requests", user.email())) && out.contains("  and 1 more\n"), "{out}");
+        assert_eq!(notify(&app).await.len(), 2);
+
+        // Counters of an older release, which do not tell rejected requests: anonymous consumers follow the others.
+        app.execute("UPDATE usage_counters SET rejected = 0");
+        let entry = deprecation(&admin, "listBucketlists").await;
+        let kinds: Vec<&Value> = entry["consumers"].as_array().unwrap().iter().map(|found| &found["consumer"]["kind"]).collect();
+        let anonymous = kinds.iter().position(|kind| *kind == "anonymous").unwrap();
+        assert!(anonymous == 3 && kinds[anonymous..].iter().all(|kind| *kind == "anonymous"), "{kinds:?}");
+
+        // Active in the last days.
+        app.advance_clock(10 * DAY);
+        Actor::with_api_key(&app, reader["key"].as_str().unwrap()).get("/v1/bucketlists").await.expect(200);
+        app.store_usage().await;
+        let (_, out) = run_command(&app, &["usage", "deprecated", "--days", "2", "--format", "json"]);
+        let listed = array(&out).into_iter().find(|entry| entry["operation"] == "listBucketlists").unwrap();
+        assert_eq!((&listed["consumers_total"], &listed["consumers"][0]["requests"]), (&json!(1), &json!(1)), "{listed}");
+    }
+
+    async fn comparison_names_the_consumers_that_sent_a_changed_input(engine: Engine) {
+        let app = TestApp::new(engine);
+        let (searching, plain, described) = (app.user().await, app.user().await, app.user().await);
+        searching.get("/v1/bucketlists?q=cape&page=1").await.expect(200);
+        plain.get("/v1/bucketlists").await.expect(200);
+        plain.post("/v1/bucketlists", &json!({"name": "See the world"})).await.expect(201);
+        described.post("/v1/bucketlists", &json!({"name": "Cape Horn", "description": "By sea"})).await.expect(201);
+        app.store_usage().await;
+        app.store_usage().await;
+        let committed = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi/v1.json")).unwrap();
+        let mut document: Value = serde_json::from_str(&committed).unwrap();
+        let folder = app.database.folder.path();
+        let [old, new] = ["old.json", "new.json"].map(|name| folder.join(name).display().to_string());
+        std::fs::write(&old, &committed).unwrap();
+        let parameters = document["paths"]["/bucketlists"]["get"]["parameters"].as_array_mut().unwrap();
+        parameters.retain(|parameter| parameter["name"] != "q" && parameter["name"] != "per_page");
+        let fields = &mut document["components"]["schemas"]["BucketlistCreate"]["properties"];
+        fields.as_object_mut().unwrap().remove("description").unwrap();
+        std::fs::write(&new, document.to_string()).unwrap();
+        let (code, out) = run_command(&app, &["openapi", "diff", &old, &new, "--usage", "7d"]);
+        let breaks = |sentence: &str| {
+            let after = out.split(sentence).nth(1).unwrap_or_else(|| panic!("{sentence}: {out}"));
+            after.lines().skip(1).take_while(|line| line.starts_with("  ")).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let line = |actor: &Actor<'_>| format!("  breaks {}: 1 request, last 2027-01-15T08:00:00Z", actor.email());
+        assert_eq!(breaks("q in the query is removed"), [line(&searching)], "{out}");
+        assert_eq!(breaks("per_page in the query is removed"), ["  no consumer has sent it in the last 7 days"], "{out}");
+        assert_eq!(breaks("BucketlistCreate.description is no longer accepted"), [line(&described)], "{out}");
+        assert_eq!(code, ExitCode::from(4));
+        // Names that nobody declares are not stored.
+        plain.get("/v1/bucketlists?colour=red").await.expect(422);
+        app.store_usage().await;
+        let count = |c: &mut DbConnection| {
+            use bucketlist::db::schema::usage_inputs;
+            usage_inputs::table.filter(usage_inputs::input.like("%colour%")).count().get_result(c).map_err(DbError::from)
+        };
+        let undeclared: i64 = app.app.db.read(count).await.unwrap();
+        assert_eq!(undeclared, 0);
+    }
+
+    async fn brownouts_that_are_scheduled_later_are_announced_once(engine: Engine) {
+        let app = TestApp::builder().engine(engine).config(without_expiry).build();
+        let (admin, user) = (app.admin().await, app.user().await);
+        user.get("/v1/bucketlists").await.expect(200);
+        assert_eq!(notify(&app).await.len(), 1);
+        let scheduled = |brownouts: Vec<Brownout>| {
+            let mut config = app.config.clone();
+            config.deprecations.brownouts = brownouts;
+            let dependencies =
+                Dependencies { clock: app.clock.clone(), random: Arc::new(SystemRandom), mailer: app.mailer.clone() };
+            App::new(&config, &SECRET.into(), dependencies).unwrap()
+        };
+        let announce = async |server: &App| {
+            server.worker.enqueue_deprecation_notices().await.unwrap();
+            server.worker.drain().await;
+            app.mailer.take()
+        };
+        app.advance_clock(DAY);
+        let one = scheduled(vec![brownout(10 * DAY, HOUR)]);
+        let mails = announce(&one).await;
+        assert_eq!(mails.len(), 1);
+        assert!(mails[0].text.contains("  Brownout: returns 410 from 2027-01-25 08:00 UTC"), "{}", mails[0].text);
+        assert_eq!(announce(&one).await, NO_MAIL);
+        app.advance_clock(DAY);
+        let two = scheduled(vec![brownout(10 * DAY, HOUR), brownout(20 * DAY, HOUR)]);
+        assert_eq!(announce(&two).await.len(), 1);
+        assert_eq!(announce(&two).await, NO_MAIL);
+        assert_eq!(announce(&one).await, NO_MAIL, "a brownout that was cancelled is not announced");
+        let entry = deprecation(&admin, "listBucketlists").await;
+        let notices: Vec<&Value> = entry["consumers"][0]["notices"].as_array().unwrap().iter().map(|one| &one["notice"]).collect();
+        assert_eq!(notices, ["first_use", "brownout", "brownout"]);
+    }
+
+    async fn state_of_the_mail_is_reported_with_the_notice(engine: Engine) {
+        let app = TestApp::new(engine);
+        let (admin, user) = (app.admin().await, app.user().await);
+        user.get("/v1/bucketlists").await.expect(200);
+        app.mailer.fails.store(true, Ordering::SeqCst);
+        assert_eq!(notify(&app).await, NO_MAIL);
+        let state = async || deprecation(&admin, "listBucketlists").await["consumers"][0]["notices"][0]["state"].clone();
+        assert_eq!(state().await, "queued");
+        let jobs = admin.get("/v2/admin/jobs?kind=deprecation_mail").await.expect(200).json();
+        let job = format!("/v2/admin/jobs/{}", jobs["data"][0]["id"]);
+        admin.post(&format!("{job}/cancel"), &Value::Null).await.expect(200);
+        assert_eq!(state().await, "failed");
+        let (_, out) = run_command(&app, &["usage", "deprecated"]);
+        assert!(out.contains("notices: first_use (failed)\n"), "{out}");
+        admin.post(&format!("{job}/retry"), &Value::Null).await.expect(200);
+        assert_eq!(state().await, "queued");
+        app.mailer.fails.store(false, Ordering::SeqCst);
+        app.run_jobs().await;
+        assert_eq!((state().await, app.mailer.take().len()), (json!("sent"), 1));
     }
 }

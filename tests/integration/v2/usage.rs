@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
-use bucketlist::{app::App, config::Config, db::schema::usage_counters};
+use bucketlist::{
+    app::App,
+    config::Config,
+    db::schema::usage_counters,
+    domain::{Brownout, Timestamp},
+};
 use diesel::prelude::*;
 use poem::http::Method;
 
-use crate::support::{Actor, Engine, TestApp, Value, json};
+use crate::support::{Actor, Engine, START, TestApp, Value, json};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -114,6 +119,69 @@ both_engines! {
         assert_eq!((rows.len(), &rows[0]["errors"]), (1, &json!(1)), "{rows:?}");
     }
 
+    async fn rejected_request_is_counted_for_its_caller(engine: Engine) {
+        let app = TestApp::builder().engine(engine).config(|config| {
+            config.limits.rate_limit = true;
+            let starts_at = Timestamp::from_micros(START);
+            config.deprecations.brownouts =
+                vec![Brownout { operation: "listBucketlists".to_owned(), starts_at, duration: HOUR }];
+        }).build();
+        let (admin, user) = (app.admin().await, app.user().await);
+        let [created, limited, deleted] = [
+            admin.create_api_client(user.id(), &["read"]).await,
+            admin.create_api_client(user.id(), &["read"]).await,
+            admin.create_api_client(user.id(), &["read"]).await,
+        ];
+        let path = |created: &Value| format!("/v2/admin/api-clients/{}", created["id"]);
+        let actor = |created: &Value| Actor::with_api_key(&app, created["key"].as_str().unwrap());
+        // Neither key was ever verified before.
+        actor(&created).get("/v1/bucketlists").await.expect_error(410, "BROWNOUT");
+        actor(&created).request(Method::GET, "/v2/bucketlists").header("accept", "image/png").send().await.expect(406);
+        assert_eq!(admin.get(&path(&created)).await.expect(200).json()["last_used_at"], "2027-01-15T08:00:00.000000Z");
+        admin.patch(&path(&limited), &json!({"rate_limit": 1})).await.expect(200);
+        let rejected = actor(&limited).get("/v1/bucketlists").await.expect_error(410, "BROWNOUT");
+        assert_eq!(rejected.header("ratelimit-policy"), "\"general\";q=1;w=60");
+        actor(&limited).get("/v1/bucketlists").await.expect_error(429, "RATE_LIMIT_EXCEEDED");
+        user.get("/v1/bucketlists").await.expect_error(410, "BROWNOUT");
+        // A key that is not valid is anonymous, also if it was valid within the last seconds.
+        actor(&deleted).get("/v2/bucketlists").await.expect(200);
+        admin.delete(&path(&deleted)).await.expect(204);
+        actor(&deleted).get("/v1/bucketlists").await.expect_error(410, "BROWNOUT");
+        actor(&deleted).get("/v2/bucketlists").await.expect(401);
+        app.store_usage().await;
+        let count = async |consumer: &str, operation: &str, version: &str| {
+            requests(&report(&admin, &format!("consumer={consumer}&operation={operation}&version={version}")).await)
+        };
+        let client = |created: &Value| format!("api_client:{}", created["id"]);
+        assert_eq!(count(&client(&created), "listBucketlists", "v1").await, 1);
+        assert_eq!(count(&client(&created), "listBucketlists", "v2").await, 1);
+        assert_eq!(count(&client(&limited), "listBucketlists", "v1").await, 2);
+        assert_eq!(count(&format!("user:{}", user.id()), "listBucketlists", "v1").await, 1);
+        assert_eq!(count(&client(&deleted), "listBucketlists", "v1").await, 0);
+        assert_eq!(count("anonymous", "listBucketlists", "v1").await, 1);
+        assert_eq!(count("anonymous", "listBucketlists", "v2").await, 1);
+    }
+
+    async fn rows_can_be_grouped_and_filtered_by_status(engine: Engine) {
+        let app = TestApp::new(engine);
+        let (admin, user) = (app.admin().await, app.user().await);
+        for (path, status) in [("/v2/bucketlists", 200), ("/v2/bucketlists", 200), ("/v2/bucketlists?colour=red", 422)] {
+            user.get(path).await.expect(status);
+        }
+        app.store_usage().await;
+        let rows = report(&admin, "group_by=status&operation=listBucketlists").await;
+        let summary: Vec<Value> = rows.iter().map(|row| json!([row["status"], row["requests"], row["errors"]])).collect();
+        assert_eq!(summary, [json!(["2xx", 2, 0]), json!(["4xx", 1, 1])]);
+        let rows = report(&admin, "status=4xx&operation=listBucketlists").await;
+        assert_eq!((rows.len(), &rows[0]["requests"], &rows[0]["status"]), (1, &json!(1), &Value::Null));
+        let page = admin.get("/v2/admin/usage?per_page=1&group_by=status,operation&operation=listBucketlists").await;
+        let next = page.expect(200).json()["links"]["next"].as_str().unwrap().to_owned();
+        assert_eq!(admin.get(&next).await.expect(200).json()["data"][0]["status"], "4xx");
+        let csv = admin.request(Method::GET, "/v2/admin/usage?group_by=status&status=4xx").header("accept", "text/csv");
+        let csv = String::from_utf8(csv.send().await.expect(200).body).unwrap();
+        assert!(csv.contains(",status,") && csv.contains(",4xx,"), "{csv}");
+    }
+
     async fn stream_is_counted_when_it_ends(engine: Engine) {
         let app = TestApp::new(engine);
         let admin = app.admin().await;
@@ -207,7 +275,7 @@ both_engines! {
         let others = by("group_by=operation&deprecated=false&version=v1", &["operation"]).await;
         assert_eq!(others, [json!(["getMe"]), json!(["register"])]);
         assert_eq!(requests(&report(&admin, "from=2027-01-15&to=2027-01-15&operation=listBucketlists").await), 2);
-        assert_eq!(report(&admin, "from=2027-01-17").await, Vec::<Value>::new());
+        assert_eq!(report(&admin, "from=2027-01-17&to=2027-01-18").await, Vec::<Value>::new());
 
         // The name of a deleted account is unknown.
         let path = format!("/v2/admin/users/{}", user.id());
@@ -275,7 +343,7 @@ both_engines! {
             app.advance_clock(DAY);
         }
         app.store_usage().await;
-        for query in ["", "group_by=operation", "group_by=consumer", "group_by=day,consumer", "group_by=hour", "version=v1"] {
+        for query in ["", "group_by=operation", "group_by=consumer", "group_by=day,consumer", "group_by=status,consumer", "group_by=hour", "version=v1"] {
             let expected = report(&admin, query).await;
             let mut visited = Vec::new();
             let mut next = Some(format!("/v2/admin/usage?per_page=2&include=total&{query}"));
@@ -314,10 +382,12 @@ both_engines! {
         let admin = app.admin().await;
         for query in [
             "consumer=robot", "consumer=user:0", "consumer=user:x", "group_by=colour", "version=v9", "from=yesterday",
-            "deprecated=maybe", "from=2027-01-15&to=2027-01-14",
+            "deprecated=maybe", "from=2027-01-15&to=2027-01-14", "status=200",
         ] {
             admin.get(&format!("/v2/admin/usage?{query}")).await.expect_error(422, "VALIDATION_FAILED");
         }
+        let rejected = admin.get("/v2/admin/usage?from=2027-01-16").await.expect_error(422, "VALIDATION_FAILED").json();
+        assert_eq!(rejected["errors"][0]["parameter"], "from");
         admin.get("/v2/admin/usage?colour=red").await.expect_error(422, "UNKNOWN_PARAMETER");
         app.user().await.get("/v2/admin/usage").await.expect_error(403, "FORBIDDEN");
         app.anonymous().get("/v2/admin/usage").await.expect_error(401, "AUTHENTICATION_REQUIRED");

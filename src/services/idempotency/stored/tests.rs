@@ -84,6 +84,7 @@ fn results_of_earlier_releases_can_be_replayed() {
         key_prefix: "Ab3".to_owned(),
         expires_at: None,
         last_used_at: None,
+        previous_valid_until: None,
         created_at: Timestamp::from_micros(1),
         updated_at: Timestamp::from_micros(1),
     };

@@ -92,7 +92,7 @@
     { title: "Consumer", cell: ({ consumer }) => create("bdi", { children: [link(consumerName(consumer), `?consumer=${encodeURIComponent(consumerKey(consumer))}&deprecated=true`)] }) },
     { title: "Requests", className: "number", cell: ({ requests }) => number(requests) },
     { title: "Last request", className: "time", cell: ({ last_seen_at: seen }) => time(seen) },
-    { title: "Notices", cell: ({ notices, consumer }) => notices.map(({ notice, sent_at: sent }) => `${notice.replaceAll("_", " ")} (${sent.slice(0, 10)})`).join(", ") || (consumer.kind === "anonymous" ? "no contact" : "none yet") },
+    { title: "Notices", cell: ({ notices, consumer }) => notices.map(({ notice, sent_at: sent, state }) => `${notice.replaceAll("_", " ")} (${state === "sent" ? "" : `${state}, `}${sent.slice(0, 10)})`).join(", ") || (consumer.kind === "anonymous" ? "no contact" : "none yet") },
   ];
 
   async function loadDeprecations() {
@@ -101,7 +101,7 @@
     const blocks = called.map((operation) => {
       const days = daysUntil(operation.sunset);
       const summary = `${operation.operation} (${operation.version}): ${count(operation.consumers_total, "consumer")}; ${days > 0 ? `sunset in ${count(days, "day")}` : "after its sunset"}, on ${operation.sunset}`;
-      const more = operation.consumers_total > operation.consumers.length ? [create("p", { text: `The ${operation.consumers.length} consumers with the most requests.`, className: "note" })] : [];
+      const more = operation.consumers_total > operation.consumers.length ? [create("p", { text: `The first ${operation.consumers.length} consumers: API clients and accounts, then anonymous ones, by requests.`, className: "note" })] : [];
       const successor = create("p", { className: "note", children: ["Successor: ", create("code", { text: operation.successor })] });
       return create("details", { className: "panel", children: [create("summary", { text: summary }), successor, ...more, filled(`Consumers of ${operation.operation}`, consumerColumns, operation.consumers)] });
     });
