@@ -176,10 +176,9 @@ impl UnversionedRoutes {
             compress_ahead(&files);
         }
         let not_found_page = StaticFile::from(pages::not_found(&info));
-        let operations = pages::operation_anchors().map(|(path, target)| (path, base_path.join(&target)));
         Self {
             files,
-            operations: operations.collect(),
+            operations: pages::operation_anchors().collect(),
             not_found_page,
             db,
             redis,

@@ -156,7 +156,7 @@ async function session() {
   await check('an administrator logs in, and the focus moves to the content', async () => {
     await submitLogin({ email, password });
     await loaded();
-    assert.equal(await page.inputValue('#login-password'), '');
+    assert.equal(await page.locator('#login').count(), 0, 'the form, with the password, is not in the page');
     assert.equal(await page.locator('#session-user').innerText(), email);
     assert.equal(await focused(page), 'content');
   });
@@ -271,11 +271,30 @@ async function usage() {
     await filter({ operation: '', version: 'v1', consumer: 'user:999999' });
     await page.locator('#rows', { hasText: 'Nothing matches these filters.' }).waitFor();
     await filter({ consumer: 'nonsense' });
-    await page.locator('#notice.error', { hasText: 'consumer' }).waitFor();
+    await said('No single consumer is named “nonsense”. Enter an email address');
     await page.click('#filters button[type=reset]');
     await page.locator('#rows tbody tr').first().waitFor();
     await loaded();
     assert.equal(new URL(page.url()).search, '');
+  });
+  await check('filters of the address are corrected, and unknown ones are named', async () => {
+    await visit(`/console/usage?operation=LISTBUCKETLISTS&consumer=${encodeURIComponent(email)}`);
+    await page.waitForFunction(() => /operation=listBucketlists&consumer=user%3A\d+$/.test(location.search));
+    await visit('/console/usage?version=v9&colour=red');
+    const warning = page.locator('#view > [role=alert]');
+    await warning.waitFor();
+    assert.equal(await warning.innerText(), '“v9” is not a value of the filter “Version”: it is ignored. “colour” is not a filter of this page.');
+    await page.locator('#rows tbody tr', { hasText: 'v2' }).first().waitFor();
+    await visit('/console/usage');
+  });
+  await check('a link to a section says that the server is unreachable, and the page stays', async () => {
+    await page.route('**/health/live', (route) => route.abort(), { times: 1 });
+    await page.click('.sections a[data-key=s]');
+    await said('The server is unreachable.');
+    assert.equal(new URL(page.url()).pathname, '/console/usage');
+    await page.click('.sections a[data-key=s]');
+    await page.waitForURL('**/console/users');
+    await visit('/console/usage');
   });
   await check('usage by day has a plot, and is downloaded as CSV', async () => {
     await filter({ group_by: 'day' });
@@ -295,6 +314,24 @@ async function incidents(hostile, binary, huge) {
   };
   const LIST = '/console/incidents?view=incidents';
   const group = (title) => page.locator('#groups tbody tr', { has: page.locator('.group-title', { hasText: title }) });
+  await check('entered text is applied to the other view, and the focus returns to the opened row', async () => {
+    await visit('/console/incidents?code=bucketlist_not_found');
+    await page.fill('#filters [name=operation]', 'getbucketlist');
+    await page.click('#view-incidents');
+    await page.locator('#rows tbody tr').first().waitFor();
+    assert.equal(new URL(page.url()).search, '?operation=getBucketlist&code=BUCKETLIST_NOT_FOUND&view=incidents');
+    const isFocused = (text) => page.waitForFunction((wanted) => document.activeElement.textContent === wanted, text);
+    for (const goBack of [() => page.click('#back'), () => page.goBack()]) {
+      const link = page.locator('#rows tbody tr a').first();
+      const text = await link.innerText();
+      await link.click();
+      await page.locator('#incident').waitFor();
+      await loaded();
+      await goBack();
+      await page.locator('#rows tbody tr').first().waitFor();
+      await isFocused(text);
+    }
+  });
   await check('groups show how often a failure occurred, when, and for how many users', async () => {
     await visit('/console/incidents');
     const row = group('getBucketlist: 404 BUCKETLIST_NOT_FOUND');

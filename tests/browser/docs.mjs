@@ -42,6 +42,13 @@ async function session(docs, demo, contract, trouble) {
   });
   await check('an authenticated request works before and after a reload', async () => {
     assert.equal((await docs.execute('getMe')).status, 200);
+    const block = page.locator('.opblock[id$="-getMe"]');
+    assert.match(await block.locator('.curl').innerText(), /"Authorization: Bearer \$TOKEN"/);
+    assert.ok(!(await block.innerHTML()).includes('eyJ'), 'the block contains the token');
+    for (const colorScheme of ['dark', 'light']) {
+      await page.emulateMedia({ colorScheme });
+      await assertAccessible(page, `an executed operation, ${colorScheme}`, SERIOUS);
+    }
     await page.reload({ waitUntil: 'load' });
     await docs.ready();
     assert.equal(await docs.loggedInAs(), demo.email);
@@ -59,6 +66,14 @@ async function session(docs, demo, contract, trouble) {
     assert.ok(command.includes('"Authorization: Bearer $TOKEN"') && !command.includes('eyJ'), command);
     await assertAccessible(page, 'the request history', SERIOUS);
     await page.locator('#history summary').click();
+  });
+  await check('an unreachable server is named as the cause, not CORS', async () => {
+    const block = page.locator('.opblock[id$="-getMe"]');
+    await page.route(`**/${contract}/users/me`, (route) => route.abort(), { times: 1 });
+    if (!(await block.locator('.execute').isVisible())) await block.locator('.opblock-summary-control').click();
+    await block.locator('.execute').click();
+    await block.getByText('The server is unreachable. Check the connection and try again.').waitFor();
+    assert.doesNotMatch(await block.innerText(), /CORS/);
   });
   await check('a rejected access token is refreshed and the request is retried', async () => {
     const unauthorized = { status: 401, contentType: 'application/json', body: '{}' };
@@ -176,7 +191,27 @@ async function viewer() {
   });
   await check('opened operations are accessible, and fit on a phone', async () => {
     await docs.open('listItems');
-    await inspect(page, 'docs', { impacts: SERIOUS, fullPage: false, invertsColours: true });
+    await inspect(page, 'docs', { impacts: SERIOUS, fullPage: false });
+  });
+  await check('the dialog to authorize is accessible in both schemes', async () => {
+    for (const colorScheme of ['dark', 'light']) {
+      await page.emulateMedia({ colorScheme });
+      await page.locator('.btn.authorize').click();
+      await page.locator('.modal-ux').waitFor();
+      await shot(page, `docs-authorize-${colorScheme}`);
+      await assertAccessible(page, `the dialog to authorize, ${colorScheme}`, SERIOUS);
+      await page.getByRole('button', { name: 'Close', exact: true }).first().click();
+    }
+  });
+  await check('a filter without a match and an unknown version say so', async () => {
+    await page.fill('.operation-filter-input', 'no such operation');
+    await page.getByText('Nothing matches the filter.').waitFor();
+    await page.fill('.operation-filter-input', '');
+    await page.goto(`${origin}/docs?contract=v9`, { waitUntil: 'load' });
+    await docs.ready();
+    assert.match(await page.locator('#notice.error').innerText(), /no version “v9”/);
+    await page.goto(`${origin}/docs`, { waitUntil: 'load' });
+    await docs.ready();
   });
   await check('the filter ignores case and finds tags, paths and operations', async () => {
     for (const [phrase, expected] of [['BUCKETLISTS/{BUCKETLIST_ID}/ITEMS/BATCH', ['createItems']], ['searCH lists', []], ['EXPORTs/{', ['getExport', 'getExportContent']], ['INCIDENT GROUPs', ['listIncidentGroups', 'resolveIncidentGroups']]]) {

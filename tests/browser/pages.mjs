@@ -23,6 +23,8 @@ await run(async () => {
     assert.doesNotMatch(csp, /unsafe/);
     assert.match(csp, /default-src 'none'/);
     assert.ok((await page.locator('pre code').first().innerText()).includes(origin), 'the commands name this server');
+    assert.equal(await page.locator('[data-state]').innerText(), 'Ready');
+    assert.match(await page.locator('section[aria-labelledby=versions]').innerText(), /v1\s+supported; deprecated since \d{4}-\d\d-\d\d, removed on \d{4}-\d\d-\d\d/);
     // Every local link works. /health/ready may return 503.
     for (const href of await page.locator('a[href^="/"]').evaluateAll((all) => [...new Set(all.map((a) => a.pathname + a.search))])) {
       const status = (await page.request.get(origin + href)).status();
@@ -32,15 +34,24 @@ await run(async () => {
   });
   await check('the commands of the quick start create a list and an item in it', async () => {
     const commands = (await page.locator('.steps pre code').allInnerTexts()).join('\n');
-    // The name of the list is unique, because the list may exist; the item is the last output.
-    const script = commands.replace('Before I turn forty', `Before I turn forty ${Date.now()}`);
-    const { stdout } = await execute('bash', ['-euc', script]);
+    // The item is the last output.
+    const { stdout } = await execute('bash', ['-euc', commands]);
     const [list, item] = stdout.trim().split('\n');
     assert.match(list, /^[1-9]\d*$/, stdout);
     const created = JSON.parse(item);
     assert.equal(created.bucketlist_id, Number(list));
     assert.equal(created.name, 'See the northern lights');
-    await execute('bash', ['-euc', `${commands.split('\n').slice(0, 4).join('\n')}\ncurl -sf -X DELETE $API/v2/bucketlists/${list} -H "Authorization: Bearer $TOKEN"`]);
+    await execute('bash', ['-euc', `${commands.split('\n').slice(0, 4).join('\n')}\ncurl -sf -X DELETE $BASE_URL/v2/bucketlists/${list} -H "Authorization: Bearer $TOKEN"`]);
+  });
+  await check('the commands name this server without JavaScript', async () => {
+    const plain = await open('/', { javaScriptEnabled: false });
+    assert.ok((await plain.page.locator('pre code').first().innerText()).includes(`BASE_URL=${origin}`));
+    await plain.context.close();
+  });
+  await check('the previews of mail are accessible and fit every width', async () => {
+    await page.goto(`${origin}/console/mail`);
+    assert.equal(await page.title(), 'Mail · Console · BucketList API');
+    await inspect(page, 'mail');
   });
   await check('the skip link moves the focus to the content', async () => {
     await page.goto(origin);

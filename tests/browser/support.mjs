@@ -49,7 +49,7 @@ export async function start({ base, shots, prefix }) {
   }
 
   /** Takes screenshots on a desktop and on a phone, light and dark, and asserts that no width overflows and that axe finds nothing. */
-  async function inspect(page, name, { impacts, fullPage = true, invertsColours = false } = {}) {
+  async function inspect(page, name, { impacts, fullPage = true } = {}) {
     for (const [device, viewport] of [['phone', PHONE], ['wide', { width: 1920, height: 1080 }], ['', VIEWPORT]]) {
       await page.setViewportSize(viewport);
       assert.equal(await overflow(page), 0, `${name} scrolls horizontally at ${viewport.width} px`);
@@ -57,7 +57,7 @@ export async function start({ base, shots, prefix }) {
       for (const colorScheme of ['dark', 'light']) {
         await page.emulateMedia({ colorScheme });
         await shot(page, [name, device, colorScheme].filter(Boolean).join('-'), { fullPage });
-        await assertAccessible(page, `${name} ${device} ${colorScheme}`, impacts, { ignoresContrast: invertsColours && colorScheme === 'dark' });
+        await assertAccessible(page, `${name} ${device} ${colorScheme}`, impacts);
       }
     }
   }
@@ -82,17 +82,15 @@ export async function start({ base, shots, prefix }) {
 export const overflow = (page) => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 
 /**
- * Asserts that axe finds no violation. `impacts` restricts the check to some impacts, for code that is not ours. `ignoresContrast` is for pages whose
- * dark scheme is a filter, which axe does not know: it inverts colours that have been checked in the light scheme.
+ * Asserts that axe finds no violation. `impacts` restricts the check to some impacts, for code that is not ours.
  */
-export async function assertAccessible(page, name, impacts = null, { ignoresContrast = false } = {}) {
+export async function assertAccessible(page, name, impacts = null) {
   // Through the protocol, because the content security policy forbids other scripts.
   await page.evaluate(AXE);
-  const violations = await page.evaluate(async (hasContrast) => {
-    const rules = { 'color-contrast': { enabled: hasContrast } };
-    const { violations: all } = await window.axe.run(document, { resultTypes: ['violations'], rules });
+  const violations = await page.evaluate(async () => {
+    const { violations: all } = await window.axe.run(document, { resultTypes: ['violations'] });
     return all.map(({ id, impact, nodes }) => ({ id, impact, nodes: nodes.map(({ target, any }) => `${target.join(' ')}: ${any[0]?.message ?? ''}`) }));
-  }, !ignoresContrast);
+  });
   const found = violations.filter(({ impact }) => !impacts || impacts.includes(impact));
   assert.deepEqual(found.map(({ id, impact, nodes }) => `${impact} ${id} × ${nodes.length}: ${nodes[0]}`), [], `accessibility of ${name}`);
 }

@@ -7,6 +7,13 @@ use crate::support::{Engine, TestApp, json};
 /// The `Accept` of a browser that opens a page.
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
+fn with_public_url(url: &str) -> TestApp {
+    let change = |config: &mut bucketlist::config::Config| {
+        (config.public_url, config.is_public_url_set) = (url.to_owned(), true);
+    };
+    TestApp::builder().engine(Engine::Sqlite).config(change).build()
+}
+
 #[tokio::test]
 async fn browser_receives_a_page_for_an_unknown_path() {
     let app = TestApp::new(Engine::Sqlite);
@@ -83,6 +90,104 @@ async fn former_path_of_the_reference_is_redirected() {
         app.anonymous().get(location).await.expect(200);
     }
     app.anonymous().delete("/redoc").await.expect_error(405, "METHOD_NOT_ALLOWED");
+}
+
+#[tokio::test]
+async fn operation_is_redirected_to_its_place_in_the_reference() {
+    let app = TestApp::new(Engine::Sqlite);
+    for (path, location) in [
+        ("/reference/v2/createItem", "/reference/v2/items#createItem"),
+        ("/reference/v2/createItem/", "/reference/v2/items#createItem"),
+        ("/reference/v2/CREATEITEM?x=1", "/reference/v2/items#createItem"),
+        ("/reference/v1/listUsers", "/reference/v1/users#listUsers"),
+    ] {
+        let response = app.anonymous().get(path).await.expect(308);
+        assert_eq!(response.header("location"), location, "{path}");
+        app.anonymous().get(location.split('#').next().unwrap()).await.expect(200);
+    }
+    app.anonymous().get("/reference/v2/noSuchOperation").await.expect_error(404, "ROUTE_NOT_FOUND");
+    let nested = with_public_url("https://example.com/api");
+    let response = nested.anonymous().get("/reference/v2/createItem").await.expect(308);
+    assert_eq!(response.header("location"), "/api/reference/v2/items#createItem");
+}
+
+#[tokio::test]
+async fn client_that_prefers_markdown_receives_the_guide_as_markdown() {
+    let app = TestApp::new(Engine::Sqlite);
+    for (accept, expected) in [
+        ("text/markdown", "text/markdown; charset=utf-8"),
+        ("text/markdown, text/html;q=0.5", "text/markdown; charset=utf-8"),
+        (BROWSER, "text/html; charset=utf-8"),
+        ("*/*", "text/html; charset=utf-8"),
+    ] {
+        let response = app.anonymous().request(Method::GET, "/guides/errors").header("accept", accept).send().await;
+        let response = response.expect(200);
+        assert_eq!(response.header("content-type"), expected, "{accept}");
+        assert!(response.header("vary").contains("Accept"), "{response:?}");
+    }
+}
+
+#[tokio::test]
+async fn commands_contain_the_address_of_the_server_without_a_script() {
+    let app = TestApp::new(Engine::Sqlite);
+    let text = async |app: &TestApp, path: &str, host: &str| {
+        let response = app.anonymous().request(Method::GET, path).header("host", host).send().await.expect(200);
+        let etag = response.header("etag").to_owned();
+        (String::from_utf8(response.body).unwrap(), etag)
+    };
+    for path in ["/", "/reference/v2/items", "/guides/quick-start", "/guides/quick-start.md"] {
+        let (first, etag) = text(&app, path, "api.example.com:8443").await;
+        assert!(first.contains("http://api.example.com:8443") && !first.contains("the-host-of-this-page"), "{path}");
+        // Another host is another page.
+        let (second, other_etag) = text(&app, path, "[::1]").await;
+        assert!(second.contains("http://[::1]") && !second.contains("api.example.com") && etag != other_etag, "{path}");
+        // More hosts than are stored, and a host that is not one.
+        for index in 0..6 {
+            assert!(text(&app, path, &format!("h{index}.example")).await.0.contains(&format!("http://h{index}.example")));
+        }
+        let (hostile, _) = text(&app, path, "user@evil.example").await;
+        assert!(!hostile.contains("evil.example"), "{path}");
+        let request = app.anonymous().request(Method::GET, path).header("host", "api.example.com:8443");
+        request.header("if-none-match", &etag).send().await.expect(304);
+    }
+    // The public URL has precedence.
+    let app = with_public_url("https://example.com/api");
+    for path in ["/", "/reference/v2/items", "/guides/quick-start.md"] {
+        let (page, _) = text(&app, path, "evil.example").await;
+        assert!(page.contains("https://example.com/api") && !page.contains("evil.example"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn landing_page_shows_the_state_and_the_versions_of_the_server() {
+    let app = TestApp::new(Engine::Sqlite);
+    let response = app.anonymous().get("/").await.expect(200);
+    let html = String::from_utf8(response.body).unwrap();
+    assert!(html.contains("<strong data-state>Ready</strong>"), "{html}");
+    let listed = contract::v1::document::operations().filter(|operation| operation.deprecation.is_some());
+    for operation in listed {
+        let deprecation = operation.deprecation.unwrap();
+        for text in [operation.id, &deprecation.since.to_string(), &deprecation.sunset.to_string()] {
+            assert!(html.contains(text), "{text}");
+        }
+    }
+    assert!(html.contains("/console/usage?version=v1&amp;group_by=consumer"), "{html}");
+}
+
+#[tokio::test]
+async fn catalog_is_named_in_link_headers() {
+    for (public_url, expected) in [
+        ("http://localhost:8000", "</.well-known/api-catalog>; rel=\"api-catalog\""),
+        ("https://example.com/api", "</api/.well-known/api-catalog>; rel=\"api-catalog\""),
+    ] {
+        let app = with_public_url(public_url);
+        for path in ["/", "/.well-known/api-catalog"] {
+            for method in [Method::GET, Method::HEAD] {
+                let response = app.anonymous().request(method, path).send().await.expect(200);
+                assert_eq!(response.header("link"), expected, "{path}");
+            }
+        }
+    }
 }
 
 /// A phone on a slow connection transfers these bytes before it displays text.

@@ -71,7 +71,7 @@ pub(super) fn links(current: &str, info: &PageInfo<'_>) -> String {
     };
     let mut links: Vec<String> = SECTIONS.iter().map(link).collect();
     if mail::is_served(info) {
-        links.push(format!("<a href=\"{}\"{}>Mail</a>", mail::PATH, mark(mail::PATH)));
+        links.push(format!("<a href=\"{}\" data-page{}>Mail</a>", mail::PATH, mark(mail::PATH)));
     }
     links.join("\n      ")
 }

@@ -186,32 +186,35 @@ window.BucketListConsole = (() => {
   const loginDialog = element("login-dialog");
   const loginForm = element("login");
   const loginHome = loginForm.parentElement;
+  const [loginEmail, loginPassword, loginReason, loginCancel] = ["email", "password", "reason", "cancel"].map((name) => element(`login-${name}`));
 
   /** Whether the section is displayed, possibly with the input of the user. */
   const isOpen = () => !element("view").hidden;
 
   function showPanel(name) {
     placeLogin(false);
-    for (const id of ["login", "forbidden", "view"]) element(id).hidden = id !== name;
+    // The form is part of the page only while it is used: its labels are those of other forms, too.
+    if (name === "login") loginHome.insertBefore(loginForm, element("forbidden"));
+    loginForm.hidden = name !== "login";
+    for (const id of ["forbidden", "view"]) element(id).hidden = id !== name;
     element("session").hidden = name === "login";
   }
 
-  /** Moves the form to log in into the dialog above the section, or back to its place in the page. */
+  /** Moves the form to log in into the dialog above the section, or removes it. */
   function placeLogin(inDialog, reason = "") {
-    element("login-reason").textContent = reason;
-    element("login-reason").hidden = !reason;
-    element("login-cancel").hidden = !inDialog;
-    if (inDialog === (loginForm.parentElement === loginDialog)) return;
+    loginReason.textContent = reason;
+    loginReason.hidden = !reason;
+    loginCancel.hidden = !inDialog;
+    if (inDialog && loginForm.parentElement === loginDialog) return;
     if (inDialog) {
       loginDialog.append(loginForm);
       loginForm.hidden = false;
-      if (user) element("login-email").value = user.email;
+      if (user) loginEmail.value = user.email;
       loginDialog.showModal();
       element(user ? "login-password" : "login-email").focus();
     } else {
       if (loginDialog.open) loginDialog.close();
-      loginHome.insertBefore(loginForm, element("forbidden"));
-      loginForm.hidden = true;
+      loginForm.remove();
     }
   }
 
@@ -240,7 +243,7 @@ window.BucketListConsole = (() => {
     settle(false);
     showPanel("login");
   }
-  element("login-cancel").addEventListener("click", leave);
+  loginCancel.addEventListener("click", leave);
   loginDialog.addEventListener("cancel", (event) => {
     event.preventDefault();
     leave();
@@ -294,7 +297,7 @@ window.BucketListConsole = (() => {
   /** Shows an error of the form: inside the dialog, the message of the page is behind it. */
   function sayLoginError(error) {
     if (loginForm.parentElement !== loginDialog) return sayError(error);
-    element("login-reason").textContent = messageOf(error);
+    loginReason.textContent = messageOf(error);
     return undefined;
   }
 
@@ -304,7 +307,7 @@ window.BucketListConsole = (() => {
       const isAgain = again !== null;
       if (!isAgain) say("Logging in…");
       try {
-        const session = await logIn(element("login-email").value, element("login-password").value, notAdmin);
+        const session = await logIn(loginEmail.value, loginPassword.value, notAdmin);
         user = session.user;
       } catch (error) {
         return sayLoginError(error);
@@ -333,7 +336,7 @@ window.BucketListConsole = (() => {
       user = null;
       showPanel("login");
       if (reason) say(reason, true);
-      element("login-email").focus();
+      loginEmail.focus();
     } else if (again && !session.user) {
       // Another tab has logged in again.
       settle(true);

@@ -144,9 +144,7 @@
   // ---- single incidents ---------------------------------------------------------------------------------------------
 
   const href = ({ id }) => {
-    const all = new URLSearchParams(params());
-    all.delete("view");
-    return `${PAGE}?${new URLSearchParams([["id", id], ...all])}`;
+    return `${PAGE}?${new URLSearchParams([["id", id], ...params()])}`;
   };
   const state = (incident) => (incident.resolved ? `resolved${incident.fixed_in ? ` in ${incident.fixed_in}` : ""}` : "unresolved");
 

@@ -14,7 +14,7 @@
 
   /** An operation of v1 and one of v2 can have the same name. */
   const groups = () => {
-    const wanted = groups();
+    const wanted = grouping().split(",");
     return wanted.includes("operation") ? [...new Set([...wanted, "version"])] : wanted;
   };
 
