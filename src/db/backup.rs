@@ -101,7 +101,7 @@ pub fn restore(database: &Path, file: &Path, stamp: &str) -> Result<Restored, Ba
     partial.copy_from(file).map_err(|error| BackupError::Copy {
         database: file.to_owned(),
         file: database.clone(),
-        reason: error.to_string(),
+        reason: error::reason(&error),
     })?;
     let summary = inspect_for_restore(&partial.path).map_err(|error| error.at(file))?;
     keep_owner(database, &partial.path);

@@ -10,6 +10,9 @@ use super::connection::is_locked;
 /// Characters with a meaning in the URI of a file.
 const RESERVED: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'?').add(b'#');
 
+/// Minimum size of an index of the log. On a full disk, SQLite leaves a shorter one.
+const INDEX_SIZE: u64 = 32_768;
+
 /// Opens an existing database for reading, also if neither the file nor its directory can be written.
 pub(super) fn open_for_reading(path: &Path) -> Result<SqliteConnection, ConnectionError> {
     match open(&path.to_string_lossy()) {
@@ -27,7 +30,8 @@ pub(super) fn can_be_read_unlocked(path: &Path, error: &ConnectionError) -> bool
         fs::metadata(name)
     };
     let has_log = beside("-wal").is_ok_and(|log| log.len() > 0);
-    !is_locked(error) && !has_log && beside("-shm").is_err()
+    let has_index = beside("-shm").is_ok_and(|index| index.len() >= INDEX_SIZE);
+    !is_locked(error) && !has_log && !has_index
 }
 
 /// Opens a database that nothing writes to.

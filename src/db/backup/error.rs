@@ -77,7 +77,7 @@ impl BackupError {
 }
 
 /// Returns the reason of an I/O error without its number.
-fn reason(error: &io::Error) -> String {
+pub(super) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error ").next().unwrap_or(&text).to_lowercase()
 }
