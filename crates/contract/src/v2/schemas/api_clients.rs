@@ -112,6 +112,8 @@ pub struct ApiClientCreated {
     pub expires_at: Nullable<Timestamp>,
     /// Time at which the key was last used; null if it was never used.
     pub last_used_at: Nullable<Timestamp>,
+    /// Time until which replaced keys are accepted; null if none is.
+    pub previous_valid_until: Nullable<Timestamp>,
     /// Time of creation.
     pub created_at: Timestamp,
     /// Time of the last change.
@@ -137,6 +139,7 @@ impl ApiClientCreated {
             key_prefix: client.key_prefix,
             expires_at: client.expires_at,
             last_used_at: client.last_used_at,
+            previous_valid_until: client.previous_valid_until,
             created_at: client.created_at,
             updated_at: client.updated_at,
             links: client.links,
