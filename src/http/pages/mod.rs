@@ -46,7 +46,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// Returns whether it is meant for programs, which pages of every origin may read.
+    /// Returns whether programs read it: Markdown and the API catalog. Pages of every origin may then read it, too.
     #[must_use]
     pub fn is_for_programs(&self) -> bool {
         matches!(self.content_type, MARKDOWN | programs::CATALOG_TYPE)
