@@ -223,7 +223,10 @@ async fn format_depends_on_the_accept_header() {
     for accept in ["text/plain; version=0.0.4", "text/plain, */*;q=0.1"] {
         let (media_type, text) = get(Some(accept)).await;
         assert_eq!(media_type, "text/plain; version=0.0.4; charset=utf-8", "{accept}");
-        assert!(text.contains("# TYPE http_requests_total counter\n") && text.contains("# TYPE build_info gauge\n"), "{text}");
+        assert!(
+            text.contains("# TYPE http_requests_total counter\n") && text.contains("# TYPE build_info gauge\n"),
+            "{text}"
+        );
         assert!(!text.contains("# EOF") && !text.contains("request_id"), "{text}");
         value(&text, r#"http_requests_total{operation="unversioned",method="GET",status="200",version=""}"#);
     }

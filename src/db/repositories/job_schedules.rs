@@ -67,11 +67,11 @@ pub fn list(c: &mut DbConnection) -> QueryResult<Vec<JobSchedule>> {
 
 /// Finds the schedule of a task, and locks its row until the transaction ends.
 pub fn find_for_update(c: &mut DbConnection, name: &str) -> QueryResult<Option<JobSchedule>> {
-    let schedule = job_schedules::table.find(name).select(ScheduleRow::as_select());
+    let schedule = job_schedules::table.find(name);
     let row: Option<ScheduleRow> = match c {
         // SQLite has one writer: its transaction is the lock.
-        DbConnection::Sqlite(c) => schedule.first(c).optional()?,
-        DbConnection::Postgres(c) => schedule.for_update().first(c).optional()?,
+        DbConnection::Sqlite(c) => schedule.select(ScheduleRow::as_select()).first(c).optional()?,
+        DbConnection::Postgres(c) => schedule.select(ScheduleRow::as_select()).for_update().first(c).optional()?,
     };
     Ok(row.map(JobSchedule::from))
 }

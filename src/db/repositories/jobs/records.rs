@@ -210,10 +210,8 @@ pub struct JobStatistics {
 
 /// Reads the state of the queue.
 pub fn statistics(c: &mut DbConnection, now: Timestamp) -> QueryResult<JobStatistics> {
-    let rows: Vec<(String, String, i64)> = jobs::table
-        .group_by((jobs::state, jobs::kind))
-        .select((jobs::state, jobs::kind, count_star()))
-        .load(c)?;
+    let rows: Vec<(String, String, i64)> =
+        jobs::table.group_by((jobs::state, jobs::kind)).select((jobs::state, jobs::kind, count_star())).load(c)?;
     let oldest: Option<i64> = jobs::table.filter(jobs::run_at.le(now.micros())).select(min(jobs::run_at)).first(c)?;
     let count =
         |(state, kind, count): (String, String, i64)| Some(JobCount { state: state.parse().ok()?, kind, count });

@@ -82,7 +82,12 @@ pub trait JobEndpoints: Send + Sync + 'static {
     #[oai(path = "/schedules/:schedule_name/run", method = "post", operation_id = "runJobSchedule")]
     #[operation(returns("The schedule of the task, which is due now."))]
     #[operation(errors(&[ErrorCode::JobScheduleNotFound, ErrorCode::JobScheduleRunning]))]
-    async fn run_schedule(&self, caller: Admin, client: Client, schedule_name: Path<Token>) -> Result<Json<JobSchedule>>;
+    async fn run_schedule(
+        &self,
+        caller: Admin,
+        client: Client,
+        schedule_name: Path<Token>,
+    ) -> Result<Json<JobSchedule>>;
 
     /// List exports
     ///
