@@ -132,7 +132,7 @@ impl App {
         let redis = config
             .redis
             .clone()
-            .map(|settings| Redis::new(settings, config.shared_settings(secret), metrics.as_mut().map(Metrics::redis)));
+            .map(|settings| Redis::new(settings, config.settings_compared_in_redis(secret), metrics.as_mut().map(Metrics::redis)));
         let limiter = InMemoryRateLimiter::new(&config.limits, &dependencies.clock).map(Arc::new);
         let limits = ActiveLimits::new(config.limits, limiter.clone());
         let limiter = limiter.map(|limiter| rate_limiter(redis.as_ref(), limiter));
@@ -237,7 +237,7 @@ impl App {
             &mailer,
             services.incidents.clone(),
             services.deprecations.clone(),
-            worker_settings(config, deprecated),
+            worker_settings(config, secret, deprecated),
             job_metrics,
         );
         let usage = UsageWriter::new(usage, db.clone());
@@ -281,7 +281,7 @@ fn backup_schedule(config: &Config) -> Option<BackupSchedule> {
     }
 }
 
-fn worker_settings(config: &Config, deprecated: Arc<[DeprecatedOperation]>) -> WorkerSettings {
+fn worker_settings(config: &Config, secret: &SecretString, deprecated: Arc<[DeprecatedOperation]>) -> WorkerSettings {
     let jobs = JobRetention { done: config.jobs.retention, dead: config.jobs.dead_letter_retention };
     WorkerSettings {
         workers: config.jobs.workers,
@@ -290,6 +290,7 @@ fn worker_settings(config: &Config, deprecated: Arc<[DeprecatedOperation]>) -> W
         retention: RetentionPeriods { audit_events: config.audit_retention, usage: config.usage_retention, jobs },
         deprecation_mail: deprecation_mail(config, deprecated),
         backups: backup_schedule(config),
+        server: config.running_server(secret),
     }
 }
 

@@ -5,7 +5,7 @@ use std::{io, path::Path};
 use super::{
     CliError,
     error::io_reason,
-    migrate::{RESPONSE_TIMEOUT, START_POSTGRES},
+    migrate::{RESPONSE_TIMEOUT, connect_help},
     prepare_directories,
 };
 use crate::{
@@ -124,6 +124,10 @@ fn lock_error(error: &ExclusiveLockError) -> CliError {
             error.to_string(),
             "set DATABASE_EXCLUSIVE=false, or set DATABASE_URL to the PostgreSQL server",
         ),
-        ExclusiveLockError::Unreachable(_) => CliError::with_help(error.to_string(), START_POSTGRES),
+        ExclusiveLockError::Unreachable(_) => {
+            let message = error.to_string();
+            let help = connect_help(&message);
+            CliError::with_help(message, help)
+        }
     }
 }

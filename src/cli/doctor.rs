@@ -1,7 +1,9 @@
 //! `bucketlist doctor`: checks the configuration and the services it refers to.
 
+mod https;
 mod redis;
 mod replicas;
+mod servers;
 mod storage;
 
 use std::{
@@ -9,7 +11,7 @@ use std::{
     net::{IpAddr, TcpListener},
     path::Path,
     process::ExitCode,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use secrecy::{ExposeSecret, SecretString};
@@ -20,13 +22,14 @@ use super::{
     error::io_reason,
     listen,
     migrate::{RESPONSE_TIMEOUT, connection_help, ensure_writable},
+    serve::UNLIMITED_PROXIES,
 };
 use crate::{
     build_info,
     config::{self, Config, ConfigError, Environment, variables},
     db::{
-        PostgresUrl, PreparedStatements, Target,
-        migrations::{MigrationError, Migrator},
+        PostgresUrl, PreparedStatements, Target, loses_prepared_statements,
+        migrations::{self, MigrationError, Migrator},
         repositories::search::count_missing,
         run_within,
     },
@@ -143,8 +146,11 @@ fn check_all(config: &Config, checks: &mut Checks) {
     check_database(config, checks);
     redis::check_redis(config, checks);
     replicas::check(config, checks);
-    check_https(config, checks);
+    https::check(config, checks);
     check_listener(config, checks);
+    if let Some(network) = config.unlimited_proxy_network() {
+        checks.add("trusted proxies", Warn, format!("{network} contains every address: {UNLIMITED_PROXIES}"));
+    }
     check_secret(config, checks);
     check_mail(config, checks);
     if !config.limits.rate_limit && config.environment.is_exposed() {
@@ -208,33 +214,31 @@ fn check_connection(config: &Config, checks: &mut Checks) {
         checks.add("database exclusive", Fail, "requires a direct connection; set DATABASE_EXCLUSIVE=false");
     }
     if migrator.uses_pooler() && config.database.prepared == PreparedStatements::On {
-        let detail = "requires PgBouncer 1.21 or later with max_prepared_statements above 0; otherwise, set \
-                      DATABASE_PREPARED=auto";
-        checks.add("database prepared", Warn, detail);
+        let help = "use PgBouncer 1.21 or later with max_prepared_statements above 0, or set DATABASE_PREPARED=auto";
+        match loses_prepared_statements(&config.database.target) {
+            Ok(false) => checks.add("database prepared", Pass, "supported by the connection pooler"),
+            Ok(true) => {
+                let detail = format!("not supported by the connection pooler, so statements are not prepared; {help}");
+                checks.add("database prepared", Warn, detail);
+            }
+            Err(error) => checks.add("database prepared", Fail, error.to_string()),
+        }
     }
-    check_migrations(&mut migrator, checks);
+    if check_migrations(&mut migrator, checks) {
+        servers::check(config, migrator.connection(), checks);
+    }
 }
 
-fn check_migrations(migrator: &mut Migrator, checks: &mut Checks) {
-    let status = match migrator.status() {
-        Ok(status) => status,
-        Err(error) => return checks.add("migrations", Fail, error.to_string()),
+/// Returns whether all migrations are applied.
+fn check_migrations(migrator: &mut Migrator, checks: &mut Checks) -> bool {
+    let (status, detail) = match migrator.status() {
+        Ok(status) => describe_migrations(migrator, &status),
+        Err(error) => (Fail, error.to_string()),
     };
-    let unknown = status.unknown.join(", ");
-    if status.required.is_some() {
-        return checks.add("migrations", Fail, format!("unknown to this version: {unknown}; use the newer version"));
+    checks.add("migrations", status, detail);
+    if status != Pass {
+        return false;
     }
-    if !status.pending.is_empty() {
-        let count = status.pending.len();
-        if let Err(error) = migrator.check_privileges() {
-            let help = error.help().map_or_else(String::new, |help| format!("; {help}"));
-            return checks.add("migrations", Fail, format!("{count} pending, and {error}{help}"));
-        }
-        return checks.add("migrations", Warn, format!("{count} pending; run `bucketlist migrate up`"));
-    }
-    let compatible =
-        if unknown.is_empty() { unknown } else { format!("; unknown to this version, but compatible: {unknown}") };
-    checks.add("migrations", Pass, format!("all {} applied{compatible}", status.applied.len()));
     match count_missing(migrator.connection()) {
         Ok(0) => {}
         Ok(rows) => {
@@ -243,43 +247,27 @@ fn check_migrations(migrator: &mut Migrator, checks: &mut Checks) {
         }
         Err(error) => checks.add("search", Fail, error.to_string()),
     }
+    true
 }
 
-/// Checks the certificate. Without one, checks that clients use HTTPS through a proxy.
-fn check_https(config: &Config, checks: &mut Checks) {
-    const SECONDS_PER_DAY: u64 = 86_400;
-    const MIN_DAYS_BEFORE_EXPIRY: u64 = 14;
-    let Some(files) = listen::certificate_files(&config.connections) else {
-        if config.environment.is_exposed() && !config.is_https() {
-            let detail = "disabled; set TLS_CERT and TLS_KEY, or set PUBLIC_URL to the https:// URL of a proxy";
-            checks.add("https", Warn, detail);
-        }
-        return;
-    };
-    let certificate = match files.load() {
-        Ok(certificate) => certificate,
-        Err(error) => return checks.add("https", Fail, describe(&error.into())),
-    };
-    let (Some(not_before), Some(not_after)) = (certificate.not_before(), certificate.not_after()) else {
-        return checks.add("https", Warn, "cannot read the validity period of the certificate");
-    };
-    let host = url::Url::parse(&config.public_url).ok().and_then(|url| url.host_str().map(str::to_owned));
-    let host = host.unwrap_or_default();
-    let day = |time: SystemTime| chrono::DateTime::<chrono::Utc>::from(time).format("%Y-%m-%d");
-    let now = SystemTime::now();
-    let days = not_after.duration_since(now).map_or(0, |left| left.as_secs() / SECONDS_PER_DAY);
-    if now > not_after {
-        checks.add("https", Fail, format!("the certificate expired on {}; renew it", day(not_after)));
-    } else if now < not_before {
-        let detail = format!("the certificate is not valid before {}; check the clock", day(not_before));
-        checks.add("https", Fail, detail);
-    } else if !certificate.is_valid_for(host.trim_matches(['[', ']'])) {
-        checks.add("https", Warn, format!("the certificate is not valid for {host}, the host of PUBLIC_URL"));
-    } else if days < MIN_DAYS_BEFORE_EXPIRY {
-        checks.add("https", Warn, format!("the certificate expires in {days} days; renew it"));
-    } else {
-        checks.add("https", Pass, format!("the certificate is valid until {}", day(not_after)));
+fn describe_migrations(migrator: &mut Migrator, status: &migrations::Status) -> (CheckStatus, String) {
+    let unknown = status.unknown.join(", ");
+    if status.required.is_some() {
+        return (Fail, format!("unknown to this version: {unknown}; use the newer version"));
     }
+    if !status.pending.is_empty() {
+        let count = status.pending.len();
+        return match migrator.check_privileges() {
+            Ok(()) => (Warn, format!("{count} pending; run `bucketlist migrate up`")),
+            Err(error) => {
+                let help = error.help().map_or_else(String::new, |help| format!("; {help}"));
+                (Fail, format!("{count} pending, and {error}{help}"))
+            }
+        };
+    }
+    let compatible =
+        if unknown.is_empty() { unknown } else { format!("; unknown to this version, but compatible: {unknown}") };
+    (Pass, format!("all {} applied{compatible}", status.applied.len()))
 }
 
 fn check_listener(config: &Config, checks: &mut Checks) {

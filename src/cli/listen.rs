@@ -104,12 +104,13 @@ impl Listeners {
         self.certificates.clone()
     }
 
-    /// Serves until `shutdown` is cancelled and the connections have closed.
+    /// Serves until `shutdown` is cancelled and the connections have closed. After `draining`, connections close after their next response.
     pub(super) async fn serve(
         self,
         config: &Config,
         endpoint: impl Endpoint<Output = Response> + 'static,
         limits: watch::Receiver<ConnectionLimits>,
+        draining: CancellationToken,
         shutdown: CancellationToken,
     ) -> Result<(), CliError> {
         let connections = limits.borrow().connections;
@@ -122,7 +123,8 @@ impl Listeners {
         // Without proxies, no connection begins with a header.
         let proxies = if config.connections.proxy_protocol { config.trusted_proxies.clone() } else { Vec::new() };
         let api = Server::new(self.api, acceptor, endpoint, responses, limits.clone())?
-            .expecting_proxy_headers_from(proxies.clone());
+            .expecting_proxy_headers_from(proxies.clone())
+            .draining_after(draining.clone());
         let redirect = self.redirect.map(|listener| {
             let responses = connection_error_responses(false, &base_path);
             Server::new(
@@ -133,7 +135,9 @@ impl Listeners {
                 limits,
             )
         });
-        let redirect = redirect.transpose()?.map(|redirect| redirect.expecting_proxy_headers_from(proxies));
+        let redirect = redirect
+            .transpose()?
+            .map(|redirect| redirect.expecting_proxy_headers_from(proxies).draining_after(draining));
         let watching = self
             .certificates
             .map(|certificates| tokio::spawn(certificates.watch(config.connections.certificate_interval)));

@@ -127,7 +127,26 @@ pub(super) fn ensure_writable(config: &Config, migrator: &mut Migrator) -> Resul
 pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Help for a PostgreSQL server that cannot be reached.
-pub(super) const START_POSTGRES: &str = "start the PostgreSQL server, or correct DATABASE_URL";
+const START_POSTGRES: &str = "start the PostgreSQL server, or correct DATABASE_URL";
+
+/// Texts of libpq for a server that has not the role that `target_session_attrs` requires.
+const OTHER_ROLE: [&str; 4] = [
+    "session is read-only",
+    "session is not read-only",
+    "server is in hot standby mode",
+    "server is not in hot standby mode",
+];
+
+/// Returns the help for a PostgreSQL server that cannot be used, from the error.
+pub(super) fn connect_help(reason: &str) -> &'static str {
+    if reason.contains("database \"") && reason.contains("\" does not exist") {
+        return "create it with `CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0`, or correct the name in DATABASE_URL";
+    }
+    if OTHER_ROLE.iter().any(|text| reason.contains(text)) {
+        return "no server in DATABASE_URL has the role in target_session_attrs; list the primary, with target_session_attrs=read-write";
+    }
+    START_POSTGRES
+}
 
 /// Opens a connection for migrations and seeding.
 pub(super) fn connect(config: &Config) -> Result<Migrator, CliError> {
@@ -162,7 +181,9 @@ fn connection_error(target: &Target, error: MigrationError) -> CliError {
             CliError::with_help(message, connection_help(target, &MigrationError::Connect(reason)))
         }
         (_, error @ (MigrationError::Connect(_) | MigrationError::NoResponse(_))) => {
-            CliError::with_help(error.to_string(), START_POSTGRES)
+            let message = error.to_string();
+            let help = connect_help(&message);
+            CliError::with_help(message, help)
         }
         (_, error) => error.into(),
     }
@@ -172,7 +193,7 @@ fn connection_error(target: &Target, error: MigrationError) -> CliError {
 pub(super) fn connection_help(target: &Target, error: &MigrationError) -> &'static str {
     let text = error.to_string();
     match target {
-        Target::Postgres(_) => START_POSTGRES,
+        Target::Postgres(_) => connect_help(&text),
         Target::Sqlite(_) if is_disk_full(&text) => FREE_SPACE,
         // Of the index of the log, which is created in the directory.
         Target::Sqlite(_) if text.contains("disk I/O error") => {

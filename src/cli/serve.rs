@@ -25,7 +25,10 @@ use crate::{
     app::{App, Dependencies},
     build_info,
     config::{Config, Environment},
-    db::{Db, Target, backup::discard_partial_files, exclusive::ExclusiveLockError, migrations::MigrationError},
+    db::{
+        Db, PreparedStatements, Target, backup::discard_partial_files, exclusive::ExclusiveLockError,
+        loses_prepared_statements, migrations::MigrationError,
+    },
     http::StartupGate,
     redis::{Redis, RedisMonitor},
     seed,
@@ -41,6 +44,9 @@ const ACTIVATION_WAIT: Duration = Duration::from_secs(10);
 const CHECKPOINT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Maximum time that the start waits for Redis.
 const REDIS_WAIT: Duration = Duration::from_millis(500);
+/// What follows from a network in `TRUSTED_PROXIES` that contains every address.
+pub(super) const UNLIMITED_PROXIES: &str =
+    "clients can choose their own address and avoid rate limits; list only the networks of proxies";
 /// Maximum time for the export of the last spans.
 pub(super) const TRACE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -52,6 +58,9 @@ pub(super) fn run(settings: Settings, seed: bool, no_worker: bool, out: &mut dyn
     settings.log();
     let seed = seed || config.environment == Environment::Development;
     let certificates = load_certificates(config)?;
+    if let Some(network) = config.unlimited_proxy_network() {
+        tracing::warn!(network, help = UNLIMITED_PROXIES, "TRUSTED_PROXIES contains every address");
+    }
     let lock = lock_database(config)?;
     let listeners = Listeners::bind(config, certificates)?;
     let runtime = runtime()?;
@@ -83,7 +92,8 @@ async fn serve(
     let wait = if listeners.is_api_passed() { ACTIVATION_WAIT } else { Duration::ZERO };
     let gate = Arc::new(StartupGate::new(config.is_https(), contract::BasePath::new(config.base_path()), wait));
     // Install the signal handlers before the first connection is accepted.
-    let stop = stop_signal(Arc::clone(&gate), config.shutdown_delay)?;
+    let draining = CancellationToken::new();
+    let stop = stop_signal(Arc::clone(&gate), draining.clone(), config.shutdown_delay)?;
     let hang_up = signal(SignalKind::hangup())?;
     // The lock is held until the last request is complete.
     let lock = Arc::new(lock);
@@ -102,7 +112,8 @@ async fn serve(
     let certificates = listeners.certificates();
     let mut serving = tokio::spawn({
         let (config, gate, shutdown) = (config.clone(), Arc::clone(&gate), shutdown.clone());
-        async move { listeners.serve(&config, gate, limits, shutdown).await }
+        let draining = draining.clone();
+        async move { listeners.serve(&config, gate, limits, draining, shutdown).await }
     });
     // Migrating and indexing a large database takes minutes. Meanwhile the server is alive and not ready.
     let app = tokio::select! {
@@ -141,6 +152,7 @@ async fn serve(
         served = &mut serving => return served.unwrap_or_else(server_failed),
     }
     let deadline = Instant::now() + config.shutdown_timeout;
+    draining.cancel();
     shutdown.cancel();
     let served = serving.await.unwrap_or_else(server_failed);
     // Stop the storage last, so that failures and counters of the last requests are stored as well.
@@ -178,11 +190,12 @@ fn server_failed(error: tokio::task::JoinError) -> Result<(), CliError> {
 
 /// Prepares the database and builds the app on a separate thread. Building the documents and pages takes several
 /// megabytes, which are released when the thread ends.
-pub(super) async fn start_app(config: Config, seed: bool) -> Result<App, CliError> {
+pub(super) async fn start_app(mut config: Config, seed: bool) -> Result<App, CliError> {
     let (sender, app) = oneshot::channel();
     let start = move || {
-        let start = || {
+        let mut start = || {
             prepare_database(&config, seed)?;
+            check_prepared_statements(&mut config)?;
             replicas::check_before_start(&config)?;
             let secret = jwt_secret(&config)?;
             Ok(App::new(&config, &secret, Dependencies::from_config(&config)?)?)
@@ -192,6 +205,23 @@ pub(super) async fn start_app(config: Config, seed: bool) -> Result<App, CliErro
     };
     thread::Builder::new().name("startup".to_owned()).spawn(start)?;
     app.await.unwrap_or_else(|_| Err(CliError::Message("the server panicked during startup; see the log".to_owned())))
+}
+
+/// Prepares no statements if the connection pooler loses them: each write would fail with 500.
+fn check_prepared_statements(config: &mut Config) -> Result<(), CliError> {
+    let database = &mut config.database;
+    if database.prepared != PreparedStatements::On {
+        return Ok(());
+    }
+    let loses = loses_prepared_statements(&database.target);
+    if loses.map_err(|error| CliError::Message(error.to_string()))? {
+        tracing::warn!(
+            help = "use PgBouncer 1.21 or later with max_prepared_statements above 0, or set DATABASE_PREPARED=auto",
+            "the connection pooler does not support prepared statements; DATABASE_PREPARED=on has no effect"
+        );
+        database.prepared = PreparedStatements::Off;
+    }
+    Ok(())
 }
 
 /// Completes when the exclusive lock is lost: the caches of this server may be outdated from then on.
@@ -303,15 +333,20 @@ impl StartupMessage {
     }
 }
 
-/// Completes when the server must stop. After SIGTERM it keeps serving for `delay` while readiness fails, so that load
-/// balancers can stop sending requests; SIGINT ends the delay.
-fn stop_signal(gate: Arc<StartupGate>, delay: Duration) -> Result<impl Future<Output = ()>, CliError> {
+/// Completes when the server must stop. After SIGTERM it keeps serving for `delay` while readiness fails and connections drain, so that
+/// load balancers and clients can stop sending requests; SIGINT ends the delay.
+fn stop_signal(
+    gate: Arc<StartupGate>,
+    draining: CancellationToken,
+    delay: Duration,
+) -> Result<impl Future<Output = ()>, CliError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {
                 gate.drain();
+                draining.cancel();
                 tracing::info!("shutdown requested; readiness check now fails");
                 tokio::select! {
                     () = tokio::time::sleep(delay) => {}

@@ -20,7 +20,9 @@ use super::{
 use crate::{app::App, build_info, config::Config, db::backup::discard_partial_files};
 
 pub(super) fn run(settings: Settings, out: &mut dyn Write) -> Result<(), CliError> {
-    let config = settings.config()?;
+    let mut config = settings.config()?;
+    // A worker does not listen.
+    config.port = 0;
     let (_log, log_level) = logging::start(&config);
     settings.log();
     let _lock = lock_for_worker(&config)?;

@@ -28,6 +28,9 @@ impl Reader<'_> {
                 continue;
             }
             match postgres(url) {
+                Ok(target) if targets.contains(&target) => {
+                    self.invalid(name, "contains a URL twice; list each standby once");
+                }
                 Ok(target) => targets.push(target),
                 Err(problem) => self.invalid(name, format!("each URL {problem}")),
             }

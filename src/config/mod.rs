@@ -13,6 +13,7 @@ mod public_url;
 mod redis;
 mod replay_targets;
 mod settings;
+mod shared;
 mod spelling;
 mod traces;
 pub mod variables;

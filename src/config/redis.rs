@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use hmac::{Hmac, Mac};
-use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-use super::{Config, Environment, parse::Reader};
+use super::{Environment, parse::Reader};
 use crate::{
     db::{PostgresUrl, Target},
-    redis::{RedisAddress, RedisSettings, SharedSettings},
+    redis::{RedisAddress, RedisSettings},
 };
 
 /// Maximum length of `REDIS_PREFIX`.
@@ -58,55 +56,10 @@ fn default_prefix(environment: Environment, database: &Target) -> String {
     format!("bucketlist:{}:{}", environment.as_str(), name.take(40).collect::<String>())
 }
 
-impl Config {
-    /// Returns the settings that all servers of a deployment must share. Secrets are digests, from which they cannot be derived.
-    #[must_use]
-    pub fn shared_settings(&self, secret: &SecretString) -> SharedSettings {
-        let limits = &self.limits;
-        let number = |number: u32| number.to_string();
-        let seconds = |duration: Duration| duration.as_secs().to_string();
-        let mut settings = SharedSettings::from([
-            ("APP_ENV".to_owned(), self.environment.as_str().to_owned()),
-            ("JWT_SECRET".to_owned(), digest(secret)),
-            ("ACCESS_TOKEN_TTL".to_owned(), seconds(self.tokens.access_ttl)),
-            ("REFRESH_TOKEN_TTL".to_owned(), seconds(self.tokens.refresh_ttl)),
-            ("SESSION_TTL".to_owned(), seconds(self.tokens.session_ttl)),
-            ("RATE_LIMIT".to_owned(), limits.rate_limit.to_string()),
-            ("RATE_LIMIT_GENERAL".to_owned(), number(limits.general_per_minute)),
-            ("RATE_LIMIT_REGISTER".to_owned(), number(limits.register_per_minute)),
-            ("RATE_LIMIT_LOGIN".to_owned(), number(limits.login_per_minute)),
-            ("RATE_LIMIT_REFRESH".to_owned(), number(limits.refresh_per_minute)),
-            ("RATE_LIMIT_PASSWORD_RESET".to_owned(), number(limits.password_reset_per_hour)),
-            ("RATE_LIMIT_SEARCH".to_owned(), number(limits.search_per_minute)),
-            ("RATE_LIMIT_EXPORTS".to_owned(), number(limits.exports_per_hour)),
-            ("RATE_LIMIT_IMPORTS".to_owned(), number(limits.imports_per_hour)),
-        ]);
-        if let Some(key) = &self.tokens.private_key {
-            let digest = Sha256::digest(key.verifying_key().as_bytes());
-            settings.insert("JWT_PRIVATE_KEY".to_owned(), hex::encode(&digest[..8]));
-        }
-        if let Some(key) = &self.incidents.key {
-            settings.insert("INCIDENTS_KEY".to_owned(), digest(key));
-        }
-        settings
-    }
-}
-
-/// Returns a short digest of a secret, which only serves to compare it.
-fn digest(secret: &SecretString) -> String {
-    // A key of any length is accepted.
-    Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes())
-        .map(|mut mac| {
-            mac.update(b"bucketlist settings of servers");
-            hex::encode(&mac.finalize().into_bytes()[..8])
-        })
-        .unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{ConfigError, Variables};
+    use crate::config::{Config, ConfigError, Variables};
 
     fn config(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
         let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -145,15 +98,5 @@ mod tests {
             assert_eq!(invalid.iter().map(|variable| variable.name).collect::<Vec<_>>(), [name]);
             assert!(!invalid[0].problem.contains("topsecret"), "{}", invalid[0].problem);
         }
-    }
-
-    #[test]
-    fn shared_settings_do_not_contain_secrets() {
-        let config = config(&[("RATE_LIMIT_LOGIN", "7")]).unwrap();
-        let settings = |secret: &str| config.shared_settings(&SecretString::from(secret));
-        assert_eq!(settings("one")["RATE_LIMIT_LOGIN"], "7");
-        assert_ne!(settings("one")["JWT_SECRET"], settings("two")["JWT_SECRET"]);
-        assert_eq!(settings("one")["JWT_SECRET"].len(), 16);
-        assert!(!format!("{:?}", settings("topsecret")).contains("topsecret"));
     }
 }

@@ -27,6 +27,7 @@ use super::{
     reopening::OpenConnection,
     slow_statements::SlowStatementLog,
     storage::StorageStatus,
+    unreachable::Unreachable,
 };
 use crate::metrics::DatabaseMetrics;
 
@@ -123,6 +124,8 @@ pub(super) struct Manager {
     file: Arc<OnceLock<(u64, u64)>>,
     /// Number of connections that were lost.
     losses: Arc<AtomicU64>,
+    /// Whether PostgreSQL has just not responded.
+    unreachable: Unreachable,
     pub(super) storage: StorageStatus,
     /// Run time from which a statement is slow; zero for never.
     slow_after: Duration,
@@ -146,6 +149,7 @@ impl Manager {
             statements,
             file: Arc::default(),
             losses: Arc::default(),
+            unreachable: Unreachable::default(),
             storage: StorageStatus::default(),
             slow_after: Duration::ZERO,
             slow_statements: SlowStatementLog::default(),
@@ -179,7 +183,7 @@ impl Manager {
     /// Opens a connection to PostgreSQL. Through a pooler, settings of the session would reach transactions of other clients, so the
     /// settings are applied in each transaction.
     fn open_postgres(&self, url: &str) -> Result<(DbConnection, BeginStatements), ConnectionError> {
-        let connected = pooler::connect(url, self.prepared, self.uses_pooler())?;
+        let connected = self.unreachable.attempt(|| pooler::connect(url, self.prepared, self.uses_pooler()))?;
         let mut connection = connected.connection;
         if connected.uses_pooler {
             self.uses_pooler.store(true, Ordering::Relaxed);

@@ -15,7 +15,7 @@ use super::{
     connection::{Manager, PooledConnection},
     email_domains::normalize_email_domains,
     index_missing,
-    pooler::BeginStatements,
+    pooler::{BeginStatements, PreparedStatements},
     postgres::{self, SessionTimeouts},
     schema::schema_compatibility,
     statistics, storage,
@@ -72,7 +72,7 @@ impl Status {
     }
 }
 
-/// Migrates a database, on a connection outside of the pools and without a statement timeout.
+/// Migrates a database, on a connection outside of the pools, without a statement timeout and with statements that every pooler supports.
 pub struct Migrator {
     manager: Manager,
     connection: DbConnection,
@@ -132,8 +132,8 @@ impl Migrator {
     /// # Errors
     /// [`MigrationError::Connect`], [`MigrationError::Encoding`].
     pub fn connect(options: &Options) -> Result<Self, MigrationError> {
-        let timeouts = SessionTimeouts::default();
-        let manager = Manager::new(options.target.clone(), timeouts, options.prepared, std::sync::Arc::default());
+        let (timeouts, prepared) = (SessionTimeouts::default(), PreparedStatements::Auto);
+        let manager = Manager::new(options.target.clone(), timeouts, prepared, std::sync::Arc::default());
         let PooledConnection { mut connection, begin, .. } = manager.open()?;
         if let DbConnection::Postgres(c) = &mut connection
             && let Some(encoding) = postgres::unsupported_encoding(c).map_err(failed)?

@@ -33,6 +33,7 @@ mod statement_text;
 mod statistics;
 mod storage;
 mod unit;
+mod unreachable;
 mod worker;
 
 use std::{
@@ -53,7 +54,7 @@ use executor::Executor;
 pub use file_lock::{FileLock, FileLockError};
 pub use indexing::{IndexingProgress, index_missing};
 pub use maintenance::IdleCheckpoint;
-pub use pooler::PreparedStatements;
+pub use pooler::{PreparedStatements, loses_prepared_statements};
 use postgres::SessionTimeouts;
 pub use postgres::run_within;
 pub use postgres_url::PostgresUrl;

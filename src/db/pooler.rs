@@ -4,12 +4,16 @@
 use std::env;
 
 use diesel::{
-    Connection as _, ConnectionError, PgConnection, QueryableByName, RunQueryDsl, connection::CacheSize,
-    result::QueryResult, sql_query, sql_types::Bool,
+    Connection as _, ConnectionError, PgConnection, QueryDsl, QueryableByName, RunQueryDsl, TextExpressionMethods,
+    connection::{CacheSize, SimpleConnection},
+    result::QueryResult,
+    sql_query,
+    sql_types::{Bool, Integer},
 };
 use url::form_urlencoded;
 
 use super::{
+    DbError, Target,
     postgres::{SessionTimeouts, with_defaults},
     postgres_url::mask_password,
 };
@@ -104,6 +108,73 @@ struct Probe {
 fn has_probe(connection: &mut PgConnection) -> QueryResult<bool> {
     let query = format!("SELECT coalesce(current_setting('{PROBE}', true) = 'on', false) AS is_set");
     Ok(sql_query(query).get_result::<Probe>(connection)?.is_set)
+}
+
+diesel::table! {
+    /// The statements that the current connection to the server has prepared.
+    pg_prepared_statements (name) {
+        name -> Text,
+    }
+}
+
+/// Maximum number of transactions that are compared.
+const MAX_COMPARED: usize = 20;
+
+/// Returns whether the database is reached through a pooler that loses prepared statements: it passes their names to the server unchanged, and runs transactions of two clients on
+/// the same connection to the server. PgBouncer 1.21 and later replaces the names; in session mode, each client has its own connection.
+///
+/// # Errors
+/// [`DbError::Unavailable`].
+pub fn loses_prepared_statements(target: &Target) -> Result<bool, DbError> {
+    let Target::Postgres(url) = target else { return Ok(false) };
+    let connect =
+        || connect(url, PreparedStatements::On, false).map_err(|error| DbError::unreachable(&error));
+    let (first, second) = (connect()?, connect()?);
+    if !first.uses_pooler {
+        return Ok(false);
+    }
+    let (mut first, mut second) = (first.connection, second.connection);
+    Ok(passes_names(&mut first)? && shares_connections(&mut first, &mut second)?)
+}
+
+/// Returns whether the server knows a statement by the name that the client has given it.
+fn passes_names(connection: &mut PgConnection) -> QueryResult<bool> {
+    connection.batch_execute("BEGIN")?;
+    let names = pg_prepared_statements::table
+        .filter(pg_prepared_statements::name.like("\\_\\_diesel\\_stmt\\_%"))
+        .select(pg_prepared_statements::name)
+        .load::<String>(connection);
+    let Ok(names) = names else {
+        // Another client has prepared a statement of this name on the same connection.
+        connection.batch_execute("ROLLBACK")?;
+        return Ok(true);
+    };
+    for name in &names {
+        connection.batch_execute(&format!("DEALLOCATE \"{name}\""))?;
+    }
+    connection.batch_execute("COMMIT")?;
+    Ok(!names.is_empty())
+}
+
+#[derive(QueryableByName)]
+struct Process {
+    #[diesel(sql_type = Integer)]
+    pid: i32,
+}
+
+/// Returns whether transactions of two clients that are both connected have run on the same connection to the server.
+fn shares_connections(first: &mut PgConnection, second: &mut PgConnection) -> QueryResult<bool> {
+    let pid = |connection: &mut PgConnection| {
+        sql_query("SELECT pg_backend_pid() AS pid").get_result::<Process>(connection).map(|process| process.pid)
+    };
+    let mut seen = Vec::new();
+    for _ in 0..MAX_COMPARED {
+        seen.push(pid(first)?);
+        if seen.contains(&pid(second)?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The statements that begin transactions on a connection to PostgreSQL. They set the isolation level, which a role or a database

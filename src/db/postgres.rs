@@ -14,7 +14,7 @@ use diesel::{
 /// noticed within seconds: by the handshake, by data that it does not confirm, or by probes on an idle connection.
 const URL_DEFAULTS: &[(&str, &str, Option<&str>)] = &[
     ("connect_timeout", "3", Some("PGCONNECT_TIMEOUT")),
-    ("tcp_user_timeout", "10000", None),
+    ("tcp_user_timeout", "5000", None),
     ("keepalives_idle", "10", None),
     ("keepalives_interval", "5", None),
     ("keepalives_count", "3", None),
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn url_gets_the_defaults_that_it_does_not_set() {
-        let defaults = "tcp_user_timeout=10000&keepalives_idle=10&keepalives_interval=5&keepalives_count=3";
+        let defaults = "tcp_user_timeout=5000&keepalives_idle=10&keepalives_interval=5&keepalives_count=3";
         for (url, expected) in [
             ("postgres://h/n", format!("postgres://h/n?connect_timeout=3&{defaults}")),
             ("postgres://h/n?", format!("postgres://h/n?connect_timeout=3&{defaults}")),

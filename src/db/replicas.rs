@@ -12,7 +12,7 @@ use std::{
     any::type_name_of_val,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -69,6 +69,8 @@ struct Replica {
     executor: Executor,
     /// The number of lost connections to the primary before the last successful check. `None` while the replica is left out.
     verified: watch::Sender<Option<u64>>,
+    /// Whether the last check has failed. Not if the server is a primary: after a failover, the setting may contain the new one.
+    is_missing: AtomicBool,
 }
 
 /// Why a read runs on the primary.
@@ -132,7 +134,9 @@ impl Replicas {
             if let Some(metrics) = &metrics {
                 metrics.record_check(&name, false, None);
             }
-            Ok(Replica { name, executor, verified: watch::Sender::new(None) })
+            // Until the first check.
+            let is_missing = AtomicBool::new(true);
+            Ok(Replica { name, executor, verified: watch::Sender::new(None), is_missing })
         };
         let all = options.replicas.iter().map(start).collect::<std::io::Result<Vec<_>>>()?;
         Ok(Self { all: all.into(), next: Arc::default(), statements, metrics })
@@ -220,6 +224,14 @@ impl Db {
     #[must_use]
     pub fn replica_statements(&self) -> u64 {
         self.replicas.statements.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether every replica is used; `None` without replicas. A server that has become the primary is no replica.
+    #[must_use]
+    pub fn has_all_replicas(&self) -> Option<bool> {
+        let replicas = &self.replicas.all;
+        let is_used = |replica: &Replica| !replica.is_missing.load(Ordering::Relaxed);
+        (!replicas.is_empty()).then(|| replicas.iter().all(is_used))
     }
 
     /// Returns the monitor of the replicas, which must run so that they are used. `None` without replicas.

@@ -307,6 +307,16 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    running_servers (id) {
+        id -> Text,
+        address -> Text,
+        process -> BigInt,
+        settings -> Text,
+        renewed_at -> BigInt,
+    }
+}
+
 diesel::joinable!(known_devices -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
@@ -343,4 +353,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     deprecation_notices,
     known_devices,
     cache_suspensions,
+    running_servers,
 );

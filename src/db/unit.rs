@@ -25,6 +25,17 @@ pub(super) trait Unit: Send {
     /// Marks the unit as started. Returns `false` if the caller has received an error: the unit must not run then.
     fn start(&mut self) -> bool;
 
+    /// Marks a unit that had no effect as waiting again, so that its caller gets an error at the deadline. Returns `false` if the deadline
+    /// has passed, so that the unit must not be repeated.
+    fn release(&mut self) -> bool {
+        false
+    }
+
+    /// Marks a unit that was released as started. Returns `false` if the caller has received an error.
+    fn resume(&mut self) -> bool {
+        true
+    }
+
     /// Runs the work, from the beginning at each call. Returns whether it succeeded; a write that succeeded must be committed.
     fn run(&mut self, connection: &mut PooledConnection) -> bool;
 
@@ -230,6 +241,14 @@ where
             self.timing.record_wait(self.kind);
         }
         is_started
+    }
+
+    fn release(&mut self) -> bool {
+        !self.is_overdue() && self.call.change(CallState::Started, CallState::Waiting)
+    }
+
+    fn resume(&mut self) -> bool {
+        self.call.change(CallState::Waiting, CallState::Started)
     }
 
     fn run(&mut self, connection: &mut PooledConnection) -> bool {

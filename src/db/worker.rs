@@ -316,7 +316,7 @@ impl Worker {
             return unit.finish(Err(DbError::DeadlineExceeded));
         }
         let (post, crew) = (Arc::clone(&self.post), Arc::clone(&self.crew));
-        let (mut started, mut conflicts, mut has_reconnected) = (None, 0, false);
+        let (mut started, mut conflicts, mut has_reconnected, mut is_released) = (None, 0, false, false);
         let is_autocommit = unit.is_autocommit();
         loop {
             post.with(|state| state.waiting.push((queue, unit)));
@@ -329,6 +329,9 @@ impl Worker {
                 Err(error) => return unit.finish(Err(DbError::unreachable(&error))),
             };
             if started.is_none() && !is_started && !unit.start() {
+                return unit.finish(Err(DbError::DeadlineExceeded));
+            }
+            if std::mem::take(&mut is_released) && !unit.resume() {
                 return unit.finish(Err(DbError::DeadlineExceeded));
             }
             let started = *started.get_or_insert_with(Instant::now);
@@ -351,8 +354,10 @@ impl Worker {
             match failure {
                 Some(Failure::Conflict) if conflicts < MAX_CONFLICTS => conflicts += 1,
                 // The connection was closed while it was not used.
-                Some(Failure::Connection) if !has_effect && !has_reconnected && !is_autocommit => {
-                    has_reconnected = true
+                Some(Failure::Connection)
+                    if !has_effect && !has_reconnected && !is_autocommit && unit.release() =>
+                {
+                    (has_reconnected, is_released) = (true, true);
                 }
                 _ => return unit.finish(Ok(())),
             }

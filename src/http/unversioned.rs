@@ -326,12 +326,16 @@ impl UnversionedRoutes {
         writable.map_err(|error| not_ready("The database cannot be written.").with_source(error))?;
         let mut checks = json!({"database": "pass", "migrations": "pass"});
         // Without Redis, the server is slower and its rate limits are its own, but every request succeeds.
-        let is_degraded = self.redis.as_ref().is_some_and(|redis| !redis.is_connected());
-        let status = if is_degraded { "warn" } else { "pass" };
-        if self.redis.is_some() {
-            checks["redis"] = status.into();
+        let redis = self.redis.as_ref().map(|redis| ("redis", redis.is_connected()));
+        // Without a replica, the primary is busier.
+        let replicas = self.db.has_all_replicas().map(|has_all| ("replicas", has_all));
+        let status = |passes: bool| if passes { "pass" } else { "warn" };
+        let mut passes = true;
+        for (name, check_passes) in redis.into_iter().chain(replicas) {
+            checks[name] = status(check_passes).into();
+            passes &= check_passes;
         }
-        Ok(json!({"status": status, "checks": checks}))
+        Ok(json!({"status": status(passes), "checks": checks}))
     }
 }
 

@@ -19,10 +19,12 @@ mod password_reset;
 mod purge;
 mod queue;
 mod recurring;
+mod running_servers;
 mod scheduler;
 mod supervisor;
 mod worker;
 
 pub use backup::BackupSchedule;
 pub use incidents::IncidentWriter;
+pub use running_servers::{Findings, ServerRegistry};
 pub use worker::{DeprecationMailSettings, JobWorker, RetentionPeriods, WorkerSettings};

@@ -20,6 +20,7 @@ use super::{
     password_reset::PasswordResetJob,
     purge::Purge,
     queue::Queue,
+    running_servers::ServerRegistry,
     scheduler::Scheduler,
     supervisor::supervise,
 };
@@ -28,7 +29,7 @@ use crate::{
         notifications,
         repositories::jobs::{CHANNEL, JobRetention},
     },
-    domain::{DeprecatedOperation, JobPriority},
+    domain::{DeprecatedOperation, JobPriority, RunningServer},
     mail::Mailer,
     metrics::JobMetrics,
     services::{Context, Deprecations, Error, Incidents},
@@ -46,6 +47,7 @@ pub struct JobWorker {
     workers: NonZeroUsize,
     scheduler: Scheduler,
     maintenance: Maintenance,
+    servers: ServerRegistry,
     /// `None` without metrics.
     monitor: Option<Monitor>,
     purge: Arc<Purge>,
@@ -82,6 +84,8 @@ pub struct WorkerSettings {
     pub deprecation_mail: DeprecationMailSettings,
     /// `None` if recurring backups are disabled.
     pub backups: Option<BackupSchedule>,
+    /// This process.
+    pub server: RunningServer,
 }
 
 impl JobWorker {
@@ -95,7 +99,7 @@ impl JobWorker {
         settings: WorkerSettings,
         metrics: Option<JobMetrics>,
     ) -> Self {
-        let WorkerSettings { workers, reset_ttl, public_url, retention, deprecation_mail, backups } = settings;
+        let WorkerSettings { workers, reset_ttl, public_url, retention, deprecation_mail, backups, server } = settings;
         let DeprecationMailSettings { deprecated, is_enabled, guide } = deprecation_mail;
         let name: Arc<str> = worker_name().into();
         let purge = Arc::new(Purge::new(Arc::clone(&context), incidents, retention));
@@ -122,6 +126,7 @@ impl JobWorker {
             workers,
             scheduler,
             maintenance: Maintenance::new(Arc::clone(&context)),
+            servers: ServerRegistry::new(Arc::clone(&context), server),
             monitor: metrics.map(|metrics| Monitor::new(Arc::clone(&context), metrics)),
             purge,
             deprecation_notices,
@@ -139,6 +144,7 @@ impl JobWorker {
             join_all(workers),
             self.scheduler.run(&shutdown),
             supervise("maintenance", &shutdown, || self.maintenance.run(&shutdown)),
+            supervise("server registry", &shutdown, || self.servers.run(&shutdown)),
             supervise("job monitor", &shutdown, || self.monitor(&shutdown)),
         );
     }
@@ -155,6 +161,7 @@ impl JobWorker {
     pub async fn run_without_jobs(self, shutdown: CancellationToken) {
         tokio::join!(
             supervise("maintenance", &shutdown, || self.maintenance.run(&shutdown)),
+            supervise("server registry", &shutdown, || self.servers.run(&shutdown)),
             supervise("job monitor", &shutdown, || self.monitor(&shutdown)),
         );
     }
@@ -187,6 +194,12 @@ impl JobWorker {
     /// Fails if the database fails.
     pub async fn run_due_tasks(&self) -> Result<usize, Error> {
         self.scheduler.run_due().await
+    }
+
+    /// Returns the record of this server.
+    #[must_use]
+    pub const fn server_registry(&self) -> &ServerRegistry {
+        &self.servers
     }
 
     /// Updates the metrics of the queue.

@@ -69,12 +69,14 @@ impl ReplicaMetrics {
         self.lag.remove(&labels);
     }
 
-    /// Records the result of a check. `lag` is `None` if it is not known.
+    /// Records the result of a check. `lag` is `None` if it is not known; then it has no series.
     pub fn record_check(&self, replica: &str, is_available: bool, lag: Option<Duration>) {
         let labels = ReplicaLabels { replica: replica.to_owned() };
         self.is_available.get_or_create(&labels).set(i64::from(is_available));
         if let Some(lag) = lag {
             self.lag.get_or_create(&labels).set(lag.as_secs_f64());
+        } else {
+            self.lag.remove(&labels);
         }
     }
 }

@@ -58,6 +58,9 @@ impl RedisAddress {
     /// # Errors
     /// The problem, without any part of the URL.
     pub fn parse(url: &str) -> Result<Self, &'static str> {
+        if ["redis+cluster://", "rediss+cluster://", "redis-cluster://", "rediss-cluster://"].iter().any(|s| url.starts_with(s)) {
+            return Err("Redis Cluster is not supported; use Sentinel: redis+sentinel://USER:PASSWORD@HOST:PORT,HOST:PORT/NAME");
+        }
         for (scheme, is_tls) in [("redis+sentinel://", false), ("rediss+sentinel://", true)] {
             if let Some(rest) = url.strip_prefix(scheme) {
                 return Self::sentinel(rest, is_tls).ok_or(FORM);
@@ -116,6 +119,21 @@ impl RedisAddress {
             Target::Sentinel(sentinel) => &sentinel.nodes,
         };
         addresses.iter().any(|address| matches!(address, ConnectionAddr::Tcp(host, _) if is_remote(host)))
+    }
+
+    /// Returns whether the connection uses TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.text.starts_with("rediss")
+    }
+
+    /// Returns the number of the database.
+    #[must_use]
+    pub fn database(&self) -> i64 {
+        match &self.target {
+            Target::Server(info) => info.redis_settings().db(),
+            Target::Sentinel(sentinel) => sentinel.redis.db(),
+        }
     }
 
     /// Opens a connection. The primary is looked up each time if there is Sentinel.
@@ -229,6 +247,12 @@ mod tests {
             let problem = RedisAddress::parse(url).unwrap_err();
             assert!(problem.starts_with("must ") && !problem.contains("topsecret"), "{url}: {problem}");
         }
+    }
+
+    #[test]
+    fn redis_cluster_is_not_supported() {
+        let problem = RedisAddress::parse("redis+cluster://:topsecret@localhost").unwrap_err();
+        assert!(problem.starts_with("Redis Cluster is not supported; use Sentinel"), "{problem}");
     }
 
     #[test]

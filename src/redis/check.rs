@@ -3,13 +3,22 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ::redis::{RedisResult, cmd};
-use tokio::time::timeout;
 
 use super::{
-    Difference, Link, Redis, RedisError,
-    monitor::{CONNECT_TIMEOUT, info_value, open},
+    Link, Redis, RedisError,
+    monitor::{info_value, open_within_limit},
     peers,
 };
+use crate::domain::Difference;
+
+/// The policy that evicts nothing.
+const NO_EVICTION: &str = "noeviction";
+
+/// Returns the eviction policy in the response of `INFO`, if there is a memory limit.
+fn eviction_policy(info: &str) -> Option<String> {
+    let has_limit = info_value(info, "maxmemory").is_some_and(|limit| limit != "0");
+    info_value(info, "maxmemory_policy").filter(|_| has_limit).map(str::to_owned)
+}
 
 /// What is known about a Redis that can be used.
 #[derive(Debug)]
@@ -32,19 +41,24 @@ impl Redis {
     /// # Errors
     /// [`RedisError`].
     pub async fn check(&self) -> Result<RedisReport, RedisError> {
-        let link = timeout(CONNECT_TIMEOUT, open(self)).await.map_err(|_| RedisError::Timeout(CONNECT_TIMEOUT))??;
+        let link = open_within_limit(self).await?;
         let info = self.read_info(&link).await.unwrap_or_default();
         let started = Instant::now();
         let clock_difference = self.read_clock_difference(&link).await?;
         let round_trip = started.elapsed();
-        let has_limit = info_value(&info, "maxmemory").is_some_and(|limit| limit != "0");
         Ok(RedisReport {
             version: info_value(&info, "redis_version").map(str::to_owned),
-            eviction_policy: info_value(&info, "maxmemory_policy").filter(|_| has_limit).map(str::to_owned),
+            eviction_policy: eviction_policy(&info),
             clock_difference,
             round_trip,
             differences: peers::read_differences(self, &link).await?,
         })
+    }
+
+    /// Returns the eviction policy if Redis may evict keys.
+    pub(super) async fn read_evicting_policy(&self, link: &Link) -> Option<String> {
+        let info = self.read_info(link).await.ok()?;
+        eviction_policy(&info).filter(|policy| policy != NO_EVICTION)
     }
 
     async fn read_info(&self, link: &Link) -> RedisResult<String> {

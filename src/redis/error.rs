@@ -7,6 +7,13 @@ use ::redis::{ErrorKind, ServerErrorKind};
 /// The oldest version of Redis that is supported.
 pub(super) const MIN_VERSION: (u32, u32) = (6, 2);
 
+/// Texts of errors: of rustls, when the server responds in another protocol.
+const NO_TLS: [&str; 2] = ["InvalidContentType", "InvalidMessage"];
+/// Of Redis, when the number of the database is too high.
+const NO_DATABASE: &str = "DB index is out of range";
+/// Of the operating system, when the server closes the connection.
+const CLOSED: [&str; 4] = ["unexpected end of file", "early eof", "Connection reset", "Broken pipe"];
+
 /// A failure of Redis. No message contains credentials.
 #[derive(Debug)]
 pub enum RedisError {
@@ -24,6 +31,16 @@ pub enum RedisError {
     OldVersion(String),
     /// Sentinel does not know a primary of this name.
     UnknownPrimary,
+    /// The port did not complete the handshake of TLS.
+    NoHandshake(Duration),
+    /// The port does not accept TLS.
+    NoTls,
+    /// The server is another program.
+    NotRedis,
+    /// The number of the database is too high.
+    NoDatabase,
+    /// The server is part of a Redis Cluster.
+    Cluster,
     /// Every other failure.
     Other(String),
 }
@@ -35,11 +52,16 @@ impl fmt::Display for RedisError {
             Self::Unauthenticated(reason) => write!(f, "authentication failed: {reason}"),
             Self::Forbidden(reason) => write!(f, "permission denied: {reason}"),
             Self::ReadOnly(reason) => write!(f, "the server does not accept writes: {reason}"),
-            Self::OutOfMemory => f.write_str("the memory limit is reached and maxmemory-policy prevents eviction"),
+            Self::OutOfMemory => f.write_str("the memory limit is reached, and maxmemory-policy allows no key to be evicted"),
             Self::OldVersion(version) => {
                 write!(f, "version {version} is not supported; the oldest is {}.{}", MIN_VERSION.0, MIN_VERSION.1)
             }
             Self::UnknownPrimary => f.write_str("Sentinel does not know a primary of this name"),
+            Self::NoHandshake(limit) => write!(f, "no TLS handshake within {} ms", limit.as_millis()),
+            Self::NoTls => f.write_str("the port does not accept TLS"),
+            Self::NotRedis => f.write_str("the server does not respond like Redis"),
+            Self::NoDatabase => f.write_str("the database number is out of range"),
+            Self::Cluster => f.write_str("Redis Cluster is not supported"),
             Self::Other(reason) => f.write_str(reason),
         }
     }
@@ -61,7 +83,28 @@ impl RedisError {
             Self::OutOfMemory => "increase maxmemory of Redis",
             Self::OldVersion(_) => "update Redis",
             Self::UnknownPrimary => "correct the name in REDIS_URL",
+            Self::NoHandshake(_) | Self::NoTls => {
+                "correct the port in REDIS_URL, or use redis:// if the server does not use TLS"
+            }
+            Self::NotRedis => "correct the host and the port in REDIS_URL, or use rediss:// if the server requires TLS",
+            Self::NoDatabase => "use a lower number in the path of REDIS_URL, or increase `databases` of Redis",
+            Self::Cluster => "use one server, or Sentinel with redis+sentinel:// in REDIS_URL",
             Self::Other(_) => "start Redis, or correct REDIS_URL",
+        }
+    }
+}
+
+impl RedisError {
+    /// Describes an error while connecting.
+    pub(super) fn connecting(error: ::redis::RedisError) -> Self {
+        let text = error.to_string();
+        let is_closed = error.is_io_error() && CLOSED.iter().any(|closed| text.contains(closed));
+        match error.kind() {
+            _ if NO_TLS.iter().any(|tls| text.contains(tls)) => Self::NoTls,
+            _ if text.contains(NO_DATABASE) => Self::NoDatabase,
+            ErrorKind::Parse => Self::NotRedis,
+            _ if is_closed => Self::NotRedis,
+            _ => Self::from(error),
         }
     }
 }

@@ -10,14 +10,14 @@ mod epochs;
 mod error;
 mod monitor;
 mod peers;
+mod silence;
 
 use std::{
-    collections::BTreeMap,
     fmt,
     future::Future,
     sync::{
         Arc,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::AtomicU64,
     },
     time::{Duration, Instant},
 };
@@ -26,7 +26,10 @@ use ::redis::{RedisResult, aio::MultiplexedConnection};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::metrics::{RedisMetrics, RedisResult as CommandResult, RedisUse};
+use crate::{
+    domain::SharedSettings,
+    metrics::{RedisMetrics, RedisResult as CommandResult, RedisUse},
+};
 
 pub use address::RedisAddress;
 pub use check::RedisReport;
@@ -34,13 +37,10 @@ pub use commands::GcraDecision;
 pub use epochs::{AccountEpochs, Announcement, CacheSuspension, Delivery, Epoch, MAX_AGE};
 pub use error::RedisError;
 pub use monitor::RedisMonitor;
-pub use peers::{Difference, differences};
+use silence::Silence;
 
 /// The commands that the user in `REDIS_URL` must be allowed to run, on keys that begin with the prefix.
 pub const COMMANDS: &str = "get set evalsha script|load time sadd srem smembers";
-
-/// Number of successive commands without a response after which the connection is replaced.
-const MAX_TIMEOUTS: u32 = 3;
 
 /// The settings of Redis.
 #[derive(Clone, Debug)]
@@ -51,9 +51,6 @@ pub struct RedisSettings {
     /// Maximum time that a request waits for a response.
     pub timeout: Duration,
 }
-
-/// The settings that all servers must share, by the name of their variable. Secrets are digests.
-pub type SharedSettings = BTreeMap<String, String>;
 
 /// A connection to Redis that is replaced when it fails; cheap to clone.
 #[derive(Clone)]
@@ -75,8 +72,7 @@ pub(crate) struct Link {
     connection: MultiplexedConnection,
     /// Differs from that of all other connections of this process.
     generation: u64,
-    /// Successive commands without a response.
-    timeouts: AtomicU32,
+    silence: Silence,
     /// Cancelled when the connection must not be used any more.
     lost: CancellationToken,
 }
@@ -140,23 +136,25 @@ impl Redis {
         format!("{}:{name}", self.0.settings.prefix)
     }
 
-    /// Runs a command within the time limit. The connection is replaced after a failure that is not about the value of the key, and after
-    /// several timeouts.
+    /// Runs a command within the time limit. The connection is replaced after a failure that is not about the value of the key, and if there
+    /// is no response for some time.
     async fn run<T>(&self, link: &Link, command: impl Future<Output = RedisResult<T>>) -> Result<T, RedisError> {
         let started = Instant::now();
         let result = match tokio::time::timeout(self.0.settings.timeout, command).await {
             Ok(Ok(value)) => {
-                link.timeouts.store(0, Ordering::Relaxed);
+                link.silence.record_response();
                 Ok(value)
             }
             Ok(Err(error)) => {
-                if !error::is_about_value(&error) {
+                if error::is_about_value(&error) {
+                    link.silence.record_response();
+                } else {
                     link.lost.cancel();
                 }
                 Err(RedisError::from(error))
             }
             Err(_) => {
-                if link.timeouts.fetch_add(1, Ordering::Relaxed) + 1 >= MAX_TIMEOUTS {
+                if link.silence.record_timeout(started, Instant::now()) {
                     link.lost.cancel();
                 }
                 Err(RedisError::Timeout(self.0.settings.timeout))
@@ -205,6 +203,6 @@ impl Redis {
 
 impl Link {
     fn new(connection: MultiplexedConnection, generation: u64) -> Self {
-        Self { connection, generation, timeouts: AtomicU32::new(0), lost: CancellationToken::new() }
+        Self { connection, generation, silence: Silence::default(), lost: CancellationToken::new() }
     }
 }

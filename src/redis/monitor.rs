@@ -13,6 +13,7 @@ use super::{
     Link, Redis, RedisError,
     error::MIN_VERSION,
     peers::{self, RECORD_INTERVAL},
+    silence::MAX_TIMEOUTS,
 };
 use crate::domain::Quota;
 
@@ -46,6 +47,7 @@ impl RedisMonitor {
                     let link = Arc::new(link);
                     redis.publish(Arc::clone(&link));
                     self.report_differences(&link).await;
+                    self.report_eviction(&link).await;
                     let reason = self.watch(&link).await;
                     redis.unpublish(&link);
                     tracing::warn!(
@@ -71,9 +73,12 @@ impl RedisMonitor {
 
     async fn connect(&self) -> Result<Link, RedisError> {
         let Self(redis) = self;
-        let link = timeout(CONNECT_TIMEOUT, open(redis)).await.map_err(|_| RedisError::Timeout(CONNECT_TIMEOUT))??;
-        peers::register(redis, &link).await?;
-        Ok(link)
+        let link = open_within_limit(redis).await?;
+        match peers::register(redis, &link).await {
+            // One late response is no reason to do without Redis.
+            Ok(()) | Err(RedisError::Timeout(_)) => Ok(link),
+            Err(error) => Err(error),
+        }
     }
 
     /// Returns the reason when the connection must be replaced.
@@ -103,21 +108,51 @@ impl RedisMonitor {
             );
         }
     }
+
+    async fn report_eviction(&self, link: &Link) {
+        let Self(redis) = self;
+        if let Some(policy) = redis.read_evicting_policy(link).await {
+            tracing::warn!(
+                policy,
+                help = "set maxmemory-policy to noeviction",
+                "Redis evicts keys when its memory limit is reached; rate limits may be forgotten"
+            );
+        }
+    }
+}
+
+/// Like [`open`], but fails after [`CONNECT_TIMEOUT`].
+pub(super) async fn open_within_limit(redis: &Redis) -> Result<Link, RedisError> {
+    match timeout(CONNECT_TIMEOUT, open(redis)).await {
+        Ok(result) => result,
+        Err(_) if redis.0.settings.address.is_tls() => Err(RedisError::NoHandshake(CONNECT_TIMEOUT)),
+        Err(_) => Err(RedisError::Timeout(CONNECT_TIMEOUT)),
+    }
 }
 
 /// Opens a connection, and verifies that it is fast enough and that the user may count requests.
-pub(super) async fn open(redis: &Redis) -> Result<Link, RedisError> {
-    let connection = redis.0.settings.address.connect().await?;
+async fn open(redis: &Redis) -> Result<Link, RedisError> {
+    let connection = redis.0.settings.address.connect().await.map_err(RedisError::connecting)?;
     let link = Link::new(connection, redis.0.generations.fetch_add(1, Ordering::Relaxed));
     let mut connection = link.connection.clone();
     // A user without this permission can still use a version that is new enough.
     let info: Result<String, _> = cmd("INFO").arg("server").query_async(&mut connection).await;
-    if let Ok(info) = info
-        && let Some(version) = unsupported_version(&info)
-    {
-        return Err(RedisError::OldVersion(version));
+    if let Ok(info) = info {
+        if let Some(version) = unsupported_version(&info) {
+            return Err(RedisError::OldVersion(version));
+        }
+        if info_value(&info, "redis_mode") == Some("cluster") {
+            return Err(RedisError::Cluster);
+        }
     }
-    redis.count(&link, "connect", Quota { requests: u32::MAX, window: Duration::from_secs(1) }).await?;
+    for attempt in 1.. {
+        let quota = Quota { requests: u32::MAX, window: Duration::from_secs(1) };
+        match redis.count(&link, "connect", quota).await {
+            // The first command also loads the script.
+            Err(RedisError::Timeout(_)) if attempt < MAX_TIMEOUTS => {}
+            result => return result.map(|_| link),
+        }
+    }
     Ok(link)
 }
 

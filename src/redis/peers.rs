@@ -1,11 +1,13 @@
-//! The servers that share Redis, and the differences between their settings.
+//! The servers that share Redis, and the differences between their settings. Servers of one PostgreSQL database are compared through the
+//! database.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use ::redis::cmd;
 use serde::{Deserialize, Serialize};
 
-use super::{Link, Redis, RedisError, SharedSettings};
+use super::{Link, Redis, RedisError};
+use crate::domain::{Difference, SharedSettings, differences};
 
 /// Interval between two records of a server.
 pub(super) const RECORD_INTERVAL: Duration = Duration::from_secs(1);
@@ -18,23 +20,6 @@ struct ServerRecord {
     /// Host name.
     host: String,
     settings: SharedSettings,
-}
-
-/// A setting in which two servers differ.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Difference {
-    /// Host name of the other server.
-    pub server: String,
-    /// Name of the variable.
-    pub setting: String,
-}
-
-/// Returns the settings in which other servers differ.
-#[must_use]
-pub fn differences(own: &SharedSettings, host: &str, other: &SharedSettings) -> Vec<Difference> {
-    let differs = |name: &&String| own.get(*name) != other.get(*name);
-    let names: BTreeMap<&String, ()> = own.keys().chain(other.keys()).filter(differs).map(|name| (name, ())).collect();
-    names.into_keys().map(|name| Difference { server: host.to_owned(), setting: name.clone() }).collect()
 }
 
 /// Records this server.
@@ -76,22 +61,4 @@ pub(super) async fn read_differences(redis: &Redis, link: &Link) -> Result<Vec<D
 
 fn record_key(redis: &Redis, id: &str) -> String {
     redis.key(format_args!("server:{id}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn differing_and_missing_settings_are_found() {
-        let settings = |pairs: &[(&str, &str)]| {
-            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<SharedSettings>()
-        };
-        let own = settings(&[("JWT_SECRET", "a"), ("RATE_LIMIT_GENERAL", "600"), ("SESSION_TTL", "1")]);
-        let other = settings(&[("JWT_SECRET", "b"), ("RATE_LIMIT_GENERAL", "600"), ("INCIDENTS_KEY", "1")]);
-        let found: Vec<String> =
-            differences(&own, "b.example.com", &other).into_iter().map(|difference| difference.setting).collect();
-        assert_eq!(found, ["INCIDENTS_KEY", "JWT_SECRET", "SESSION_TTL"]);
-        assert!(differences(&own, "b.example.com", &own).is_empty());
-    }
 }

@@ -30,6 +30,8 @@ struct State {
     rejection: Option<RejectReason>,
     /// Whether the end of the last request is unknown.
     is_end_unknown: bool,
+    /// Whether the connection closes after a response, although the client may send more.
+    is_last_response: bool,
 }
 
 /// The action for a connection.
@@ -60,6 +62,7 @@ impl Activity {
             write_blocked_since: None,
             rejection: None,
             is_end_unknown: false,
+            is_last_response: false,
         }))
     }
 
@@ -100,6 +103,11 @@ impl Activity {
     /// Records that the end of a request is unknown, so that the connection must close after its response.
     pub(super) fn record_unknown_end(&self) {
         self.state().is_end_unknown = true;
+    }
+
+    /// Returns whether the connection closes after the current response.
+    pub(super) fn is_last_response(&self) -> bool {
+        self.state().is_last_response
     }
 
     pub(super) fn start_request(self: &Arc<Self>) -> InFlight {
@@ -168,6 +176,11 @@ impl InFlight {
     /// Records that a part of the response was sent.
     pub(super) fn record_progress(&self) {
         self.0.state().progress_at = Instant::now();
+    }
+
+    /// Records that the connection closes after the response.
+    pub(super) fn record_last_response(&self) {
+        self.0.state().is_last_response = true;
     }
 }
 

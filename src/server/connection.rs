@@ -66,6 +66,8 @@ pub(super) struct Connections<E> {
     local: LocalAddr,
     /// The proxies that send a PROXY protocol header.
     proxies: Vec<IpNet>,
+    /// Cancelled when clients should use another server.
+    draining: CancellationToken,
 }
 
 impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
@@ -75,11 +77,16 @@ impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
         limits: watch::Receiver<ConnectionLimits>,
         local: SocketAddr,
     ) -> Self {
-        Self { endpoint, error_responder, limits, local: LocalAddr(local.into()), proxies: Vec::new() }
+        let local = LocalAddr(local.into());
+        Self { endpoint, error_responder, limits, local, proxies: Vec::new(), draining: CancellationToken::new() }
     }
 
     pub(super) fn expect_proxy_headers_from(&mut self, proxies: Vec<IpNet>) {
         self.proxies = proxies;
+    }
+
+    pub(super) fn drain_after(&mut self, draining: CancellationToken) {
+        self.draining = draining;
     }
 
     fn limits(&self) -> ConnectionLimits {
@@ -108,7 +115,8 @@ impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
         protocol
     }
 
-    /// Serves a connection until it closes. After `shutdown`, or if it is idle when slots are needed, it closes gracefully.
+    /// Serves a connection until it closes. While the server drains, it closes after its next response. After `shutdown`, or if it is
+    /// idle when slots are needed, it closes gracefully.
     pub(super) async fn run(
         self: Arc<Self>,
         mut socket: TcpStream,
@@ -170,9 +178,16 @@ impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
         let activity = Arc::new(Activity::new(Instant::now()));
         let stream = GuardedStream::new(socket, is_http2, Arc::clone(&activity), Arc::clone(&self.error_responder));
         let shared = Arc::clone(&self);
+        // Cancelled by the first HTTP/2 request: a connection that is still starting would be closed instead of drained.
+        let uses_http2 = CancellationToken::new();
         let service = service_fn({
-            let activity = Arc::clone(&activity);
-            move |request| Arc::clone(&shared).respond(request, peer, scheme.clone(), activity.start_request())
+            let (activity, uses_http2) = (Arc::clone(&activity), uses_http2.clone());
+            move |request: Request<Incoming>| {
+                if request.version() > Version::HTTP_11 {
+                    uses_http2.cancel();
+                }
+                Arc::clone(&shared).respond(request, peer, scheme.clone(), activity.start_request())
+            }
         });
         let protocol = self.protocol();
         let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), service));
@@ -182,7 +197,11 @@ impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
         let mut is_closing = false;
         loop {
             if let Some(until) = next.take() {
-                signals.push(signal(until, &shutdown, &full, is_closing));
+                let go_away = async {
+                    self.draining.cancelled().await;
+                    uses_http2.cancelled().await;
+                };
+                signals.push(signal(until, &shutdown, go_away, &full, is_closing));
             }
             tokio::select! {
                 biased;
@@ -199,7 +218,7 @@ impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
                         Signal::Check => activity.decide(now, &limits),
                         Signal::Full if activity.is_idle_since(now.checked_sub(IDLE_EVICTION)) => Decision::CloseGracefully,
                         Signal::Full => Decision::WaitUntil(now),
-                        Signal::Shutdown => Decision::CloseGracefully,
+                        Signal::GoAway | Signal::Shutdown => Decision::CloseGracefully,
                     };
                     next = Some(now + limits.send_timeout);
                     match decision {
@@ -241,6 +260,12 @@ impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
                 }
             }
         };
+        let response = if self.draining.is_cancelled() {
+            in_flight.record_last_response();
+            close_after(response)
+        } else {
+            response
+        };
         Ok(response.map(|body| TrackedBody { body, in_flight }))
     }
 
@@ -276,13 +301,22 @@ enum Signal {
     Check,
     /// Other connections are waiting for a slot.
     Full,
+    /// Announce the end of an HTTP/2 connection.
+    GoAway,
     Shutdown,
 }
 
-async fn signal(until: Instant, shutdown: &CancellationToken, full: &Notify, is_closing: bool) -> Signal {
+async fn signal(
+    until: Instant,
+    shutdown: &CancellationToken,
+    go_away: impl Future<Output = ()>,
+    full: &Notify,
+    is_closing: bool,
+) -> Signal {
     tokio::select! {
         biased;
         () = shutdown.cancelled(), if !is_closing => Signal::Shutdown,
+        () = go_away, if !is_closing => Signal::GoAway,
         () = full.notified(), if !is_closing => Signal::Full,
         () = sleep_until(until.into()) => Signal::Check,
     }

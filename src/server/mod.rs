@@ -124,6 +124,14 @@ impl<E: Endpoint<Output = Response> + 'static> Server<E> {
         self
     }
 
+    /// Asks clients to use another server as soon as `draining` is cancelled: an HTTP/1 connection closes after its next response, and
+    /// HTTP/2 clients receive GOAWAY. New connections are still accepted.
+    #[must_use]
+    pub fn draining_after(mut self, draining: CancellationToken) -> Self {
+        self.connections.drain_after(draining);
+        self
+    }
+
     /// Serves until `shutdown` is cancelled. Then it stops accepting connections, closes those without a request, and
     /// closes the others when their requests are complete or the shutdown timeout has passed.
     pub async fn run(self, shutdown: CancellationToken) {

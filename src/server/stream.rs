@@ -24,8 +24,8 @@ use super::{ErrorResponder, RejectReason, activity::Activity, error_response, re
 
 /// Bytes that no request can contain, and the end of a head.
 const UNPARSABLE: &[u8] = b"\0\r\n\r\n";
-/// Maximum time and number of bytes that a client may send after a rejection. Closing earlier resets the
-/// connection, and the client could lose the response.
+/// Maximum time and number of bytes that a client may send after a rejection, or after the last response before a shutdown. Closing
+/// earlier resets the connection, and the client could lose the response.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_LINGER_BYTES: usize = 1024 * 1024;
 
@@ -212,7 +212,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedStream<S> {
         if self.linger.is_none() {
             ready!(Pin::new(&mut self.socket).poll_shutdown(cx))?;
         }
-        if self.is_rejected || self.scanner.is_in_request() {
+        if self.is_rejected || self.scanner.is_in_request() || self.activity.is_last_response() {
             ready!(self.poll_linger(cx));
         }
         Poll::Ready(Ok(()))

@@ -185,6 +185,41 @@ fn http_2_requests_share_a_connection() {
 }
 
 #[test]
+fn http_2_clients_receive_goaway_at_the_start_of_the_delay() {
+    let (sandbox, trusted) = sandbox();
+    let sandbox = sandbox.env("SHUTDOWN_DELAY", "10m");
+    let mut server = sandbox.serve();
+    let (address, config) = (server.address, config(&trusted, &[&TLS13], &["h2"]));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        // A connection that was used before SIGTERM, and a new one.
+        for is_first in [true, false] {
+            let tcp = tokio::net::TcpStream::connect(address).await.unwrap();
+            let name = ServerName::try_from("localhost").unwrap();
+            let tls = tokio_rustls::TlsConnector::from(Arc::clone(&config)).connect(name, tcp).await.unwrap();
+            let (client, connection) = h2::client::handshake(tls).await.unwrap();
+            let connection = tokio::spawn(connection);
+            let mut client = client.ready().await.unwrap();
+            let request = poem::http::Request::get("https://localhost/health/live").body(()).unwrap();
+            let response = client.send_request(request, true).unwrap().0.await.unwrap();
+            assert_eq!(response.status().as_u16(), 200);
+            if is_first {
+                server.signal("TERM");
+            }
+            // The connection ends while the client still has a handle.
+            let ended = connection.await.unwrap();
+            let is_closed = |error: &h2::Error| {
+                error.get_io().is_some_and(|io| matches!(io.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset))
+            };
+            assert!(ended.as_ref().err().is_none_or(is_closed), "{ended:?}");
+            drop(client);
+        }
+    });
+    server.signal("INT");
+    assert_eq!(server.wait_for_exit().code(), Some(0), "{}", server.log());
+}
+
+#[test]
 fn certificate_is_reloaded_unless_it_is_invalid() {
     let (sandbox, first) = sandbox();
     let sandbox = sandbox.env("TLS_CHECK_INTERVAL", "10ms");

@@ -10,7 +10,7 @@ use std::{
 use bucketlist::db::{Options, Target, migrations::Migrator};
 use diesel::connection::SimpleConnection;
 
-use crate::support::{Engine, Proxy, Sandbox, StartupOptions, server_url};
+use crate::support::{Engine, MAX_ATTEMPTS, Proxy, STRONG_SECRET, Sandbox, StartupOptions, server_url};
 
 /// More than the limits of the commands together, and less than the limits of the operating system.
 const SOON: Duration = Duration::from_secs(30);
@@ -134,8 +134,47 @@ fn pooler_is_reported_and_cannot_have_an_exclusive_lock() {
     for line in [
         "ok    database: connected to PostgreSQL through a connection pooler",
         "FAIL  database exclusive: requires a direct connection",
-        "warn  database prepared: requires PgBouncer 1.21",
+        "ok    database prepared: supported by the connection pooler",
     ] {
         assert!(report.contains(line), "{line}: {report}");
     }
+}
+
+#[test]
+fn unusable_database_is_reported_with_a_remedy() {
+    let server = server_url();
+    let separator = if server.contains('?') { '&' } else { '?' };
+    for (url, remedy) in [
+        (format!("{server}{separator}dbname=absent_lists"), "create it with `CREATE DATABASE name"),
+        (format!("{server}{separator}target_session_attrs=standby"), "no server in DATABASE_URL has the role"),
+    ] {
+        let sandbox = Sandbox::new().env("DATABASE_URL", url).env("PORT", "0");
+        let error = sandbox.run(&["serve"]).expect_error();
+        assert!(error.contains(&format!("help: {remedy}")), "{error}");
+        let report = sandbox.run(&["doctor"]).expect_exit_code(1).out;
+        assert!(report.contains(remedy), "{report}");
+    }
+}
+
+#[test]
+fn running_server_with_other_settings_is_reported() {
+    let sandbox = Sandbox::on(Engine::Postgres).env("APP_ENV", "testing").env("JWT_SECRET", STRONG_SECRET);
+    let sandbox = sandbox.env("LOG_LEVEL", "warn").env("PORT", "0");
+    let first = sandbox.serve();
+    // The first renewal follows the start.
+    let is_reported = (0..MAX_ATTEMPTS).any(|_| {
+        let report = sandbox.run(&["doctor"]).expect_exit_code(0).out;
+        report.contains("ok    running servers: 1 with the same settings")
+    });
+    assert!(is_reported);
+    let sandbox = sandbox.env("JWT_SECRET", "another-secret-of-more-than-32-characters").env("REDIS_URL", "redis://127.0.0.1:1");
+    let report = sandbox.run(&["doctor"]).expect_exit_code(1).out;
+    for setting in ["JWT_SECRET", "REDIS_URL"] {
+        assert!(report.contains(&format!("warn  running servers: {setting} differs on ")), "{report}");
+    }
+    // Both servers report it: the second one at once, the first one at its next renewal.
+    let second = sandbox.serve();
+    second.wait_until_logged("another server of this database has a different setting");
+    assert!(second.log().contains("each server rejects the tokens of the other"), "{}", second.log());
+    first.stop();
 }

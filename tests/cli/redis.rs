@@ -68,6 +68,40 @@ fn redis_that_cannot_be_used_is_described_with_a_remedy() {
 }
 
 #[test]
+fn address_of_another_service_is_described_with_a_remedy() {
+    let redis_port = free_port();
+    let _redis = RedisServer::with_arguments(&["--port", &redis_port]);
+    let cluster_port = free_port();
+    let _cluster = RedisServer::with_arguments(&["--port", &cluster_port, "--cluster-enabled", "yes"]);
+    // Speaks HTTP.
+    let other = Sandbox::new().env("APP_ENV", "testing").serve();
+    for (url, problem, remedy) in [
+        (
+            format!("rediss://:{SECRET}@127.0.0.1:{redis_port}"),
+            "TLS",
+            "correct the port in REDIS_URL, or use redis:// if the server does not use TLS",
+        ),
+        (format!("redis://127.0.0.1:{}", other.address.port()), "does not respond like Redis", "correct the host and the port"),
+        (format!("redis://127.0.0.1:{redis_port}/99"), "the database number is out of range", "use a lower number"),
+        (format!("redis://127.0.0.1:{cluster_port}"), "Redis Cluster is not supported", "use one server, or Sentinel"),
+    ] {
+        let (status, detail) = check(&sandbox(&url), "redis");
+        assert_eq!(status, "fail", "{detail}");
+        assert!(detail.contains(problem) && detail.contains(remedy), "{url}: {detail}");
+    }
+    let (status, detail) = check(&sandbox(&format!("redis+cluster://:{SECRET}@localhost")), "REDIS_URL");
+    assert!(status == "fail" && detail.starts_with("Redis Cluster is not supported; use Sentinel"), "{detail}");
+}
+
+#[test]
+fn eviction_is_reported_at_start() {
+    let redis = RedisServer::with_arguments(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]);
+    let sandbox = sandbox(&redis.url()).env("APP_ENV", "testing").env("LOG_LEVEL", "warn").env("PORT", "0");
+    let server = sandbox.serve();
+    server.wait_until_logged("Redis evicts keys when its memory limit is reached");
+}
+
+#[test]
 fn different_settings_of_a_running_server_are_reported() {
     let redis = RedisServer::start();
     let server = sandbox(&redis.url()).env("REDIS_PREFIX", "lists");

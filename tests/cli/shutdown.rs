@@ -7,7 +7,10 @@ use std::{
 
 use serde_json::json;
 
-use crate::support::{Sandbox, TestResponse, TestServer, connect, head};
+use crate::{
+    malformed_requests::next,
+    support::{Sandbox, TestResponse, TestServer, connect, head},
+};
 
 /// A POST whose handler waits for the rest of its body.
 struct HalfSent {
@@ -114,4 +117,73 @@ fn idle_connections_do_not_block_shutdown() {
     server.signal("TERM");
     assert_eq!(server.wait_for_exit().code(), Some(0), "{}", server.log());
     drop((unused, after_response));
+}
+
+/// A connection that a client keeps for several requests.
+struct KeptConnection(BufReader<TcpStream>);
+
+impl KeptConnection {
+    fn new(server: &TestServer) -> Self {
+        Self(BufReader::new(connect(server.address).unwrap()))
+    }
+
+    fn send(&mut self, token: &str, name: &str) -> TestResponse {
+        let body = json!({"name": name}).to_string();
+        let head = format!(
+            "POST /v2/bucketlists HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        self.0.get_mut().write_all(format!("{head}{body}").as_bytes()).unwrap();
+        next(&mut self.0).expect(201)
+    }
+
+    /// Asserts that the server closes the connection, and does not reset it.
+    fn expect_closed(&mut self) {
+        assert_eq!(self.0.read(&mut [0]).unwrap(), 0, "the server has sent more");
+    }
+}
+
+fn closes(response: &TestResponse) -> bool {
+    response.head.to_ascii_lowercase().contains("connection: close")
+}
+
+/// Checks that kept connections get another response after SIGTERM, which closes them.
+fn check_kept_connections(mut server: TestServer) {
+    let token = server.register("ada@example.com");
+    let mut kept: Vec<_> = (0..3).map(|_| KeptConnection::new(&server)).collect();
+    for (number, connection) in kept.iter_mut().enumerate() {
+        assert!(!closes(&connection.send(&token, &format!("Before {number}"))));
+    }
+    let mut unused = KeptConnection::new(&server);
+    server.signal("TERM");
+    server.wait_for_status("/health/ready", 503);
+    let mut idle = kept.pop().unwrap();
+    for (number, connection) in kept.iter_mut().enumerate() {
+        assert!(closes(&connection.send(&token, &format!("After {number}"))));
+        // The server reads what the client sends before it has noticed.
+        connection.0.get_mut().write_all(&[b'x'; 10_000]).unwrap();
+        connection.expect_closed();
+    }
+    // A new connection gets one response as well.
+    assert!(closes(&unused.send(&token, "On another connection")));
+    unused.expect_closed();
+    server.signal("INT");
+    // The end of the delay closes idle connections.
+    idle.expect_closed();
+    drop((kept, unused, idle));
+    assert!(server.wait_for_exit().success(), "{}", server.log());
+}
+
+#[test]
+fn kept_connections_close_after_a_response_during_the_delay() {
+    check_kept_connections(sandbox().env("SHUTDOWN_DELAY", "10m").serve());
+}
+
+#[test]
+fn kept_connections_on_a_passed_socket_close_after_a_response_during_the_delay() {
+    let socket = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let sandbox = sandbox().env("SHUTDOWN_DELAY", "10m");
+    let passed: std::os::fd::OwnedFd = socket.into();
+    check_kept_connections(TestServer::run(&sandbox, sandbox.serve_on(passed)));
 }

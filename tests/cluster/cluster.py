@@ -16,6 +16,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from partition import Partition
+
 ROOT = Path(__file__).resolve().parents[2]
 SERVERS = 3
 # Ports of the PostgreSQL servers.
@@ -53,6 +55,8 @@ class Cluster:
         self.folder = Path(tempfile.mkdtemp(prefix="bucketlist-cluster.", dir="/tmp"))
         self.processes: dict[str, subprocess.Popen] = {}
         self.databases: list[Path] = []
+        # None if this machine allows no network namespace.
+        self.partition: Partition | None = None
         try:
             self.start()
         except BaseException:
@@ -69,6 +73,8 @@ class Cluster:
             process.wait()
         for database in self.databases:
             self.postgres("pg_ctl", "stop", "-D", str(database), "-m", "immediate", "-s", check=False)
+        if self.partition:
+            self.partition.remove()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def as_owner(self) -> list[str]:
@@ -97,6 +103,7 @@ class Cluster:
         self.ports, self.metrics = ports[:SERVERS], ports[SERVERS : 2 * SERVERS]
         api, haproxy_metrics, prometheus = ports[2 * SERVERS :]
         self.url, self.prometheus = f"http://127.0.0.1:{api}", f"http://127.0.0.1:{prometheus}"
+        self.partition = Partition.create()
         self.start_postgres()
         self.start_pgbouncer(PRIMARY)
         self.start_redis()
@@ -189,7 +196,7 @@ class Cluster:
         self.write("users.txt", '"postgres" ""\n')
         settings = self.write(
             "pgbouncer.ini",
-            f"[databases]\n* = host={self.folder} port={port}\n[pgbouncer]\nlisten_addr =\nlisten_port = 6432\nunix_socket_dir = {self.folder}\n"
+            f"[databases]\n* = host={self.folder} port={port}\n[pgbouncer]\nlisten_addr = {self.partition.address('postgres') if self.partition else ''}\nlisten_port = 6432\nunix_socket_dir = {self.folder}\n"
             f"auth_type = trust\nauth_file = {self.folder}/users.txt\npool_mode = transaction\ndefault_pool_size = 20\nserver_login_retry = 1\n",
         )
         if "pgbouncer" in self.processes:
@@ -200,7 +207,8 @@ class Cluster:
 
     def start_redis(self) -> None:
         """Starts an empty Redis."""
-        self.spawn("redis", ["redis-server", "--port", "0", "--unixsocket", f"{self.folder}/redis.sock", "--save", "", "--appendonly", "no"])
+        port = ["--port", "6379", "--bind", self.partition.address("redis"), "--protected-mode", "no"] if self.partition else ["--port", "0"]
+        self.spawn("redis", ["redis-server", *port, "--unixsocket", f"{self.folder}/redis.sock", "--save", "", "--appendonly", "no"])
         wait_until(lambda: is_listening(self.folder / "redis.sock"), "Redis listens")
 
     def stop_redis(self) -> None:
@@ -211,10 +219,26 @@ class Cluster:
         own = {"PORT": str(self.ports[number]), "METRICS_ADDR": f"127.0.0.1:{self.metrics[number]}", "DATA_DIR": str(self.folder / f"data-{number}")}
         self.spawn(f"server-{number}", [os.environ["BUCKETLIST"], "serve"], env=self.environment | own)
 
+    def start_isolated_server(self) -> str:
+        """Starts a server in the namespace, which has TCP connections. Returns its URL."""
+        own = {
+            "PORT": "8000",
+            "HOST": "0.0.0.0",
+            "DATA_DIR": str(self.folder / "data-isolated"),
+            "DATABASE_URL": f"postgres://postgres@{self.partition.address('postgres')}:6432/postgres",
+            # Their sockets can be reached from every namespace.
+            "DATABASE_REPLICA_URLS": "",
+            "REDIS_URL": f"redis://{self.partition.address('redis')}:6379",
+        }
+        self.spawn("server-isolated", self.partition.command([os.environ["BUCKETLIST"], "serve"]), env=self.environment | own)
+        url = f"http://{self.partition.server('client')}:8000"
+        wait_until(lambda: status(f"{url}/health/ready") == 200, "the isolated server is ready")
+        return url
+
     def wait_until_ready(self, number: int) -> None:
         wait_until(lambda: status(f"http://127.0.0.1:{self.ports[number]}/health/ready") == 200, f"server {number} is ready")
 
-    def stop_server(self, number: int, kind: signal.Signals) -> None:
+    def stop_server(self, number: int | str, kind: signal.Signals) -> None:
         process = self.processes[f"server-{number}"]
         process.send_signal(kind)
         process.wait(30)

@@ -11,10 +11,12 @@ import time
 import urllib.parse
 import uuid
 
-from cluster import REPLICA, SERVERS, STANDBY, Cluster, wait_until
+from cluster import PRIMARY, REPLICA, SERVERS, STANDBY, Cluster, wait_until
 
 CLIENTS = 6
 PASSWORD = "harbour-lantern-42"
+# Seconds after which a request without PostgreSQL has a response: DATABASE_ACQUIRE_TIMEOUT, or tcp_user_timeout of a connection in use.
+MAX_UNAVAILABLE = 7
 failures = 0
 
 
@@ -128,13 +130,17 @@ def summary(results: list) -> str:
     return ", ".join(f"{count} × {code or 'connection failed'}" for code, count in sorted(codes.items()))
 
 
+def server_urls(cluster: Cluster) -> list[str]:
+    return [f"http://127.0.0.1:{port}" for port in cluster.ports]
+
+
 class Revocations(threading.Thread):
     """Logs sessions in and out on one server after another. After each logout, all servers must reject the token."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, urls: list[str]) -> None:
         super().__init__()
-        self.servers = [Client(f"http://127.0.0.1:{port}") for port in cluster.ports]
-        self.running, self.logouts, self.accepted, self.slowest = True, 0, 0, 0.0
+        self.servers = [Client(url) for url in urls]
+        self.running, self.attempts, self.logouts, self.accepted, self.slowest = True, 0, 0, 0, 0.0
         self.errors: list[tuple[str, int]] = []
 
     def run(self) -> None:
@@ -144,7 +150,8 @@ class Revocations(threading.Thread):
             for server in self.servers:
                 server.token = ""
             # Any server can log a session in; another one ends it.
-            opening, closing = self.servers[self.logouts % SERVERS], self.servers[(self.logouts + 1) % SERVERS]
+            opening, closing = self.servers[self.attempts % len(self.servers)], self.servers[(self.attempts + 1) % len(self.servers)]
+            self.attempts += 1
             code, _, body = opening.send("POST", "/v1/auth/login", login)
             if code != 200:
                 self.errors.append(("login", code))
@@ -170,7 +177,7 @@ class Revocations(threading.Thread):
 
 
 def test_redis(cluster: Cluster, load: Load) -> None:
-    servers = [Client(f"http://127.0.0.1:{port}") for port in cluster.ports]
+    servers = [Client(url) for url in server_urls(cluster)]
     limited = {"email": "limited@example.com", "password": PASSWORD, "name": "Limited"}
     token = servers[0].send("POST", "/v1/auth/register", limited)[2]["access_token"]
     codes = collections.Counter()
@@ -181,7 +188,7 @@ def test_redis(cluster: Cluster, load: Load) -> None:
     check("3 servers allow N requests, not 3 N", 30 <= codes[202] <= 31 and codes[429] == 90 - codes[202], dict(codes))
 
     load.take()
-    revocations = Revocations(cluster)
+    revocations = Revocations(server_urls(cluster))
     revocations.start()
     time.sleep(3)
     before = revocations.logouts
@@ -197,6 +204,106 @@ def test_redis(cluster: Cluster, load: Load) -> None:
     detail = f"{revocations.logouts} logouts, {during} of them without Redis, {revocations.accepted} accepted, slowest {revocations.slowest:.2f} s"
     check("no revoked token is accepted", not revocations.accepted and during > 3 and revocations.logouts > during, detail)
     wait_until(lambda: servers[0].send("GET", "/health/ready")[2]["status"] == "pass", "ready with Redis")
+
+
+class Requests(threading.Thread):
+    """Reads and writes on one server until it is stopped. A write that failed is repeated with the same idempotency key."""
+
+    def __init__(self, url: str, number: int) -> None:
+        super().__init__()
+        self.client, self.running = Client(url), True
+        self.results: list[tuple[int, dict, float]] = []
+        self.acknowledged: list[str] = []
+        login = {"email": f"isolated-{number}@example.com", "password": PASSWORD, "name": "Isolated"}
+        self.client.token = self.client.send("POST", "/v1/auth/register", login)[2]["access_token"]
+        self.path = f"/v2/bucketlists/{self.client.send('POST', '/v2/bucketlists', {'name': 'List'})[2]['id']}"
+
+    def run(self) -> None:
+        key = str(uuid.uuid4())
+        while self.running:
+            self.record("GET", self.path)
+            code = self.record("POST", f"{self.path}/items", {"name": key}, key)
+            if code == 201:
+                self.acknowledged.append(key)
+                key = str(uuid.uuid4())
+            time.sleep(0.05)
+
+    def record(self, *request) -> int:
+        started = time.monotonic()
+        code, headers, _ = self.client.send(*request)
+        self.results.append((code, headers, time.monotonic() - started))
+        return code
+
+
+def test_partition(cluster: Cluster) -> None:
+    """Cuts a server off from Redis, then from PostgreSQL. No packet arrives, and no connection is closed."""
+    if not cluster.partition:
+        print("skipped a server that is cut off from Redis or PostgreSQL: requires root and network namespaces (`ip netns add`)", flush=True)
+        return
+    url = cluster.start_isolated_server()
+    ready = Client(url)
+    requests = [Requests(url, number) for number in range(4)]
+    revocations = Revocations([url, server_urls(cluster)[0]])
+    for thread in [*requests, revocations]:
+        thread.start()
+
+    def take() -> list[tuple[int, dict, float]]:
+        taken = []
+        for thread in requests:
+            taken, thread.results = taken + thread.results, []
+        return taken
+
+    def codes(results: list) -> str:
+        counted = summary([("", code, headers) for code, headers, _ in results])
+        return f"{counted}; slowest {max((seconds for *_, seconds in results), default=0):.1f} s"
+
+    def is_passing() -> bool:
+        return ready.send("GET", "/health/ready")[2].get("status") == "pass"
+
+    time.sleep(2)
+    take()
+    logouts = revocations.logouts
+    cluster.partition.cut("redis")
+    time.sleep(10)
+    results, logouts = take(), revocations.logouts - logouts
+    check("a server without Redis fails no request", all(code < 300 for code, *_ in results) and len(results) > 20 and not revocations.errors, codes(results))
+    check("no revoked token is accepted without Redis", not revocations.accepted and logouts > 3, f"{logouts} logouts, {revocations.accepted} accepted")
+    cluster.partition.heal("redis")
+    wait_until(is_passing, "ready with Redis")
+
+    time.sleep(1)
+    take()
+    cluster.partition.cut("postgres")
+    time.sleep(15)
+    cluster.partition.heal("postgres")
+    healed = time.monotonic()
+    wait_until(is_passing, "ready with PostgreSQL")
+    recovery = time.monotonic() - healed
+    # Requests that were sent before.
+    time.sleep(MAX_UNAVAILABLE)
+    results = take()
+    unavailable = [(headers, seconds) for code, headers, seconds in results if code == 503]
+    others = [code for code, *_ in results if code not in (200, 201, 503)]
+    has_retry_after = all("Retry-After" in {name.title() for name in headers} for headers, _ in unavailable)
+    slowest = max((seconds for _, seconds in unavailable), default=0)
+    is_expected = bool(unavailable) and not others and has_retry_after and slowest < MAX_UNAVAILABLE
+    check(f"a server without PostgreSQL returns 503 with Retry-After within {MAX_UNAVAILABLE} s", is_expected, codes(results))
+    check("it recovers without a restart", recovery < 10, f"{recovery:.1f} s")
+    revocations.errors.clear()
+    take()
+    time.sleep(3)
+    results = take()
+    check("no request fails after the partition", all(0 < code < 300 for code, *_ in results) and len(results) > 20 and not revocations.errors, codes(results))
+    for thread in [*requests, revocations]:
+        thread.running = False
+    for thread in [*requests, revocations]:
+        thread.join(60)
+    check("no revoked token is accepted during a partition", not revocations.accepted, f"{revocations.logouts} logouts, {revocations.accepted} accepted")
+    names = collections.Counter(cluster.query("SELECT name FROM items", PRIMARY).split())
+    acknowledged = [key for thread in requests for key in thread.acknowledged]
+    wrong = [key for key in acknowledged if names[key] != 1]
+    check("no acknowledged write is lost or repeated", not wrong, f"{len(acknowledged)} acknowledged, {len(wrong)} lost or repeated")
+    cluster.stop_server("isolated", signal.SIGTERM)
 
 
 def reads_on_replicas(cluster: Cluster) -> int:
@@ -264,6 +371,9 @@ def main() -> None:
         load.take()
 
         test_redis(cluster, load)
+        test_partition(cluster)
+        results = load.take()
+        check("the other servers fail no request during the partition", not failed(results), summary(results))
 
         cluster.stop_primary()
         time.sleep(2)

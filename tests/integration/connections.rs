@@ -205,6 +205,35 @@ async fn single_statement_is_sent_once() {
 }
 
 #[tokio::test]
+async fn unit_is_not_repeated_after_its_deadline() {
+    let (name, limit) = (unique("deadline"), Duration::from_millis(500));
+    let app = TestApp::builder()
+        .engine(Engine::Postgres)
+        .config(|config| {
+            config.database.pool_size = 1;
+            config.database.acquire_timeout = limit;
+            config.database.target = with_application_name(&config.database.target, &name);
+        })
+        .build();
+    for (delay, expected_runs) in [(Duration::ZERO, 2), (limit * 2, 1)] {
+        let runs = Arc::new(AtomicU32::new(0));
+        let counter = Arc::clone(&runs);
+        let outcome = app.app.db.read(move |c| {
+            if counter.fetch_add(1, Ordering::SeqCst) == 0 {
+                std::thread::sleep(delay);
+                return select_number(c, "SELECT pg_terminate_backend(pg_backend_pid())::integer::bigint AS n")
+                    .map_err(DbError::from);
+            }
+            select_number(c, "SELECT 1::bigint AS n").map_err(DbError::from)
+        });
+        let outcome = outcome.await;
+        let is_expected = matches!((&outcome, expected_runs), (Ok(1), 2) | (Err(DbError::Unavailable(_)), 1));
+        assert!(is_expected, "{delay:?}: {outcome:?}");
+        assert_eq!(runs.load(Ordering::SeqCst), expected_runs, "{delay:?}");
+    }
+}
+
+#[tokio::test]
 async fn connections_are_closed_when_idle_and_replaced_when_old() {
     let name = unique("aged");
     let app = TestApp::builder()

@@ -35,6 +35,7 @@ mod redis;
 mod replicas;
 mod repositories;
 mod response_validation;
+mod running_servers;
 mod schema;
 mod search;
 mod security;

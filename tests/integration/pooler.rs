@@ -6,6 +6,7 @@ use std::time::Duration;
 use bucketlist::db::{
     Db, DbConnection, DbError, Options, PreparedStatements, Target,
     exclusive::{ExclusiveLock, ExclusiveLockError},
+    loses_prepared_statements,
     migrations::Migrator,
     schema::bucketlists,
 };
@@ -139,6 +140,22 @@ async fn server_is_ready_through_a_pooler() {
             .build();
         expect_ready(&app).await;
         app.user().await;
+    }
+}
+
+#[tokio::test]
+async fn pooler_that_loses_prepared_statements_is_detected() {
+    let target = Target::Postgres(server_url());
+    assert!(!loses_prepared_statements(&target).unwrap());
+    // Each client has its own connection to the server, as in session mode.
+    let proxy = Proxy::pooler(&target, StartupOptions::Reject);
+    assert!(!loses_prepared_statements(&proxy.target(&target)).unwrap());
+    // Transactions of several clients run on the same connection (`scripts/with-pgbouncer`).
+    if let Ok(url) = std::env::var("TEST_POOLER_URL") {
+        let is_supported = std::env::var_os("PREPARED").is_some();
+        for _ in 0..3 {
+            assert_eq!(loses_prepared_statements(&Target::Postgres(url.clone())).unwrap(), !is_supported);
+        }
     }
 }
 

@@ -84,6 +84,12 @@ impl Replicated {
     }
 }
 
+/// Returns the status of the readiness check, and that of the replicas.
+async fn health(replicated: &Replicated) -> (String, String) {
+    let body = replicated.app.anonymous().get("/health/ready").await.expect(200).json();
+    (body["status"].as_str().unwrap().to_owned(), body["checks"]["replicas"].as_str().unwrap().to_owned())
+}
+
 #[tokio::test]
 async fn reads_of_the_own_data_run_on_the_replica() {
     let replicated = Replicated::start();
@@ -191,6 +197,9 @@ async fn stopped_replica_fails_no_request_and_is_used_again() {
     assert_eq!(replicated.app.app.db.replica_statements(), before, "the replica is left out");
     assert!(replicated.metric(r#"db_replica_fallbacks_total{reason="unavailable"}"#).await >= 1.0);
     assert_eq!(replicated.metric("db_replica_available").await, 0.0);
+    // Its lag is not known.
+    assert!(!replicated.metrics().await.contains("db_replica_lag_seconds{"));
+    assert_eq!(health(&replicated).await, ("warn".to_owned(), "warn".to_owned()));
 
     replicated.servers.start_standby();
     // Lost connections can be noticed by the first check, after which there is another one.
@@ -199,6 +208,7 @@ async fn stopped_replica_fails_no_request_and_is_used_again() {
     }
     assert_eq!(replicated.get(&user, &path).await.2, 2);
     assert_eq!(replicated.metric("db_replica_available").await, 1.0);
+    assert_eq!(health(&replicated).await, ("pass".to_owned(), "pass".to_owned()));
 }
 
 #[tokio::test]
@@ -221,6 +231,7 @@ async fn delayed_replica_is_left_out_until_it_has_caught_up() {
     replicated.check_now().await;
     assert_eq!(replicated.metric("db_replica_available").await, 0.0);
     assert!(replicated.metric("db_replica_lag_seconds").await > 0.0);
+    assert_eq!(health(&replicated).await.1, "warn");
     replicated.servers.resume_replay();
     replicated.check().await;
     assert_eq!(replicated.metric("db_replica_available").await, 1.0);

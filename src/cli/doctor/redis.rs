@@ -1,24 +1,21 @@
 //! Checks Redis.
 
-use std::{fs, time::Duration};
-
-use secrecy::SecretString;
+use std::time::Duration;
 
 use super::{
     Check,
     CheckStatus::{Fail, Ok as Pass, Warn},
-    Checks,
+    Checks, servers,
 };
 use crate::{
     config::Config,
     db::{Target, run_within},
+    domain::MAX_CLOCK_DIFFERENCE,
     redis::{Redis, RedisError, RedisReport, RedisSettings},
 };
 
 /// Maximum time for all checks.
 const LIMIT: Duration = Duration::from_secs(5);
-/// Difference of two clocks from which it is reported.
-const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(2);
 
 pub(super) fn check_redis(config: &Config, checks: &mut Checks) {
     let Some(settings) = &config.redis else {
@@ -30,7 +27,7 @@ pub(super) fn check_redis(config: &Config, checks: &mut Checks) {
     if config.environment.is_exposed() && settings.address.is_unencrypted() {
         checks.add("redis connection", Warn, "unencrypted; use rediss:// in REDIS_URL");
     }
-    let redis = Redis::new(settings.clone(), config.shared_settings(&secret(config)), None);
+    let redis = Redis::new(settings.clone(), config.settings_compared_in_redis(&servers::secret(config)), None);
     let check = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| RedisError::Other(error.to_string()))?;
@@ -43,12 +40,6 @@ pub(super) fn check_redis(config: &Config, checks: &mut Checks) {
         Ok(report) => checks.0.extend(report_checks(settings, report)),
         Err(error) => checks.add("redis", Fail, format!("{}: {error}; {}", settings.address, error.help())),
     }
-}
-
-/// Returns the configured secret, or the generated one if there is one.
-fn secret(config: &Config) -> SecretString {
-    let generated = || fs::read_to_string(config.secret_file()).map(|text| text.trim().to_owned()).unwrap_or_default();
-    config.tokens.secret.clone().unwrap_or_else(|| generated().into())
 }
 
 fn report_checks(settings: &RedisSettings, report: RedisReport) -> Vec<Check> {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 
@@ -86,6 +87,8 @@ impl ReplicaMonitor {
         for ((replica, checked), result) in self.db.replicas.all.iter().zip(&mut self.replicas).zip(results) {
             let Some((result, lag)) = result else { continue };
             let is_available = result.is_ok();
+            let is_missing = !matches!(result, Ok(()) | Err(ReplicaProblem::Primary));
+            replica.is_missing.store(is_missing, Ordering::Relaxed);
             let verified = losses.filter(|_| is_available);
             replica.verified.send_if_modified(|current| std::mem::replace(current, verified) != verified);
             self.db.replicas.count(|metrics| match result {

@@ -9,7 +9,7 @@ use diesel::{
 
 use super::name_of;
 use crate::db::{
-    DbConnection, DbError, Options, Target, connection::Manager, migrations::one_line, postgres::SessionTimeouts,
+    DbConnection, DbError, Options, PreparedStatements, Target, connection::Manager, migrations::one_line, postgres::SessionTimeouts,
     run_within,
 };
 
@@ -115,7 +115,7 @@ pub fn check_replicas(options: &Options) -> Vec<(String, Result<(), ReplicaProbl
     let targets = std::iter::once(&options.target).chain(&options.replicas);
     let names = options.replicas.iter().map(name_of);
     // At the same time: each of them may not respond.
-    let states: Vec<_> = targets.map(|target| start_reading(options, target)).collect();
+    let states: Vec<_> = targets.map(|target| start_reading(target)).collect();
     let mut states = states.into_iter().map(|state| state.join().unwrap_or(Err(ReplicaProblem::NoPrimary)));
     let primary = states.next().unwrap_or(Err(ReplicaProblem::NoPrimary));
     let check = |replica: Result<ServerState, _>| match (&primary, replica?) {
@@ -126,8 +126,8 @@ pub fn check_replicas(options: &Options) -> Vec<(String, Result<(), ReplicaProbl
     names.zip(states.map(check)).collect()
 }
 
-fn start_reading(options: &Options, target: &Target) -> thread::JoinHandle<Result<ServerState, ReplicaProblem>> {
-    let manager = Manager::new(target.clone(), SessionTimeouts::default(), options.prepared, Arc::default());
+fn start_reading(target: &Target) -> thread::JoinHandle<Result<ServerState, ReplicaProblem>> {
+    let manager = Manager::new(target.clone(), SessionTimeouts::default(), PreparedStatements::Auto, Arc::default());
     thread::spawn(move || {
         let read = move || {
             let mut opened = manager.open().map_err(|error| ReplicaProblem::Unreachable(one_line(&error)))?;

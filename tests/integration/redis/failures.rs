@@ -98,6 +98,31 @@ async fn suspended_redis_delays_only_the_first_requests() {
 }
 
 #[tokio::test]
+async fn late_responses_do_not_disconnect_redis() {
+    let log = LogCapture::start(LogFormat::Text);
+    let fleet = Fleet::start(Engine::Postgres, 2, |config| {
+        config.limits.rate_limit = true;
+        config.redis.as_mut().unwrap().timeout = Duration::from_millis(20);
+    })
+    .await;
+    let user = fleet.servers[0].user().await;
+    for _ in 0..3 {
+        // Many commands are late at the same time.
+        fleet.redis.run(&["CLIENT", "PAUSE", "150", "ALL"]);
+        let requests = (0..20).map(|number| {
+            let user = fleet.on(number % 2, &user);
+            async move { user.get(LISTS).await.expect(200) }
+        });
+        futures_util::future::join_all(requests).await;
+        // Until Redis responds again.
+        fleet.redis.run(&["PING"]);
+    }
+    log_out(&user).await;
+    expect_rejected_everywhere(&fleet, &user).await;
+    assert!(!log.text().contains("Redis connection lost"), "{}", log.text());
+}
+
+#[tokio::test]
 async fn emptied_redis_accepts_no_revoked_token() {
     let fleet = Fleet::start(Engine::Postgres, 2, |_| {}).await;
     for _ in 0..10 {
