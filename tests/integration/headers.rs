@@ -70,9 +70,7 @@ both_engines! {
         for path in ["/reference", "/reference/v1/items", "/guides", "/guides/errors"] {
             assert_headers(&anonymous.get(path).await.expect(200), CONSOLE, "no-cache");
         }
-        for path in ["/reference/v2/createItem.md", "/reference/search.json", "/guides/errors.md"] {
-            assert_headers(&anonymous.get(path).await.expect(200), API, "no-cache");
-        }
+        assert_headers(&anonymous.get("/reference/search.json").await.expect(200), API, "no-cache");
         for path in ["/console", "/console/usage", "/console/incidents", "/console/users", "/console/api-clients", "/console/jobs", "/console/audit"] {
             assert_headers(&anonymous.get(path).await.expect(200), CONSOLE, "no-cache");
         }
@@ -84,12 +82,20 @@ both_engines! {
         let browser = anonymous.request(Method::GET, "/nowhere").header("accept", "text/html");
         assert_headers(&browser.send().await.expect(404), TEXT, "no-store");
         // Documents, health checks and build information.
-        for path in ["/openapi/v1.json", "/openapi/v2.yaml", "/postman/collection.json", "/.well-known/jwks.json"] {
+        for (path, cache_control) in [
+            ("/openapi/v1.json", "public, no-cache"),
+            ("/openapi/v2.yaml", "public, no-cache"),
+            ("/postman/collection.json", "public, no-cache"),
+            ("/.well-known/jwks.json", "public, no-cache"),
+            ("/reference/v2/createItem.md", "no-cache"),
+            ("/guides/errors.md", "no-cache"),
+            ("/llms.txt", "no-cache"),
+        ] {
             let mut response = anonymous.get(path).await.expect(200);
             // Pages of every origin may read a document, and embed it.
             let policy = response.headers.insert("cross-origin-resource-policy".to_owned(), "same-origin".to_owned());
             assert_eq!(policy.as_deref(), Some("cross-origin"), "{path}");
-            assert_headers(&response, API, "public, no-cache");
+            assert_headers(&response, API, cache_control);
         }
         for path in ["/health/live", "/health/ready", "/version"] {
             assert_headers(&anonymous.get(path).await.expect(200), API, "no-store");
