@@ -340,6 +340,8 @@ both_engines! {
                 clients.push(Actor::with_api_key(&app, &key));
             }
             let export = format!("/v2/exports/{}", account.create_export("json").await);
+            // A job that is not completed yet.
+            admin.enqueue_job().await;
             let list = account.get("/v2/bucketlists").await.expect(200).json()["data"][0]["id"].clone();
             for path in [
                 "/v2/users/me", "/v2/bucketlists", "/v2/bucketlists?include=items", &format!("/v2/bucketlists/{list}"),
