@@ -143,7 +143,9 @@ async fn commands_contain_the_address_of_the_server_without_a_script() {
         assert!(second.contains("http://[::1]") && !second.contains("api.example.com") && etag != other_etag, "{path}");
         // More hosts than are stored, and a host that is not one.
         for index in 0..6 {
-            assert!(text(&app, path, &format!("h{index}.example")).await.0.contains(&format!("http://h{index}.example")));
+            assert!(
+                text(&app, path, &format!("h{index}.example")).await.0.contains(&format!("http://h{index}.example"))
+            );
         }
         let (hostile, _) = text(&app, path, "user@evil.example").await;
         assert!(!hostile.contains("evil.example"), "{path}");

@@ -82,7 +82,11 @@ pub(super) fn html(section: &Section, info: &PageInfo<'_>, assets: &[Asset]) -> 
     let scripts: Vec<String> =
         scripts.map(|name| format!("<script src=\"{}\" defer></script>", assets::path(assets, name))).collect();
     let (email, password) = info.admin().unwrap_or(("", ""));
-    let hint = if info.admin().is_some() { "<p class=\"note\">The administrator of the sample data is filled in.</p>" } else { "" };
+    let hint = if info.admin().is_some() {
+        "<p class=\"note\">The administrator of the sample data is filled in.</p>"
+    } else {
+        ""
+    };
     fill(
         include_str!("assets/console/console.html"),
         &[
