@@ -129,7 +129,7 @@ async fn client_that_prefers_markdown_receives_the_guide_as_markdown() {
 
 #[tokio::test]
 async fn commands_contain_the_address_of_the_server_without_a_script() {
-    let app = TestApp::new(Engine::Sqlite);
+    let app = TestApp::builder().engine(Engine::Sqlite).config(|config| config.is_public_url_set = false).build();
     let text = async |app: &TestApp, path: &str, host: &str| {
         let response = app.anonymous().request(Method::GET, path).header("host", host).send().await.expect(200);
         let etag = response.header("etag").to_owned();
