@@ -129,10 +129,9 @@ impl App {
         }
         let job_metrics = metrics.as_mut().map(Metrics::jobs);
         let tokens = Arc::new(access_tokens(&config.tokens, secret).map_err(AppError::Key)?);
-        let redis = config
-            .redis
-            .clone()
-            .map(|settings| Redis::new(settings, config.settings_compared_in_redis(secret), metrics.as_mut().map(Metrics::redis)));
+        let redis = config.redis.clone().map(|settings| {
+            Redis::new(settings, config.settings_compared_in_redis(secret), metrics.as_mut().map(Metrics::redis))
+        });
         let limiter = InMemoryRateLimiter::new(&config.limits, &dependencies.clock).map(Arc::new);
         let limits = ActiveLimits::new(config.limits, limiter.clone());
         let limiter = limiter.map(|limiter| rate_limiter(redis.as_ref(), limiter));

@@ -176,11 +176,9 @@ mod tests {
 
     #[test]
     fn proxy_network_with_every_address_is_found() {
-        for (value, expected) in [
-            ("10.0.0.0/8", None),
-            ("0.0.0.0/0", Some("0.0.0.0/0")),
-            ("10.0.0.1,::/0", Some("::/0")),
-        ] {
+        for (value, expected) in
+            [("10.0.0.0/8", None), ("0.0.0.0/0", Some("0.0.0.0/0")), ("10.0.0.1,::/0", Some("::/0"))]
+        {
             let found = config(&[("TRUSTED_PROXIES", value)]).unlimited_proxy_network();
             assert_eq!(found.as_deref(), expected, "{value}");
         }

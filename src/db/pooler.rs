@@ -127,8 +127,7 @@ const MAX_COMPARED: usize = 20;
 /// [`DbError::Unavailable`].
 pub fn loses_prepared_statements(target: &Target) -> Result<bool, DbError> {
     let Target::Postgres(url) = target else { return Ok(false) };
-    let connect =
-        || connect(url, PreparedStatements::On, false).map_err(|error| DbError::unreachable(&error));
+    let connect = || connect(url, PreparedStatements::On, false).map_err(|error| DbError::unreachable(&error));
     let (first, second) = (connect()?, connect()?);
     if !first.uses_pooler {
         return Ok(false);

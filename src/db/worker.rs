@@ -354,9 +354,7 @@ impl Worker {
             match failure {
                 Some(Failure::Conflict) if conflicts < MAX_CONFLICTS => conflicts += 1,
                 // The connection was closed while it was not used.
-                Some(Failure::Connection)
-                    if !has_effect && !has_reconnected && !is_autocommit && unit.release() =>
-                {
+                Some(Failure::Connection) if !has_effect && !has_reconnected && !is_autocommit && unit.release() => {
                     (has_reconnected, is_released) = (true, true);
                 }
                 _ => return unit.finish(Ok(())),

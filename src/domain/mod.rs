@@ -70,9 +70,7 @@ pub use pagination::{
 pub use password::{PasswordPolicy, PasswordProblem, common_passwords, is_common_password};
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use search::{SearchHit, SearchQuery, SearchTarget, search_terms, snippet};
-pub use servers::{
-    Difference, MAX_CLOCK_DIFFERENCE, RunningServer, SharedSettings, clock_difference, differences,
-};
+pub use servers::{Difference, MAX_CLOCK_DIFFERENCE, RunningServer, SharedSettings, clock_difference, differences};
 pub use sessions::{NewSession, RefreshToken, Session, TokenStatus};
 pub use text_enum::UnknownValue;
 pub use text_filter::TextFilter;

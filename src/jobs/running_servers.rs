@@ -7,9 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     db::{DbError, Target, repositories::running_servers},
-    domain::{
-        Clock, Difference, MAX_CLOCK_DIFFERENCE, RunningServer, SystemClock, clock_difference, differences,
-    },
+    domain::{Clock, Difference, MAX_CLOCK_DIFFERENCE, RunningServer, SystemClock, clock_difference, differences},
     services::Context,
 };
 

@@ -58,8 +58,13 @@ impl RedisAddress {
     /// # Errors
     /// The problem, without any part of the URL.
     pub fn parse(url: &str) -> Result<Self, &'static str> {
-        if ["redis+cluster://", "rediss+cluster://", "redis-cluster://", "rediss-cluster://"].iter().any(|s| url.starts_with(s)) {
-            return Err("Redis Cluster is not supported; use Sentinel: redis+sentinel://USER:PASSWORD@HOST:PORT,HOST:PORT/NAME");
+        if ["redis+cluster://", "rediss+cluster://", "redis-cluster://", "rediss-cluster://"]
+            .iter()
+            .any(|s| url.starts_with(s))
+        {
+            return Err(
+                "Redis Cluster is not supported; use Sentinel: redis+sentinel://USER:PASSWORD@HOST:PORT,HOST:PORT/NAME",
+            );
         }
         for (scheme, is_tls) in [("redis+sentinel://", false), ("rediss+sentinel://", true)] {
             if let Some(rest) = url.strip_prefix(scheme) {

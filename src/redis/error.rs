@@ -52,7 +52,9 @@ impl fmt::Display for RedisError {
             Self::Unauthenticated(reason) => write!(f, "authentication failed: {reason}"),
             Self::Forbidden(reason) => write!(f, "permission denied: {reason}"),
             Self::ReadOnly(reason) => write!(f, "the server does not accept writes: {reason}"),
-            Self::OutOfMemory => f.write_str("the memory limit is reached, and maxmemory-policy allows no key to be evicted"),
+            Self::OutOfMemory => {
+                f.write_str("the memory limit is reached, and maxmemory-policy allows no key to be evicted")
+            }
             Self::OldVersion(version) => {
                 write!(f, "version {version} is not supported; the oldest is {}.{}", MIN_VERSION.0, MIN_VERSION.1)
             }

@@ -15,10 +15,7 @@ mod silence;
 use std::{
     fmt,
     future::Future,
-    sync::{
-        Arc,
-        atomic::AtomicU64,
-    },
+    sync::{Arc, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 

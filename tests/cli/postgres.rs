@@ -167,7 +167,8 @@ fn running_server_with_other_settings_is_reported() {
         report.contains("ok    running servers: 1 with the same settings")
     });
     assert!(is_reported);
-    let sandbox = sandbox.env("JWT_SECRET", "another-secret-of-more-than-32-characters").env("REDIS_URL", "redis://127.0.0.1:1");
+    let sandbox =
+        sandbox.env("JWT_SECRET", "another-secret-of-more-than-32-characters").env("REDIS_URL", "redis://127.0.0.1:1");
     let report = sandbox.run(&["doctor"]).expect_exit_code(1).out;
     for setting in ["JWT_SECRET", "REDIS_URL"] {
         assert!(report.contains(&format!("warn  running servers: {setting} differs on ")), "{report}");

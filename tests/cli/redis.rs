@@ -81,7 +81,11 @@ fn address_of_another_service_is_described_with_a_remedy() {
             "TLS",
             "correct the port in REDIS_URL, or use redis:// if the server does not use TLS",
         ),
-        (format!("redis://127.0.0.1:{}", other.address.port()), "does not respond like Redis", "correct the host and the port"),
+        (
+            format!("redis://127.0.0.1:{}", other.address.port()),
+            "does not respond like Redis",
+            "correct the host and the port",
+        ),
         (format!("redis://127.0.0.1:{redis_port}/99"), "the database number is out of range", "use a lower number"),
         (format!("redis://127.0.0.1:{cluster_port}"), "Redis Cluster is not supported", "use one server, or Sentinel"),
     ] {

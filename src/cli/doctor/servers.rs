@@ -36,8 +36,7 @@ pub(super) fn check(config: &Config, connection: &mut DbConnection, checks: &mut
         checks.add("running servers", Pass, format!("{} with the same settings", others.len()));
     }
     for difference in found {
-        let detail =
-            format!("{} differs on {}: {}", difference.setting, difference.server, difference.consequence());
+        let detail = format!("{} differs on {}: {}", difference.setting, difference.server, difference.consequence());
         checks.add("running servers", Warn, detail);
     }
 }

@@ -9,8 +9,8 @@ use diesel::{
 
 use super::name_of;
 use crate::db::{
-    DbConnection, DbError, Options, PreparedStatements, Target, connection::Manager, migrations::one_line, postgres::SessionTimeouts,
-    run_within,
+    DbConnection, DbError, Options, PreparedStatements, Target, connection::Manager, migrations::one_line,
+    postgres::SessionTimeouts, run_within,
 };
 
 /// Maximum time to connect to a replica and to read its state, before the server starts.

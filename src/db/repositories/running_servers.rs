@@ -48,12 +48,10 @@ pub fn renew(c: &mut DbConnection, server: &RunningServer) -> QueryResult<()> {
     let DbConnection::Postgres(c) = c else { return Ok(()) };
     let settings = serde_json::to_string(&server.settings)
         .map_err(|error| diesel::result::Error::SerializationError(Box::new(error)))?;
-    let renewed = sql_query(format!(
-        "UPDATE running_servers SET renewed_at = {NOW} WHERE id = $1 AND settings = $2"
-    ))
-    .bind::<Text, _>(&server.id)
-    .bind::<Text, _>(&settings)
-    .execute(c)?;
+    let renewed = sql_query(format!("UPDATE running_servers SET renewed_at = {NOW} WHERE id = $1 AND settings = $2"))
+        .bind::<Text, _>(&server.id)
+        .bind::<Text, _>(&settings)
+        .execute(c)?;
     if renewed > 0 {
         return Ok(());
     }

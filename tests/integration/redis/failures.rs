@@ -102,7 +102,7 @@ async fn late_responses_do_not_disconnect_redis() {
     let log = LogCapture::start(LogFormat::Text);
     let fleet = Fleet::start(Engine::Postgres, 2, |config| {
         config.limits.rate_limit = true;
-        config.redis.as_mut().unwrap().timeout = Duration::from_millis(20);
+        config.redis.as_mut().unwrap().timeout = Duration::from_millis(100);
     })
     .await;
     let user = fleet.servers[0].user().await;
@@ -114,8 +114,11 @@ async fn late_responses_do_not_disconnect_redis() {
             async move { user.get(LISTS).await.expect(200) }
         });
         futures_util::future::join_all(requests).await;
-        // Until Redis responds again.
+        // Redis responds again.
         fleet.redis.run(&["PING"]);
+        for server in 0..2 {
+            fleet.on(server, &user).get(LISTS).await.expect(200);
+        }
     }
     log_out(&user).await;
     expect_rejected_everywhere(&fleet, &user).await;
