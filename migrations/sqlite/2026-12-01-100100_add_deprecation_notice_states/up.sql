@@ -19,3 +19,5 @@ INSERT INTO new_deprecation_notices (consumer_kind, consumer_id, version, operat
     SELECT consumer_kind, consumer_id, version, operation, notice, created_at FROM deprecation_notices;
 DROP TABLE deprecation_notices;
 ALTER TABLE new_deprecation_notices RENAME TO deprecation_notices;
+-- An older release does not know the notice brownout.
+UPDATE schema_compatibility SET minimum_version = '20261201100100';

@@ -113,7 +113,7 @@ To get started, create an account (`register`) or log in (`login`). Send the `ac
             ("listApiClients.user_id", json!(2)),
             ("listIncidentGroups.sort", json!("-last_seen_at")),
             ("listUsage.sort", json!("-requests")),
-            ("listUsage.status", json!("4xx")),
+            ("listUsage.status", json!("2xx")),
             ("listExports.state", json!("finished")),
             ("listExports.user_id", json!(2)),
             ("overlap_seconds", json!(86_400)),
