@@ -73,6 +73,11 @@ impl PageTemplate {
         self.has_state
     }
 
+    /// Returns whether pages of every origin may read it.
+    pub(super) fn is_public(&self) -> bool {
+        self.page.is_for_programs()
+    }
+
     /// Returns the page for the address of a request. `state` is the state of the server in words.
     pub(super) fn respond(&self, request: &Request, state: &str) -> Response {
         let url = self.address.of_request(request);

@@ -342,7 +342,11 @@ impl UnversionedRoutes {
 impl UnversionedRoute<'_> {
     /// Returns whether pages of every origin may read the response.
     pub(super) fn is_public(&self) -> bool {
-        matches!(self, Self::File(ServedFile::Static(file)) if file.is_public())
+        match self {
+            Self::File(ServedFile::Static(file)) => file.is_public(),
+            Self::File(ServedFile::Template(page)) => page.is_public(),
+            _ => false,
+        }
     }
 }
 

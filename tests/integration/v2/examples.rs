@@ -94,6 +94,16 @@ fn examples_use_distinct_idempotency_keys() {
     assert!(keys.len() >= 3, "{keys:?}");
 }
 
+/// Replaces times, so that values that differ only in them are equal.
+fn replace_times(value: &mut Value) {
+    match value {
+        Value::String(text) if chrono::DateTime::parse_from_rfc3339(text).is_ok() => "time".clone_into(text),
+        Value::Array(values) => values.iter_mut().for_each(replace_times),
+        Value::Object(fields) => fields.values_mut().for_each(replace_times),
+        _ => {}
+    }
+}
+
 both_engines! {
     async fn every_example_of_a_read_succeeds(engine: Engine) {
         let app = seeded(engine).await;
@@ -126,6 +136,11 @@ both_engines! {
                 if operation.id.starts_with("exportIncident") {
                     // A file in an external format has fields that the document does not describe.
                     plain = part(&plain, &example);
+                }
+                if operation.id.contains("Incident") {
+                    // The incident of the sample data is recent.
+                    replace_times(&mut plain);
+                    replace_times(&mut example);
                 }
                 assert_eq!(plain, example, "{}", operation.id);
             }

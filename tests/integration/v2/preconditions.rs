@@ -229,7 +229,7 @@ both_engines! {
             match step {
                 0 => drop(user.put(&v1, &json!({"name": "See it all"})).await.expect(200)),
                 1 => drop(user.create_item(id, "Cape Horn").await),
-                _ => drop(user.put(&v1, &json!({"name": "See it all"})).await.expect(200)),
+                _ => drop(user.put(&v1, &json!({"name": "See it all", "description": "Again"})).await.expect(200)),
             }
             let change = Change::new(Method::PATCH, &path, json!({"name": "Mine"}));
             change.send(&user, Some(&seen)).await.expect_error(412, "PRECONDITION_FAILED");
