@@ -45,7 +45,7 @@ mod tests {
     #[test]
     fn control_and_bidirectional_characters_are_escaped() {
         let mut out = Vec::new();
-        writeln!(Printable(&mut out), "a\t{}", "\u{1b}[31m\u{9b}31m\u{202e}x\u{2066}é\r").unwrap();
+        writeln!(Printable(&mut out), "a\t\u{1b}[31m\u{9b}31m\u{202e}x\u{2066}é\r").unwrap();
         let text = String::from_utf8(out).unwrap();
         assert_eq!(text, "a\t\\u001b[31m\\u009b31m\\u202ex\\u2066é\\u000d\n");
     }

@@ -63,6 +63,9 @@ pub(super) enum Role {
     All,
 }
 
+/// Both ends of a channel of units.
+type NextUnits = (Sender<Box<dyn Unit>>, Receiver<Box<dyn Unit>>);
+
 /// The threads of an executor.
 pub(super) struct Crew {
     pub(super) name: &'static str,
@@ -72,7 +75,7 @@ pub(super) struct Crew {
     pub(super) limits: Limits,
     pub(super) accounts: Arc<AccountQueues>,
     /// The next units of accounts, after a unit of the account has ended.
-    next_units: (Sender<Box<dyn Unit>>, Receiver<Box<dyn Unit>>),
+    next_units: NextUnits,
     posts: Mutex<Posts>,
     spawned: AtomicUsize,
 }
@@ -86,6 +89,9 @@ struct Posts {
     vacant: Vec<Role>,
 }
 
+/// Units and the queues that they come from.
+type WaitingUnits = Vec<(Queue, Box<dyn Unit>)>;
+
 /// What a thread does at the moment.
 #[derive(Default)]
 struct Post(Mutex<PostState>);
@@ -95,7 +101,7 @@ struct PostState {
     /// The start and the limit of the current call.
     busy: Option<(Instant, Duration)>,
     /// The units that wait for a connection.
-    waiting: Vec<(Queue, Box<dyn Unit>)>,
+    waiting: WaitingUnits,
     /// The callers of the units that run.
     running: Vec<Arc<dyn Expire>>,
     /// The account whose units run.
@@ -113,7 +119,7 @@ impl Post {
     }
 
     /// Abandons the thread if its current call takes too long. Returns the units that wait for a connection, and the account.
-    fn abandon_overdue(&self, now: Instant) -> Option<(Vec<(Queue, Box<dyn Unit>)>, Option<i64>)> {
+    fn abandon_overdue(&self, now: Instant) -> Option<(WaitingUnits, Option<i64>)> {
         self.with(|state| {
             let (since, limit) = state.busy.filter(|(since, limit)| now.duration_since(*since) > *limit)?;
             tracing::warn!(

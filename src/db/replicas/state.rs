@@ -115,7 +115,7 @@ pub fn check_replicas(options: &Options) -> Vec<(String, Result<(), ReplicaProbl
     let targets = std::iter::once(&options.target).chain(&options.replicas);
     let names = options.replicas.iter().map(name_of);
     // At the same time: each of them may not respond.
-    let states: Vec<_> = targets.map(|target| start_reading(target)).collect();
+    let states: Vec<_> = targets.map(start_reading).collect();
     let mut states = states.into_iter().map(|state| state.join().unwrap_or(Err(ReplicaProblem::NoPrimary)));
     let primary = states.next().unwrap_or(Err(ReplicaProblem::NoPrimary));
     let check = |replica: Result<ServerState, _>| match (&primary, replica?) {
