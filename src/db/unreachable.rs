@@ -33,12 +33,15 @@ impl Unreachable {
             return Err(ConnectionError::BadConnection(reason));
         }
         let result = connect();
-        let failed = result.as_ref().err().map(|error| {
-            let now = Instant::now();
-            Failed { reason: reason(error), until: now + now.duration_since(started).min(MAX_PAUSE) }
-        });
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = failed;
+        self.record(started, Instant::now(), result.as_ref().err());
         result
+    }
+
+    /// Records the end of an attempt.
+    fn record(&self, started: Instant, ended: Instant, error: Option<&ConnectionError>) {
+        let pause = ended.duration_since(started).min(MAX_PAUSE);
+        let failed = error.map(|error| Failed { reason: reason(error), until: ended + pause });
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = failed;
     }
 
     /// Returns why an attempt would fail now.
@@ -57,34 +60,39 @@ fn reason(error: &ConnectionError) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::thread::sleep;
-
     use super::*;
 
-    fn fail(after: Duration) -> Result<(), ConnectionError> {
-        sleep(after);
-        Err(ConnectionError::BadConnection("timeout expired".to_owned()))
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// A failed attempt that has taken this long. Returns when it ended.
+    fn failed_after(server: &Unreachable, duration: Duration) -> Instant {
+        let started = Instant::now();
+        let error = ConnectionError::BadConnection("timeout expired".to_owned());
+        server.record(started, started + duration, Some(&error));
+        started + duration
     }
 
     #[test]
-    fn attempts_fail_at_once_after_one_that_took_long() {
+    fn attempts_fail_at_once_for_as_long_as_the_failed_one_took_and_for_a_second_at_most() {
         let server = Unreachable::default();
-        assert!(server.attempt(|| fail(Duration::from_millis(500))).is_err());
+        for (duration, pause) in [(Duration::ZERO, Duration::ZERO), (SECOND / 2, SECOND / 2), (60 * SECOND, SECOND)] {
+            let ended = failed_after(&server, duration);
+            assert_eq!(server.reason(ended + pause), None, "{duration:?}");
+            if let Some(before) = pause.checked_sub(Duration::from_nanos(1)) {
+                assert_eq!(server.reason(ended + before).as_deref(), Some("timeout expired"), "{duration:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn server_is_not_contacted_until_the_pause_has_passed() {
+        let server = Unreachable::default();
+        // The attempt ends in an hour, so that the pause has not passed however long this test takes.
+        failed_after(&server, 3_600 * SECOND);
         let error = server.clone().attempt(|| -> Result<(), _> { panic!("attempted") }).unwrap_err();
         assert_eq!(error.to_string(), "timeout expired");
-        let until = server.0.lock().unwrap().as_ref().unwrap().until;
-        assert_eq!(server.reason(until), None);
-        // A successful attempt ends it.
-        *server.0.lock().unwrap() = None;
-        assert!(server.attempt(|| Ok(())).is_ok() && server.0.lock().unwrap().is_none());
-    }
-
-    #[test]
-    fn rejected_connection_delays_no_attempt() {
-        let server = Unreachable::default();
-        let started = Instant::now();
-        assert!(server.attempt(|| fail(Duration::ZERO)).is_err());
-        let took = started.elapsed();
-        assert!(server.reason(Instant::now() + took).is_none());
+        let now = Instant::now();
+        server.record(now, now, None);
+        assert!(server.attempt(|| Ok(())).is_ok(), "a successful attempt ends the pause");
     }
 }

@@ -211,16 +211,18 @@ async fn single_statement_is_sent_once() {
 
 #[tokio::test]
 async fn unit_is_not_repeated_after_its_deadline() {
-    let (name, limit) = (unique("deadline"), Duration::from_millis(500));
-    let app = TestApp::builder()
-        .engine(Engine::Postgres)
-        .config(|config| {
-            config.database.pool_size = 1;
-            config.database.acquire_timeout = limit;
-            config.database.target = with_application_name(&config.database.target, &name);
-        })
-        .build();
-    for (delay, expected_runs) in [(Duration::ZERO, 2), (limit * 2, 1)] {
+    // The second unit has passed its deadline when its connection is lost.
+    let short = Duration::from_millis(500);
+    for (limit, delay, expected_runs) in [(SOON, Duration::ZERO, 2), (short, short * 2, 1)] {
+        let name = unique("deadline");
+        let app = TestApp::builder()
+            .engine(Engine::Postgres)
+            .config(|config| {
+                config.database.pool_size = 1;
+                config.database.acquire_timeout = limit;
+                config.database.target = with_application_name(&config.database.target, &name);
+            })
+            .build();
         let runs = Arc::new(AtomicU32::new(0));
         let counter = Arc::clone(&runs);
         let outcome = app.app.db.read(move |c| {

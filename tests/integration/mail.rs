@@ -204,7 +204,7 @@ both_engines! {
         assert!(digest[0].text.contains("\n  welcome_mail: 1\n"), "{}", digest[0].text);
         // The next digest is sent a day later and does not repeat it.
         app.mailer.rejects.store(true, Ordering::SeqCst);
-        register(&app, "somebody@example.com").await;
+        register(&app, "grace@example.com").await;
         mails(&app).await;
         app.mailer.rejects.store(false, Ordering::SeqCst);
         app.advance_clock(DAY - Duration::from_secs(1));
