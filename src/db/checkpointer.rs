@@ -4,9 +4,9 @@
 //! of that group wait for it. This thread copies while the writer appends. The writer still checkpoints a log of
 //! 4,000 pages (`wal_autocheckpoint`): little is left to copy then, and afterwards the log starts from its beginning.
 
-use std::{thread, time::Duration};
+use std::{sync::Arc, thread, time::Duration};
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use diesel::{Connection as _, QueryableByName, RunQueryDsl, result::QueryResult, sql_query, sql_types::Integer};
 
 use super::{
@@ -22,40 +22,46 @@ const INTERVAL: Duration = Duration::from_millis(5);
 const MAX_IDLE: Duration = Duration::from_secs(60);
 
 /// A handle to the thread, which ends when the handle is dropped.
-pub(super) struct Checkpointer(Sender<()>);
+pub(super) struct Checkpointer(Arc<Sender<()>>);
 
 impl Checkpointer {
     /// Starts the thread.
     pub(super) fn spawn(manager: &Manager) -> std::io::Result<Self> {
-        let (commits, committed) = bounded(1);
+        let (sender, signals) = bounded(1);
+        let sender = Arc::new(sender);
+        let weak = Arc::downgrade(&sender);
+        manager.storage.open_connections.on_replacement(move || {
+            if let Some(sender) = weak.upgrade() {
+                wake(&sender);
+            }
+        });
         let manager = manager.clone();
-        thread::Builder::new().name("db-checkpointer".to_owned()).spawn(move || run(&manager, &committed))?;
-        Ok(Self(commits))
+        thread::Builder::new().name("db-checkpointer".to_owned()).spawn(move || run(&manager, &signals))?;
+        Ok(Self(sender))
     }
 
     /// Reports a commit. Does not wait.
     pub(super) fn notify(&self) {
-        // If the thread has not seen an earlier commit yet, it will see both. Without the thread, the writer checkpoints.
-        let (Ok(()) | Err(TrySendError::Full(()) | TrySendError::Disconnected(()))) = self.0.try_send(());
+        wake(&self.0);
     }
 }
 
-fn run(manager: &Manager, committed: &Receiver<()>) {
+/// Wakes the thread after a commit, or if its connection must be closed.
+fn wake(sender: &Sender<()>) {
+    // If the thread has not seen an earlier signal yet, it will see both. Without the thread, the writer checkpoints.
+    let (Ok(()) | Err(TrySendError::Full(()) | TrySendError::Disconnected(()))) = sender.try_send(());
+}
+
+fn run(manager: &Manager, signals: &Receiver<()>) {
     let mut current: Option<PooledConnection> = None;
     loop {
-        // Before the connection is checked, so that no later change is missed.
-        let must_close = manager.storage.open_connections.generation_end();
-        current = current.filter(|connection| manager.is_current(connection));
-        select! {
-            recv(must_close) -> _ => current = None,
-            recv(committed) -> commit => {
-                if commit.is_err() {
-                    return;
-                }
-                current = check(manager, current);
+        match signals.recv_timeout(MAX_IDLE) {
+            Ok(()) => {
+                current = check(manager, current.filter(|connection| manager.is_current(connection)));
                 thread::sleep(INTERVAL);
             }
-            default(MAX_IDLE) => current = None,
+            Err(RecvTimeoutError::Timeout) => current = None,
+            Err(RecvTimeoutError::Disconnected) => return,
         }
     }
 }

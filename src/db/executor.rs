@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, thread, time::Duration};
 
-use crossbeam_channel::{Sender, never, unbounded};
+use crossbeam_channel::{Sender, unbounded};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
@@ -15,7 +15,8 @@ use super::{
     connection::Manager,
     group::{self, MAX_GROUP_SIZE},
     unit::Unit,
-    worker::{Crew, Limits, Role},
+    unit_queue::{Queue, Role, UnitQueue},
+    worker::{Crew, Limits},
 };
 
 /// Number of units that may wait for each thread: enough to keep it busy, few enough to time out early.
@@ -23,33 +24,33 @@ const QUEUE_PER_THREAD: usize = 16;
 /// One of so many threads runs only reads, and another one only writes.
 const THREADS_PER_RESERVE: usize = 4;
 
-/// A queue of units.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Queue {
-    Reads,
-    Writes,
-}
-
-/// The senders of the queues. The threads end when they are dropped.
+/// Where units are sent. The threads end when this is dropped.
 pub(super) struct Queues {
-    reads: Sender<Box<dyn Unit>>,
-    writes: Sender<Box<dyn Unit>>,
+    units: Arc<UnitQueue>,
+    /// The writer of SQLite, which runs all writes.
+    writer: Option<Sender<Box<dyn Unit>>>,
     /// Only on PostgreSQL: SQLite has one writer.
     accounts: Option<Arc<AccountQueues>>,
 }
 
 impl Queues {
     pub(super) fn send(&self, queue: Queue, unit: Box<dyn Unit>) -> Result<(), DbError> {
-        let queue = match queue {
-            Queue::Reads => &self.reads,
-            Queue::Writes => &self.writes,
-        };
         let unit = match &self.accounts {
             Some(accounts) => accounts.add(unit),
             None => Some(unit),
         };
         let Some(unit) = unit else { return Ok(()) };
-        queue.send(unit).map_err(|_| DbError::Unavailable("the database threads have stopped".to_owned()))
+        let is_sent = match &self.writer {
+            Some(writer) if queue == Queue::Writes => writer.send(unit).is_ok(),
+            _ => self.units.push(queue, unit),
+        };
+        if is_sent { Ok(()) } else { Err(DbError::Unavailable("the database threads have stopped".to_owned())) }
+    }
+}
+
+impl Drop for Queues {
+    fn drop(&mut self) {
+        self.units.close();
     }
 }
 
@@ -65,8 +66,7 @@ impl Executor {
     /// Creates the executors of reads and writes on PostgreSQL, which share `threads` threads. Some of the threads are
     /// reserved for one of the two.
     pub(super) fn postgres(manager: &Manager, threads: usize, limits: Limits) -> std::io::Result<(Self, Self)> {
-        let ((reads, waiting_reads), (writes, waiting_writes)) = (unbounded(), unbounded());
-        let crew = Arc::new(Crew::new("db", manager.clone(), waiting_reads, waiting_writes, limits));
+        let crew = Arc::new(Crew::new("db", manager.clone(), limits));
         let (readers, writers) =
             (threads.div_ceil(THREADS_PER_RESERVE).min(threads - 1), threads / THREADS_PER_RESERVE);
         let roles = [(Role::Reads, readers), (Role::Writes, writers), (Role::All, threads - readers - writers)];
@@ -75,7 +75,8 @@ impl Executor {
                 crew.spawn(role)?;
             }
         }
-        let queues = Arc::new(Queues { reads, writes, accounts: Some(Arc::clone(&crew.accounts)) });
+        let (units, accounts) = (Arc::clone(&crew.units), Some(Arc::clone(&crew.accounts)));
+        let queues = Arc::new(Queues { units, writer: None, accounts });
         crew.spawn_watchdog(Arc::downgrade(&queues))?;
         let (for_reads, for_writes) = (threads - writers, threads - readers);
         Ok((Self::new(&queues, Queue::Reads, for_reads), Self::new(&queues, Queue::Writes, for_writes)))
@@ -83,12 +84,11 @@ impl Executor {
 
     /// Creates the executor of reads on a replica.
     pub(super) fn replica(manager: &Manager, threads: usize, limits: Limits) -> std::io::Result<Self> {
-        let (reads, waiting_reads) = unbounded();
-        let crew = Arc::new(Crew::new("db-replica", manager.clone(), waiting_reads, never(), limits));
+        let crew = Arc::new(Crew::new("db-replica", manager.clone(), limits));
         for _ in 0..threads {
             crew.spawn(Role::Reads)?;
         }
-        let queues = Arc::new(Queues { reads, writes: unbounded().0, accounts: None });
+        let queues = Arc::new(Queues { units: Arc::clone(&crew.units), writer: None, accounts: None });
         crew.spawn_watchdog(Arc::downgrade(&queues))?;
         Ok(Self::new(&queues, Queue::Reads, threads))
     }
@@ -96,16 +96,16 @@ impl Executor {
     /// Creates the executors of reads and writes on SQLite: `readers` threads, and one writer. Writes that wait share a transaction
     /// and its sync.
     pub(super) fn sqlite(manager: &Manager, readers: usize, limits: Limits) -> std::io::Result<(Self, Self)> {
-        let ((reads, waiting_reads), (writes, waiting_writes)) = (unbounded(), unbounded());
-        let crew = Arc::new(Crew::new("db", manager.clone(), waiting_reads, never(), limits));
+        let crew = Arc::new(Crew::new("db", manager.clone(), limits));
+        let (writer, writes) = unbounded();
         for _ in 0..readers {
             crew.spawn(Role::Reads)?;
         }
         let (manager, checkpointer) = (manager.clone(), Checkpointer::spawn(manager)?);
         thread::Builder::new()
             .name("db-writer".to_owned())
-            .spawn(move || group::run_groups(&manager, &waiting_writes, &checkpointer))?;
-        let queues = Arc::new(Queues { reads, writes, accounts: None });
+            .spawn(move || group::run_groups(&manager, &writes, &checkpointer))?;
+        let queues = Arc::new(Queues { units: Arc::clone(&crew.units), writer: Some(writer), accounts: None });
         let writer_permits = MAX_GROUP_SIZE * 4 / QUEUE_PER_THREAD;
         Ok((Self::new(&queues, Queue::Reads, readers), Self::new(&queues, Queue::Writes, writer_permits)))
     }

@@ -33,6 +33,7 @@ mod statement_text;
 mod statistics;
 mod storage;
 mod unit;
+mod unit_queue;
 mod unreachable;
 mod worker;
 

@@ -12,7 +12,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, Sender, bounded};
 use diesel::ConnectionError;
 
 /// Maximum time that a new connection, or the writer, waits until all older connections are closed.
@@ -32,6 +31,8 @@ struct Shared {
     state: Mutex<State>,
     closed: Condvar,
     max_wait: Duration,
+    /// Called when a new generation begins. They wake threads whose connections must be closed.
+    observers: Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,
 }
 
 struct State {
@@ -39,9 +40,6 @@ struct State {
     current: usize,
     /// Number of open connections of earlier generations.
     outdated: usize,
-    /// Dropped when a new generation begins, which wakes idle threads.
-    _generation_end: Sender<()>,
-    ended: Receiver<()>,
     /// When the storage has failed, unless the connections were replaced since.
     has_failed: bool,
     replaced_at: Option<Instant>,
@@ -51,16 +49,7 @@ struct State {
 
 impl Default for State {
     fn default() -> Self {
-        let (generation_end, ended) = bounded(0);
-        Self {
-            current: 0,
-            outdated: 0,
-            _generation_end: generation_end,
-            ended,
-            has_failed: false,
-            replaced_at: None,
-            bus_errors: bus_errors::count(),
-        }
+        Self { current: 0, outdated: 0, has_failed: false, replaced_at: None, bus_errors: bus_errors::count() }
     }
 }
 
@@ -89,8 +78,13 @@ impl Default for OpenConnections {
 
 impl OpenConnections {
     fn new(max_wait: Duration) -> Self {
-        let (generation, state, closed) = (AtomicU64::new(0), Mutex::default(), Condvar::new());
-        Self(Arc::new(Shared { generation, state, closed, max_wait }))
+        Self(Arc::new(Shared {
+            generation: AtomicU64::new(0),
+            state: Mutex::default(),
+            closed: Condvar::new(),
+            max_wait,
+            observers: Mutex::default(),
+        }))
     }
 
     /// Registers a connection before it is opened.
@@ -108,9 +102,9 @@ impl OpenConnections {
         self.0.lock().has_failed = true;
     }
 
-    /// Returns a channel that is closed when all connections must be closed.
-    pub(super) fn generation_end(&self) -> Receiver<()> {
-        self.0.lock().ended.clone()
+    /// Calls `observer` whenever all connections must be closed.
+    pub(super) fn on_replacement(&self, observer: impl Fn() + Send + Sync + 'static) {
+        self.0.observers.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(observer));
     }
 
     /// Returns whether all connections must be replaced before the next write. A page that is private must never be used to write.
@@ -128,6 +122,9 @@ impl OpenConnections {
             self.0.generation.fetch_add(1, Ordering::SeqCst);
             let next = State { outdated: state.current, replaced_at: Some(Instant::now()), ..State::default() };
             *state = next;
+            for observer in &*self.0.observers.lock().unwrap_or_else(PoisonError::into_inner) {
+                observer();
+            }
         }
         self.0.wait(state).1
     }
@@ -170,11 +167,11 @@ mod tests {
         assert!(earlier.is_current() && !connections.must_be_replaced());
         connections.record_failure();
         assert!(connections.must_be_replaced());
-        let ended = connections.generation_end();
+        let (sender, ended) = std::sync::mpsc::channel();
+        connections.on_replacement(move || sender.send(()).unwrap());
         std::thread::scope(|scope| {
             let replaced = scope.spawn(|| connections.replace());
-            // Disconnected when the new generation begins.
-            assert!(ended.recv().is_err());
+            ended.recv().unwrap();
             assert!(!earlier.is_current());
             let opened = scope.spawn(|| connections.register());
             drop(earlier);

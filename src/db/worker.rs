@@ -8,23 +8,23 @@ mod shared;
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Condvar, Mutex, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, Sender, never, select, unbounded};
 use diesel::{ConnectionError, r2d2::R2D2Connection as _};
 
 use super::{
     DbError,
     account_queues::AccountQueues,
     connection::{Manager, PooledConnection},
-    executor::{Queue, Queues},
+    executor::Queues,
     failure::Failure,
     unit::{Expire, Unit},
+    unit_queue::{Next, Queue, Role, UnitQueue},
 };
 use crate::metrics::DatabaseMetrics;
 
@@ -52,30 +52,13 @@ const MAX_ABANDONED_PER_THREAD: usize = 8;
 /// Interval between checks for threads that wait for too long.
 const MAX_WATCH_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The units that a thread runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
-    /// Reads only, so that reads are not delayed by writes that wait for locks.
-    Reads,
-    /// Writes only, so that writes are not delayed by slow reads.
-    Writes,
-    /// Reads and writes.
-    All,
-}
-
-/// Both ends of a channel of units.
-type NextUnits = (Sender<Box<dyn Unit>>, Receiver<Box<dyn Unit>>);
-
 /// The threads of an executor.
 pub(super) struct Crew {
     pub(super) name: &'static str,
     pub(super) manager: Manager,
-    pub(super) reads: Receiver<Box<dyn Unit>>,
-    pub(super) writes: Receiver<Box<dyn Unit>>,
+    pub(super) units: Arc<UnitQueue>,
     pub(super) limits: Limits,
     pub(super) accounts: Arc<AccountQueues>,
-    /// The next units of accounts, after a unit of the account has ended.
-    next_units: NextUnits,
     posts: Mutex<Posts>,
     spawned: AtomicUsize,
 }
@@ -137,21 +120,21 @@ impl Post {
 }
 
 impl Crew {
-    pub(super) fn new(
-        name: &'static str,
-        manager: Manager,
-        reads: Receiver<Box<dyn Unit>>,
-        writes: Receiver<Box<dyn Unit>>,
-        limits: Limits,
-    ) -> Self {
+    pub(super) fn new(name: &'static str, manager: Manager, limits: Limits) -> Self {
+        let units = Arc::<UnitQueue>::default();
+        let idle = Arc::downgrade(&units);
+        // Threads close their connections when all of them must be replaced.
+        manager.storage.open_connections.on_replacement(move || {
+            if let Some(units) = idle.upgrade() {
+                units.wake_all();
+            }
+        });
         Self {
             name,
             manager,
-            reads,
-            writes,
+            units,
             limits,
             accounts: Arc::default(),
-            next_units: unbounded(),
             posts: Mutex::default(),
             spawned: AtomicUsize::new(0),
         }
@@ -166,7 +149,7 @@ impl Crew {
         let (crew, post) = (Arc::clone(self), Arc::new(Post::default()));
         let number = self.spawned.fetch_add(1, Ordering::Relaxed);
         self.posts(|posts| posts.active.push((role, Arc::clone(&post))));
-        let worker = Worker { crew, role, post, connection: None };
+        let worker = Worker { crew, role, post, bell: Arc::default(), connection: None };
         thread::Builder::new().name(format!("{}-{number}", self.name)).spawn(move || worker.run()).map(|_| ())
     }
 
@@ -203,16 +186,15 @@ impl Crew {
                 // Fails if the server stops.
                 let _ = queues.send(queue, unit);
             }
-            self.leave_account(account);
+            if let Some(next) = self.next_of_account(account) {
+                self.units.push_accepted(Queue::Writes, next);
+            }
         }
     }
 
-    /// Lets the threads run the next unit of an account.
-    fn leave_account(&self, account: Option<i64>) {
-        if let Some(next) = account.and_then(|account| self.accounts.next(account)) {
-            // Does not fail: the crew has both ends of the channel.
-            let _ = self.next_units.0.send(next);
-        }
+    /// Returns the next unit of an account whose unit has ended.
+    fn next_of_account(&self, account: Option<i64>) -> Option<Box<dyn Unit>> {
+        self.accounts.next(account?)
     }
 
     /// Starts a thread in place of an abandoned one, unless too many are abandoned.
@@ -248,6 +230,8 @@ struct Worker {
     crew: Arc<Crew>,
     role: Role,
     post: Arc<Post>,
+    /// Wakes the thread.
+    bell: Arc<Condvar>,
     connection: Option<PooledConnection>,
 }
 
@@ -266,7 +250,13 @@ impl Worker {
                 state.running.clear();
                 (state.is_abandoned, state.account.take())
             });
-            self.crew.leave_account(account);
+            if let Some(next) = self.crew.next_of_account(account) {
+                if is_abandoned {
+                    self.crew.units.push_accepted(Queue::Writes, next);
+                } else {
+                    self.crew.units.push_before_next(Queue::Writes, next);
+                }
+            }
             if is_abandoned {
                 self.connection = None;
                 return self.crew.leave();
@@ -287,31 +277,13 @@ impl Worker {
 
     /// Waits for a unit; `None` when the database is closed. Closes a connection that is not used.
     fn next(&mut self) -> Option<(Queue, Box<dyn Unit>)> {
-        let receiver = |other: Role, units: &Receiver<_>| if self.role == other { never() } else { units.clone() };
-        let (reads, writes) = (receiver(Role::Writes, &self.crew.reads), receiver(Role::Reads, &self.crew.writes));
-        let next_units = receiver(Role::Reads, &self.crew.next_units.1);
         loop {
-            // Before the connection is checked, so that no later change is missed.
-            let must_close = self.crew.manager.storage.open_connections.generation_end();
-            if self.connection.as_ref().is_some_and(|connection| !self.crew.manager.is_current(connection)) {
-                self.connection = None;
-            }
-            let received = select! {
-                recv(must_close) -> _ => None,
-                recv(reads) -> unit => Some((Queue::Reads, unit.ok())),
-                recv(writes) -> unit => Some((Queue::Writes, unit.ok())),
-                recv(next_units) -> unit => Some((Queue::Writes, unit.ok())),
-                default(self.crew.limits.idle) => None,
-            };
-            match received {
-                Some((queue, Some(unit))) => return Some((queue, unit)),
-                // One queue is closed and empty. The others may still have units.
-                Some((_, None)) => {
-                    let read = || Some((Queue::Reads, reads.try_recv().ok()?));
-                    let write = |units: &Receiver<_>| Some((Queue::Writes, units.try_recv().ok()?));
-                    return read().or_else(|| write(&writes)).or_else(|| write(&next_units));
-                }
-                None => self.connection = None,
+            let Self { crew, connection, .. } = self;
+            let is_outdated = || connection.as_ref().is_some_and(|connection| !crew.manager.is_current(connection));
+            match crew.units.next(self.role, &self.bell, crew.limits.idle, is_outdated) {
+                Next::Unit(queue, unit) => return Some((queue, unit)),
+                Next::None => *connection = None,
+                Next::Closed => return None,
             }
         }
     }

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Instant};
 
 use diesel::r2d2::R2D2Connection as _;
 
-use super::{Queue, Worker};
-use crate::db::{DbError, connection::PooledConnection, failure::Failure, group, unit::Unit};
+use super::Worker;
+use crate::db::{DbError, connection::PooledConnection, failure::Failure, group, unit::Unit, unit_queue::Queue};
 
 /// The end of a shared transaction.
 enum End {
