@@ -43,12 +43,18 @@ pub fn delete_abandoned_files(directory: &Path, prefix: &str) {
         }
         let partial = path.with_file_name(partial);
         // Elsewhere, the lock conflicts with those of SQLite, so that there is none.
-        let is_abandoned = cfg!(target_os = "linux")
-            && File::open(&partial)
-                .map_or_else(|error| error.kind() == io::ErrorKind::NotFound, |file| file.try_lock().is_ok());
-        if is_abandoned {
-            delete(&partial);
+        if cfg!(target_os = "linux") {
+            delete_if_abandoned(&partial);
         }
+    }
+}
+
+fn delete_if_abandoned(partial: &Path) {
+    match File::open(partial) {
+        // The lock is released after the deletion: a process that has just created the file waits for it, and then creates another one.
+        Ok(file) if file.try_lock().is_ok() => delete(partial),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => delete(partial),
+        Ok(_) | Err(_) => {}
     }
 }
 
