@@ -142,8 +142,9 @@ impl<E: Endpoint<Output = Response> + 'static> Server<E> {
         let connections = Arc::new(self.connections);
         while let Some(accepted) = shutdown.run_until_cancelled(accept(&self.listener, &slots, &full)).await {
             let Some((slot, socket, peer)) = accepted else { continue };
+            // Boxed: the task would reserve space for it three times.
             let connection =
-                connections.clone().run(socket, peer, self.tls.clone(), shutdown.clone(), Arc::clone(&full));
+                Box::pin(connections.clone().run(socket, peer, self.tls.clone(), shutdown.clone(), Arc::clone(&full)));
             let abort = abort.clone();
             tasks.spawn(async move {
                 abort.run_until_cancelled(connection).await;

@@ -2,6 +2,8 @@
 
 use std::future::Future;
 
+use tokio::task::futures::TaskLocalFuture;
+
 use crate::{db::ReadFence, domain::UserId};
 
 tokio::task_local! {
@@ -10,8 +12,10 @@ tokio::task_local! {
 }
 
 /// Runs a request, or a part of it, that writes nothing which it reads afterwards.
-pub async fn with_read_fence<F: Future>(fence: Option<ReadFence>, work: F) -> F::Output {
-    CURRENT.scope(fence, work).await
+///
+/// Not an `async` function: it would reserve space for the future twice.
+pub fn with_read_fence<F: Future>(fence: Option<ReadFence>, work: F) -> TaskLocalFuture<Option<ReadFence>, F> {
+    CURRENT.scope(fence, work)
 }
 
 /// Returns the fence of the current request; `None` if it must read from the primary.

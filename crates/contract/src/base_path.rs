@@ -7,6 +7,7 @@
 use std::{fmt, sync::Arc};
 
 use serde::{Serialize, Serializer};
+use tokio::task::futures::TaskLocalFuture;
 
 use crate::values::Nullable;
 
@@ -59,8 +60,10 @@ impl BasePath {
     }
 
     /// Runs a future, in which serialized paths begin with the base path.
-    pub async fn scope<F: Future>(&self, future: F) -> F::Output {
-        if self.is_root() { future.await } else { CURRENT.scope(self.clone(), future).await }
+    ///
+    /// Not an `async` function: it would reserve space for the future twice.
+    pub fn scope<F: Future>(&self, future: F) -> TaskLocalFuture<Self, F> {
+        CURRENT.scope(self.clone(), future)
     }
 
     /// Calls a function, in which serialized paths begin with the base path.

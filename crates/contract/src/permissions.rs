@@ -3,6 +3,8 @@
 //! They depend on the account and on the credential. The server checks them before it calls an operation, and `_links` contains
 //! only operations that the caller may call. Like the base path, the permissions are task-local while a request is processed.
 
+use tokio::task::futures::TaskLocalFuture;
+
 use crate::{
     ApiError, ErrorCode,
     operation::{Access, Operation, Scope},
@@ -52,8 +54,10 @@ impl Permissions {
     }
 
     /// Runs a future with these permissions.
-    pub async fn scope<F: Future>(self, future: F) -> F::Output {
-        CURRENT.scope(self, future).await
+    ///
+    /// Not an `async` function: it would reserve space for the future twice.
+    pub fn scope<F: Future>(self, future: F) -> TaskLocalFuture<Self, F> {
+        CURRENT.scope(self, future)
     }
 
     /// Returns whether they are sufficient for an operation.

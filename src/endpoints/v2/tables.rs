@@ -60,8 +60,7 @@ where
             let step = batch.next.filter(|_| !batch.rows.is_empty()).map_or(Step::End, Step::Continue);
             Ok::<_, io::Error>(Some((text, (step, next))))
         };
-        let (base_path, span) = (base_path.clone(), span.clone());
-        async move { base_path.scope(permissions.scope(with_read_fence(fence, producing))).await }.instrument(span)
+        base_path.scope(permissions.scope(with_read_fence(fence, producing))).instrument(span.clone())
     }))
 }
 

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt as _;
+
 /// Time that is left for the work on a request. Only [`Deadline::run`] uses it up: the time a client takes to send the body
 /// has a separate limit.
 #[derive(Debug)]
@@ -27,19 +29,25 @@ impl Deadline {
     }
 
     /// Runs `work` until the remaining time has passed.
-    pub(super) async fn run<T>(&mut self, work: impl Future<Output = T>) -> Result<T, DeadlineExceeded> {
-        self.run_with_clock(work, Instant::now).await
+    ///
+    /// Not an `async` function: it would reserve space for the future twice.
+    pub(super) fn run<T>(
+        &mut self,
+        work: impl Future<Output = T>,
+    ) -> impl Future<Output = Result<T, DeadlineExceeded>> {
+        self.run_with_clock(work, Instant::now)
     }
 
-    async fn run_with_clock<T>(
+    fn run_with_clock<T>(
         &mut self,
         work: impl Future<Output = T>,
         now: impl Fn() -> Instant,
-    ) -> Result<T, DeadlineExceeded> {
+    ) -> impl Future<Output = Result<T, DeadlineExceeded>> {
         let started = now();
-        let result = tokio::time::timeout(self.remaining, work).await;
-        self.remaining = self.remaining.saturating_sub(now().duration_since(started));
-        result.map_err(|_| DeadlineExceeded)
+        tokio::time::timeout(self.remaining, work).map(move |result| {
+            self.remaining = self.remaining.saturating_sub(now().duration_since(started));
+            result.map_err(|_| DeadlineExceeded)
+        })
     }
 }
 
