@@ -25,5 +25,6 @@ pub mod samples;
 pub mod seed;
 pub mod server;
 pub mod services;
+pub mod thread_priority;
 pub mod traces;
 pub mod usage;

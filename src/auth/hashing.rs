@@ -20,6 +20,7 @@ use tokio::sync::{Semaphore, oneshot};
 use crate::{
     config::PasswordSettings,
     domain::Random,
+    thread_priority,
     traces::{self, SpanKind},
 };
 
@@ -136,7 +137,7 @@ fn start_threads(count: usize) -> Sender<Box<dyn FnOnce() + Send>> {
     for number in 0..count {
         let tasks = tasks.clone();
         let run = move || {
-            lower_priority();
+            thread_priority::lower();
             for task in tasks {
                 // A panic drops the sender, and the caller receives `HasherBusy`.
                 let _ = catch_unwind(AssertUnwindSafe(task));
@@ -148,21 +149,6 @@ fn start_threads(count: usize) -> Sender<Box<dyn FnOnce() + Send>> {
     }
     queue
 }
-
-/// Lowers the priority of this thread. When all cores are busy, a hash of tens of milliseconds would otherwise delay reads
-/// that take a tenth of a millisecond.
-#[cfg(target_os = "linux")]
-fn lower_priority() {
-    const NICE: i32 = 10;
-    // On Linux, priorities apply to threads.
-    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE) {
-        tracing::debug!(%error, "cannot lower the priority of a hashing thread");
-    }
-}
-
-/// On other systems, priorities apply to the whole process.
-#[cfg(not(target_os = "linux"))]
-const fn lower_priority() {}
 
 fn hash(argon2: &Argon2<'_>, password: &SecretString, salt: &[u8]) -> Option<String> {
     let salt = SaltString::encode_b64(salt).ok()?;

@@ -17,6 +17,8 @@ use poem::{
     web::{Compress, CompressionAlgo, CompressionLevel},
 };
 
+use crate::thread_priority;
+
 /// A content coding: its name and its algorithm.
 pub(super) type Encoding = (&'static str, CompressionAlgo);
 
@@ -49,10 +51,7 @@ impl Precompressed {
         encoded.insert(name, None);
         drop(encoded);
         let file = self.clone();
-        let work = move || file.encode(name, algorithm);
-        if let Err(error) = thread::Builder::new().name("compression".to_owned()).spawn(work) {
-            tracing::warn!(%error, "cannot start the compression of a file");
-        }
+        in_background(move || file.encode(name, algorithm));
         None
     }
 
@@ -74,6 +73,17 @@ impl Precompressed {
         if let Some(body) = compress(&self.body, algorithm) {
             self.encoded.lock().unwrap_or_else(PoisonError::into_inner).insert(name, Some(body));
         }
+    }
+}
+
+/// Compresses files on a thread of low priority: the best levels take seconds.
+pub(super) fn in_background(work: impl FnOnce() + Send + 'static) {
+    let work = move || {
+        thread_priority::lower();
+        work();
+    };
+    if let Err(error) = thread::Builder::new().name("compression".to_owned()).spawn(work) {
+        tracing::warn!(%error, "cannot start the compression of files");
     }
 }
 

@@ -25,7 +25,7 @@ use serde_json::json;
 use super::{
     page_template::{PageTemplate, ServerAddress},
     pages::{self, ListedDeprecation, MailPreview, PageInfo},
-    precompressed::Precompressed,
+    precompressed::{self, Precompressed},
     published,
     security_txt::{self, SecurityTxt},
     static_file::StaticFile,
@@ -360,10 +360,7 @@ fn compress_ahead(files: &HashMap<Cow<'static, str>, ServedFile>) {
             _ => None,
         })
         .collect();
-    let work = move || large.iter().for_each(Precompressed::compress_ahead);
-    if let Err(error) = thread::Builder::new().name("compression".to_owned()).spawn(work) {
-        tracing::warn!(%error, "cannot start the compression of files");
-    }
+    precompressed::in_background(move || large.iter().for_each(Precompressed::compress_ahead));
 }
 
 pub(super) fn with_length(mut response: Response, length: usize) -> Response {
