@@ -240,7 +240,6 @@ both_engines! {
             }
         };
         let app = TestApp::builder().database(database).config(|config| {
-            config.database.acquire_timeout = Duration::from_millis(500);
             config.database.target = target;
         }).build();
         let newcomer = json!({"email": "early@example.com", "password": Actor::PASSWORD, "name": "Early"});
