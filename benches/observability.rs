@@ -28,9 +28,10 @@ use poem::{Endpoint, Request, http::Method};
 use support::Databases;
 
 /// Number of pairs of blocks.
-const PAIRS: usize = 100;
-/// Number of requests in a block.
-const BLOCK: usize = 300;
+const PAIRS: usize = 20;
+/// Number of requests in a block, and between two exports of spans. A server exports after 512 spans or every 5 seconds: at 5 % of the
+/// traces and three spans each, after about 3,400 requests.
+const BLOCK: usize = 3_000;
 /// Maximum cost as a share of the CPU time of a request, in percent.
 const LIMIT: f64 = 3.0;
 /// Share of traced requests on a busy server, which the limit applies to.

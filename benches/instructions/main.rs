@@ -38,22 +38,40 @@ const ROWS: usize = 40;
 /// Creates a request, from its number and the ETag of a bucketlist.
 type Build = fn(usize, &str) -> Request;
 
-/// The paths: name, whether responses are cached, request, and status.
-const PATHS: [(&str, bool, Build, u16); 9] = [
-    ("retrieve a bucketlist, cached", true, |_, _| get("/v2/bucketlists/1").finish(), 200),
+/// The configuration of a server.
+#[derive(Clone, Copy)]
+enum Server {
+    Plain,
+    Cached,
+    /// With metrics, and with traces of which none is recorded.
+    Observed,
+}
+
+use Server::{Cached, Observed, Plain};
+
+/// The paths: name, server, request, and status.
+const PATHS: [(&str, Server, Build, u16); 11] = [
+    ("retrieve a bucketlist, cached", Cached, |_, _| get("/v2/bucketlists/1").finish(), 200),
     (
         "retrieve a bucketlist, not modified",
-        true,
+        Cached,
         |_, etag| get("/v2/bucketlists/1").header("if-none-match", etag).finish(),
         304,
     ),
-    ("retrieve a bucketlist", false, |_, _| get("/v2/bucketlists/1").finish(), 200),
-    ("list 20 bucketlists with total", false, |_, _| get("/v1/bucketlists").finish(), 200),
-    ("list 20 items with total", false, |_, _| get("/v1/bucketlists/1/items").finish(), 200),
-    ("create a bucketlist", false, |number, _| post("/v2/bucketlists", &format!("Coast {number}")), 201),
-    ("create an item", false, |number, _| post("/v2/bucketlists/1/items", &format!("Coast {number}")), 201),
-    ("search", false, |_, _| get("/v2/search?q=list&per_page=10").finish(), 200),
-    ("create an invalid item", false, |_, _| post("/v2/bucketlists/1/items", ""), 422),
+    ("retrieve a bucketlist", Plain, |_, _| get("/v2/bucketlists/1").finish(), 200),
+    ("list 20 bucketlists with total", Plain, |_, _| get("/v1/bucketlists").finish(), 200),
+    ("list 20 items with total", Plain, |_, _| get("/v1/bucketlists/1/items").finish(), 200),
+    ("create a bucketlist", Plain, |number, _| post("/v2/bucketlists", &format!("Coast {number}")), 201),
+    ("create an item", Plain, |number, _| post("/v2/bucketlists/1/items", &format!("Coast {number}")), 201),
+    ("search", Plain, |_, _| get("/v2/search?q=list&per_page=10").finish(), 200),
+    ("retrieve a bucketlist, with metrics", Observed, |_, _| get("/v2/bucketlists/1").finish(), 200),
+    (
+        "create an item, with metrics",
+        Observed,
+        |number, _| post("/v2/bucketlists/1/items", &format!("Coast {number}")),
+        201,
+    ),
+    ("create an invalid item", Plain, |_, _| post("/v2/bucketlists/1/items", ""), 422),
 ];
 
 fn get(path: &str) -> poem::RequestBuilder {
@@ -108,23 +126,37 @@ fn verify_tokens() {
 
 async fn send_requests() {
     let folder = tempfile::tempdir().unwrap();
-    let config = |cache_bytes| {
-        let mut config = support::config(folder.path(), &[("RESPONSE_CACHE_BYTES", cache_bytes)]);
+    let config = |server| {
+        let settings: &[(&str, &str)] = match server {
+            Plain => &[("RESPONSE_CACHE_BYTES", "0")],
+            Cached => &[],
+            Observed => &[
+                ("RESPONSE_CACHE_BYTES", "0"),
+                ("METRICS_ADDR", "127.0.0.1:0"),
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"),
+                ("OTEL_TRACES_SAMPLER", "always_off"),
+            ],
+        };
+        let mut config = support::config(folder.path(), settings);
         config.database = support::options(Target::Sqlite(folder.path().join("instructions.db")));
         config
     };
-    support::prepare(&config("0"));
-    let (uncached, cached) = (support::app(&config("0")), support::app(&config("33554432")));
-    let token = support::log_in(&uncached, seed::DEMO_EMAIL, seed::DEMO_PASSWORD).await;
+    support::prepare(&config(Plain));
+    let [plain, cached, observed] = [Plain, Cached, Observed].map(|server| support::app(&config(server)));
+    let token = support::log_in(&plain, seed::DEMO_EMAIL, seed::DEMO_PASSWORD).await;
     let mut created = 0;
     for (path, name) in [("/v2/bucketlists", "List"), ("/v2/bucketlists/1/items", "Item")] {
         for number in 0..ROWS {
-            send(&uncached, &token, post(path, &format!("{name} {number}")), 201).await;
+            send(&plain, &token, post(path, &format!("{name} {number}")), 201).await;
         }
     }
     for _ in 0..ROUNDS {
-        for (name, is_cached, build, status) in PATHS {
-            let app = if is_cached { &cached } else { &uncached };
+        for (name, server, build, status) in PATHS {
+            let app = match server {
+                Plain => &plain,
+                Cached => &cached,
+                Observed => &observed,
+            };
             let etag = etag_of(app, &token).await;
             for number in 0..WARM_UP + REQUESTS {
                 if number == WARM_UP {

@@ -22,7 +22,8 @@ const GROUP_BUCKETS: [f64; 7] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
 /// Metrics of units of work; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct DatabaseMetrics {
-    wait: Family<KindLabels, Histogram, NewWaitHistogram>,
+    read_wait: Histogram,
+    write_wait: Histogram,
     in_use: Gauge,
     group_size: Histogram,
 }
@@ -43,16 +44,14 @@ impl MetricConstructor<Histogram> for NewWaitHistogram {
 
 impl DatabaseMetrics {
     pub(super) fn register(registry: &mut Registry, has_groups: bool) -> Self {
+        let wait = Family::<KindLabels, Histogram, NewWaitHistogram>::new_with_constructor(NewWaitHistogram);
         let metrics = Self {
-            wait: Family::new_with_constructor(NewWaitHistogram),
+            read_wait: wait.get_or_create_owned(&KindLabels { kind: "read" }),
+            write_wait: wait.get_or_create_owned(&KindLabels { kind: "write" }),
             in_use: Gauge::default(),
             group_size: Histogram::new(GROUP_BUCKETS),
         };
-        registry.register(
-            "db_pool_wait_seconds",
-            "Time that a unit of work waits for a connection",
-            metrics.wait.clone(),
-        );
+        registry.register("db_pool_wait_seconds", "Time that a unit of work waits for a connection", wait);
         if has_groups {
             let help = "Units of work that share a commit";
             registry.register("sqlite_commit_group_size", help, metrics.group_size.clone());
@@ -62,8 +61,8 @@ impl DatabaseMetrics {
 
     /// Records the time that a unit of work has waited for a connection.
     pub fn record_wait(&self, is_write: bool, wait: Duration) {
-        let kind = if is_write { "write" } else { "read" };
-        self.wait.get_or_create(&KindLabels { kind }).observe(wait.as_secs_f64());
+        let histogram = if is_write { &self.write_wait } else { &self.read_wait };
+        histogram.observe(wait.as_secs_f64());
     }
 
     /// Returns the number of connections that run a unit of work.

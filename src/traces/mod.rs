@@ -29,7 +29,7 @@ use opentelemetry_sdk::{
 pub use export::ExportStats;
 pub use parent::TraceParent;
 pub use settings::{TraceSampler, TraceSettings};
-pub use span::{ActiveSpan, RootSpan, is_recorded, record, set_milliseconds, start};
+pub use span::{ActiveSpan, RootSpan, TraceHeader, is_recorded, record, set_milliseconds, start};
 
 /// Name of the instrumentation scope.
 const SCOPE: &str = "bucketlist";
@@ -103,7 +103,7 @@ impl Tracer {
         job: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         let root = self.start_root("job", SpanKind::Consumer, None);
-        let result = job.with_context(root.context()).await;
+        let result = job.with_context(root.context().unwrap_or_default()).await;
         if let Some(span) = root.span {
             span.set_name(format!("job {kind}"));
             span.set_attributes(attributes);

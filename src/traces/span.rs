@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    ops::Range,
     time::{Duration, SystemTime},
 };
 
@@ -27,23 +28,52 @@ impl RootSpan {
         Self { trace, span: active }
     }
 
-    /// Returns the trace ID in hexadecimal.
-    #[must_use]
-    pub fn trace_id(&self) -> String {
-        self.trace.trace_id().to_string()
-    }
-
     /// Returns the value of `traceresponse`, from which a caller learns the span of its request.
     #[must_use]
-    pub fn to_header(&self) -> String {
-        let flags = self.trace.trace_flags().to_u8();
-        format!("00-{}-{}-{flags:02x}", self.trace.trace_id(), self.trace.span_id())
+    pub fn header(&self) -> TraceHeader {
+        TraceHeader::new(&self.trace)
     }
 
-    /// Returns the context of the spans within this one, which records none of them if this one is not recorded.
+    /// Returns the context of the spans within this one; `None` if this one is not recorded.
     #[must_use]
-    pub fn context(&self) -> Context {
-        self.span.as_ref().map_or_else(Context::new, ActiveSpan::context)
+    pub fn context(&self) -> Option<Context> {
+        self.span.as_ref().map(ActiveSpan::context)
+    }
+}
+
+/// The value of `traceresponse`: version, trace ID, span ID and flags.
+#[derive(Clone, Debug)]
+pub struct TraceHeader(String);
+
+impl TraceHeader {
+    fn new(span: &SpanContext) -> Self {
+        // Every request has one: this takes a tenth of the time of `format!`.
+        let mut header = *b"00-________________________________-________________-__";
+        let parts = [
+            (Self::TRACE_ID, &span.trace_id().to_bytes()[..]),
+            (Self::SPAN_ID, &span.span_id().to_bytes()[..]),
+            (Self::FLAGS, &[span.trace_flags().to_u8()][..]),
+        ];
+        for (range, bytes) in parts {
+            // Each range has two digits for each byte.
+            let _ = header.get_mut(range).map(|digits| hex::encode_to_slice(bytes, digits));
+        }
+        Self(String::from_utf8_lossy(&header).into_owned())
+    }
+
+    const TRACE_ID: Range<usize> = 3..35;
+    const SPAN_ID: Range<usize> = 36..52;
+    const FLAGS: Range<usize> = 53..55;
+
+    /// Returns the trace ID in hexadecimal.
+    #[must_use]
+    pub fn trace_id(&self) -> &str {
+        self.0.get(Self::TRACE_ID).unwrap_or_default()
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 

@@ -39,7 +39,7 @@ use contract::{
     listing::{Format, NegotiatedFormat},
     payload::{BodyContext, BodyRules},
 };
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::Either};
 use ipnet::IpNet;
 use poem::{
     Body, Endpoint, IntoResponse, Request, Response,
@@ -130,8 +130,13 @@ impl<E: Endpoint> Endpoint for Pipeline<E> {
         context.trace = RequestTrace::start(self.tracer.as_ref(), &request);
         let span = info_span!("request", id = context.request_id);
         let trace = context.trace.context();
-        let response = self.base_path.scope(self.process(request, context));
-        Ok(response.instrument(span).with_context(trace).await)
+        let response = self.base_path.scope(self.process(request, context)).instrument(span);
+        // Entering a context costs time at each poll.
+        let response = match trace {
+            Some(trace) => Either::Left(response.with_context(trace)),
+            None => Either::Right(response),
+        };
+        Ok(response.await)
     }
 }
 

@@ -15,7 +15,7 @@ use poem::{
 use super::context::RequestContext;
 use crate::{
     http::versions,
-    traces::{ActiveSpan, KeyValue, RootSpan, SpanKind, TraceParent, Tracer},
+    traces::{ActiveSpan, KeyValue, RootSpan, SpanKind, TraceHeader, TraceParent, Tracer},
 };
 
 /// Header of the span that a response belongs to, from the draft of level 2 of W3C Trace Context.
@@ -24,10 +24,12 @@ const TRACERESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 /// The trace of a request.
 #[derive(Debug, Default)]
 pub(super) struct RequestTrace {
-    id: Option<String>,
+    /// ID of the trace that the caller continues. Only set if traces are not exported.
+    parent_id: Option<String>,
     is_sampled: bool,
     /// `None` if traces are not exported.
     root: Option<RootSpan>,
+    header: Option<TraceHeader>,
     http_version: &'static str,
 }
 
@@ -37,7 +39,7 @@ impl RequestTrace {
         let parent = parent(request);
         let Some(tracer) = tracer else {
             let is_sampled = parent.as_ref().is_some_and(TraceParent::is_sampled);
-            return Self { id: parent.map(|parent| parent.trace_id()), is_sampled, ..Self::default() };
+            return Self { parent_id: parent.map(|parent| parent.trace_id()), is_sampled, ..Self::default() };
         };
         let root = tracer.start_root("HTTP", SpanKind::Server, parent.as_ref());
         let http_version = match request.version() {
@@ -45,17 +47,18 @@ impl RequestTrace {
             Version::HTTP_10 => "1.0",
             _ => "1.1",
         };
-        Self { id: Some(root.trace_id()), is_sampled: root.span.is_some(), root: Some(root), http_version }
+        let (is_sampled, header) = (root.span.is_some(), Some(root.header()));
+        Self { parent_id: None, is_sampled, root: Some(root), header, http_version }
     }
 
-    /// Returns the context of the spans within the request.
-    pub(super) fn context(&self) -> Context {
-        self.root.as_ref().map_or_else(Context::new, RootSpan::context)
+    /// Returns the context of the spans within the request; `None` if the request is not recorded.
+    pub(super) fn context(&self) -> Option<Context> {
+        self.root.as_ref()?.context()
     }
 
     /// Returns the trace ID.
     pub(super) fn id(&self) -> Option<&str> {
-        self.id.as_deref()
+        self.header.as_ref().map(TraceHeader::trace_id).or(self.parent_id.as_deref())
     }
 
     /// Returns the ID of a trace that is recorded, here or by the caller.
@@ -65,7 +68,7 @@ impl RequestTrace {
 
     /// Returns the value of `traceresponse`.
     fn header(&self) -> Option<HeaderValue> {
-        HeaderValue::try_from(self.root.as_ref()?.to_header()).ok()
+        HeaderValue::from_str(self.header.as_ref()?.as_str()).ok()
     }
 }
 
