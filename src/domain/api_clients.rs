@@ -4,9 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::Serialize;
 
-use super::{
-    ApiClientId, KeysetPosition, Role, SortKey, SortValue, Timestamp, UnknownValue, UserId, text_enum::text_enum,
-};
+use super::{ApiClientId, KeysetPosition, Role, SortKey, Timestamp, UnknownValue, UserId, text_enum::text_enum};
 
 text_enum! {
     /// What a key permits.
@@ -119,12 +117,7 @@ impl ApiClient {
     /// Returns the position of this client in a list with this sort key.
     #[must_use]
     pub fn position(&self, sort: SortKey) -> KeysetPosition {
-        let value = match sort {
-            SortKey::CreatedAt => SortValue::Timestamp(self.created_at),
-            SortKey::UpdatedAt => SortValue::Timestamp(self.updated_at),
-            SortKey::Name => SortValue::Text(self.name.clone()),
-        };
-        KeysetPosition { value, id: self.id.get() }
+        sort.position(self.id.get(), self.created_at, self.updated_at, &self.name)
     }
 }
 

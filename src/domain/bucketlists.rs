@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{BucketlistId, KeysetPosition, SortKey, SortValue, TextFilter, Timestamp, UserId};
+use super::{BucketlistId, KeysetPosition, SortKey, TextFilter, Timestamp, UserId};
 
 /// A named list of a user.
 // Its entity tag is computed from the serialized fields.
@@ -23,12 +23,7 @@ impl Bucketlist {
     /// Returns the position of this list among its owner's lists sorted by `sort`.
     #[must_use]
     pub fn position(&self, sort: SortKey) -> KeysetPosition {
-        let value = match sort {
-            SortKey::CreatedAt => SortValue::Timestamp(self.created_at),
-            SortKey::UpdatedAt => SortValue::Timestamp(self.updated_at),
-            SortKey::Name => SortValue::Text(self.name.clone()),
-        };
-        KeysetPosition { value, id: self.id.get() }
+        sort.position(self.id.get(), self.created_at, self.updated_at, &self.name)
     }
 }
 

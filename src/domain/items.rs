@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use super::{BucketlistId, ItemId, KeysetPosition, SortKey, SortValue, TextFilter, Timestamp, UserId};
+use super::{BucketlistId, ItemId, KeysetPosition, SortKey, TextFilter, Timestamp, UserId};
 
 /// An entry of a bucketlist.
 // Its entity tag is computed from the serialized fields.
@@ -25,12 +25,7 @@ impl Item {
     /// Returns the position of this item in its list sorted by `sort`.
     #[must_use]
     pub fn position(&self, sort: SortKey) -> KeysetPosition {
-        let value = match sort {
-            SortKey::CreatedAt => SortValue::Timestamp(self.created_at),
-            SortKey::UpdatedAt => SortValue::Timestamp(self.updated_at),
-            SortKey::Name => SortValue::Text(self.name.clone()),
-        };
-        KeysetPosition { value, id: self.id.get() }
+        sort.position(self.id.get(), self.created_at, self.updated_at, &self.name)
     }
 
     /// Returns the part that the owner writes.

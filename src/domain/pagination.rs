@@ -28,6 +28,19 @@ pub struct KeysetPosition {
     pub id: i64,
 }
 
+impl SortKey {
+    /// Returns the position of a row with these properties.
+    #[must_use]
+    pub fn position(self, id: i64, created_at: Timestamp, updated_at: Timestamp, name: &str) -> KeysetPosition {
+        let value = match self {
+            Self::CreatedAt => SortValue::Timestamp(created_at),
+            Self::UpdatedAt => SortValue::Timestamp(updated_at),
+            Self::Name => SortValue::Text(name.to_owned()),
+        };
+        KeysetPosition { value, id }
+    }
+}
+
 /// The order of a list, and the part of it that a page covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keyset {

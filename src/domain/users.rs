@@ -1,6 +1,6 @@
 //! Accounts.
 
-use super::{Email, KeysetPosition, SortKey, SortValue, TextFilter, Timestamp, UserId, text_enum::text_enum};
+use super::{Email, KeysetPosition, SortKey, TextFilter, Timestamp, UserId, text_enum::text_enum};
 
 text_enum! {
     /// The role of an account.
@@ -38,12 +38,7 @@ impl User {
     /// Returns the position of this account in a list sorted by `sort`.
     #[must_use]
     pub fn position(&self, sort: SortKey) -> KeysetPosition {
-        let value = match sort {
-            SortKey::CreatedAt => SortValue::Timestamp(self.created_at),
-            SortKey::UpdatedAt => SortValue::Timestamp(self.updated_at),
-            SortKey::Name => SortValue::Text(self.name.clone()),
-        };
-        KeysetPosition { value, id: self.id.get() }
+        sort.position(self.id.get(), self.created_at, self.updated_at, &self.name)
     }
 }
 

@@ -12,6 +12,8 @@ use ::incidents::{
     file::{IncidentFile, parse},
     record::FORMAT,
 };
+use bucketlist::db::schema::incident_groups;
+use diesel::prelude::*;
 use serde_json::{Value, json};
 
 use crate::support::{MAX_ATTEMPTS, Sandbox, TestResponse, TestServer, connect};
@@ -89,15 +91,6 @@ fn create_bucketlist(server: &TestServer, headers: &str) -> TestResponse {
     );
     stream.write_all(request.as_bytes()).unwrap();
     TestResponse::read(stream).unwrap()
-}
-
-/// Creates an administrator. Returns a token.
-fn admin_token(sandbox: &Sandbox, server: &TestServer) -> String {
-    let create = ["user", "create", "admin@example.com", "--admin", "--password-stdin"];
-    sandbox.run_with(&create, PASSWORD).expect_success();
-    let login = json!({"email": "admin@example.com", "password": PASSWORD});
-    let session = server.post("/v2/auth/login", None, &login).expect(200).json();
-    session["access_token"].as_str().unwrap().to_owned()
 }
 
 fn write(sandbox: &Sandbox, name: &str, value: &impl serde::Serialize) {
@@ -348,7 +341,7 @@ both_engines! {
             .env("REPLAY_PASSWORD", PASSWORD)
             .env("REPLAY_ADMIN_PASSWORD", PASSWORD);
         let server = sandbox.serve();
-        let (user, admin) = (server.register("ada@example.com"), admin_token(&sandbox, &server));
+        let (user, admin) = (server.register("ada@example.com"), server.create_admin(&sandbox));
         let create = ["api-client", "create", "Reader", "--user", "ada@example.com", "--scope", "read"];
         let created = sandbox.run(&create).expect_success();
         let key = created.trim_end().rsplit(' ').next().unwrap();
@@ -415,7 +408,7 @@ both_engines! {
             .env("REPLAY_ADMIN_PASSWORD", PASSWORD);
         let server = sandbox.serve();
         let failure = failure(&server);
-        let (user, admin) = (server.register("ada@example.com"), admin_token(&sandbox, &server));
+        let (user, admin) = (server.register("ada@example.com"), server.create_admin(&sandbox));
         let users = || server.get("/v2/admin/users", Some(&admin)).expect(200).json()["data"].as_array().unwrap().len();
         let before = users();
         let url = server.url();
@@ -502,5 +495,27 @@ both_engines! {
         let error = sandbox.run(&["incidents", "replay", "no-such-request", "--against", &url]).expect_error();
         assert!(error.contains("incident `no-such-request` does not exist or has expired"), "{error}");
         server.stop();
+    }
+
+    fn incidents_are_read_and_replayed_in_batches(engine: Engine) {
+        const BATCH_SIZE: i64 = 100;
+        let sandbox = Sandbox::on(engine).env("APP_ENV", "testing").env("RATE_LIMIT", "off");
+        let server = sandbox.serve();
+        failure(&server);
+        // The last incidents are stored before the server stops.
+        server.stop();
+        let columns = "group_id, user_id, request_id, method, contract, duration, server_version, record, created_at, expires_at";
+        for _ in 0..7 {
+            sandbox.execute(&format!("INSERT INTO incidents ({columns}) SELECT {columns} FROM incidents"));
+        }
+        // The last incident cannot be read.
+        sandbox.execute("UPDATE incidents SET key_id = 'unknown' WHERE id = (SELECT max(id) FROM incidents)");
+        let server = sandbox.serve();
+        let error = sandbox.run(&["incidents", "replay", "--all", "--against", &server.url()]).expect_error();
+        assert!(error.starts_with("cannot read incident 128: "), "{error}");
+        server.stop();
+        let occurrences: i64 =
+            incident_groups::table.select(incident_groups::occurrences).first(sandbox.migrator().connection()).unwrap();
+        assert_eq!(occurrences, 1 + BATCH_SIZE, "incidents before the last batch are replayed");
     }
 }

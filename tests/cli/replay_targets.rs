@@ -6,17 +6,6 @@ use serde_json::{Value, json};
 
 use crate::support::{Engine, Sandbox, TestResponse, TestServer, connect};
 
-const PASSWORD: &str = "harbour-lantern-42";
-
-/// Creates an administrator. Returns a token.
-fn admin_token(sandbox: &Sandbox, server: &TestServer) -> String {
-    let create = ["user", "create", "admin@example.com", "--admin", "--password-stdin"];
-    sandbox.run_with(&create, PASSWORD).expect_success();
-    let login = json!({"email": "admin@example.com", "password": PASSWORD});
-    let session = server.post("/v2/auth/login", None, &login).expect(200).json();
-    session["access_token"].as_str().unwrap().to_owned()
-}
-
 /// Logs in as the administrator of the sample data. Returns a token.
 fn sample_admin_token(server: &TestServer) -> String {
     let login = json!({"email": "admin@example.com", "password": "bucketlist-admin"});
@@ -63,7 +52,7 @@ both_engines! {
         let targets = format!("fixed={with_admin}, broken={}, gone=http://127.0.0.1:1", broken.0.url());
         let sandbox = testing(engine).env("REPLAY_TARGETS", &targets);
         let server = sandbox.serve();
-        let (user, admin) = (server.register("ada@example.com"), admin_token(&sandbox, &server));
+        let (user, admin) = (server.register("ada@example.com"), server.create_admin(&sandbox));
 
         let listed = server.get("/v2/admin/replay-targets", Some(&admin)).expect(200);
         assert!(!listed.body.contains("bucketlist-admin") && !listed.body.contains("admin%40"), "{}", listed.body);

@@ -309,6 +309,15 @@ impl TestServer {
         session["access_token"].as_str().unwrap().to_owned()
     }
 
+    /// Creates an administrator on the command line and returns the access token.
+    pub fn create_admin(&self, sandbox: &Sandbox) -> String {
+        let (email, password) = ("admin@example.com", "harbour-lantern-42");
+        sandbox.run_with(&["user", "create", email, "--admin", "--password-stdin"], password).expect_success();
+        let login = serde_json::json!({"email": email, "password": password});
+        let session = self.post("/v2/auth/login", None, &login).expect(200).json();
+        session["access_token"].as_str().unwrap().to_owned()
+    }
+
     /// Repeats a request until the response has this status.
     #[track_caller]
     pub fn wait_for_status(&self, path: &str, status: u16) -> TestResponse {

@@ -1,5 +1,7 @@
-//! Enforces the dependency rules of the crate: which modules may use which others, and which crates each may name.
+//! Enforces the dependency rules of the crate: which modules may use which others, and which crates each may name. Also finds
+//! copied code.
 
+mod duplicates;
 mod modules;
 mod references;
 
