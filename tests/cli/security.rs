@@ -1,6 +1,8 @@
-//! `docs/security.md` lists every requirement exactly once and names existing tests.
+//! `docs/security.md` lists every requirement exactly once and names existing tests, and `SECURITY.md` is complete.
 
 use std::{collections::BTreeMap, fs};
+
+use bucketlist::config::variables;
 
 use crate::support::repository_root;
 
@@ -216,4 +218,44 @@ fn vulnerable_dependencies_are_detected_and_fixed_within_a_time_limit() {
     }
     let deny = text("deny.toml");
     assert!(deny.contains("[advisories]") && !deny.contains("\nignore = [\""), "an advisory is ignored");
+}
+
+/// Returns the rows of the first table in a section of a page, by their first cell.
+fn table(path: &str, section: &str) -> BTreeMap<String, String> {
+    let text = fs::read_to_string(repository_root().join(path)).unwrap();
+    let (_, section) = text.split_once(&format!("\n## {section}\n")).unwrap();
+    let rows = section.split("\n## ").next().unwrap().lines().filter_map(|line| line.strip_prefix("| "));
+    rows.filter_map(|row| row.split_once(" | ")).map(|(name, rest)| (name.to_owned(), rest.to_owned())).collect()
+}
+
+#[test]
+fn threat_model_names_every_secret_of_the_operator() {
+    let assets = table("SECURITY.md", "Assets");
+    let secrets = &assets["operator secrets"];
+    let mut count = 0;
+    for variable in variables::ALL.iter().filter(|variable| variable.secret) {
+        assert!(secrets.contains(&format!("`{}`", variable.name)), "{} is missing: {secrets}", variable.name);
+        count += 1;
+    }
+    assert!(count >= 8, "{count}");
+}
+
+/// Incidents and exports contain user content: who can read it, and whether it is encrypted.
+#[test]
+fn threat_model_covers_user_content_in_incidents_and_exports() {
+    let assets = table("SECURITY.md", "Assets");
+    assert!(assets["user content"].contains("exports") && assets["user content"].contains("captured requests"));
+    assert!(assets["captured requests"].contains("user content"));
+    let attackers = table("SECURITY.md", "Attackers");
+    assert!(attackers["administrator"].contains("read incidents, which can contain content of other users"));
+    assert!(attackers["reader of a backup or a log"].contains("With `INCIDENTS_KEY`, incidents are encrypted"));
+    let boundaries = table("SECURITY.md", "Trust boundaries");
+    assert!(boundaries["request → incident"].contains("encryption with `INCIDENTS_KEY`"));
+    assert!(boundaries["user → export"].contains("deleted after `EXPORT_TTL`"));
+    let stored = table("docs/security.md", "Stored data");
+    assert!(stored["incidents"].contains("if `INCIDENTS_KEY` is set, unencrypted otherwise"));
+    assert!(stored["exports"].starts_with("unencrypted"));
+    let page = fs::read_to_string(repository_root().join("docs/security.md")).unwrap();
+    let (_, authorization) = page.split_once("\n## Authorization\n").unwrap();
+    assert!(authorization.split("\n## ").next().unwrap().contains("Incidents are the exception"));
 }
