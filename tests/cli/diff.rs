@@ -338,3 +338,16 @@ fn breaking_names_an_unknown_base() {
     let error = sandbox.run(&["openapi", "breaking", "--base", "no-such-branch"]).expect_error();
     assert!(error.starts_with("cannot run `git merge-base no-such-branch HEAD`: "), "{error}");
 }
+
+/// The merge base is in the history, of which a checkout contains only the last commit unless configured otherwise.
+#[test]
+fn continuous_integration_compares_every_change_with_the_merge_base() {
+    let text = |path: &str| fs::read_to_string(repository_root().join(path)).unwrap();
+    assert!(text("Makefile").contains("openapi breaking --base \"$${BASE:-main}\"\n"));
+    assert!(text("scripts/contract").contains(" make breaking\n"));
+    let workflow = text(".github/workflows/ci.yml");
+    let job = workflow.split_once("\n  contract:\n").unwrap().1.split("\n\n").next().unwrap();
+    for line in ["      BASE: ${{ ", "          fetch-depth: 0\n", "      - run: make contract"] {
+        assert!(job.contains(line), "{line:?} is missing:\n{job}");
+    }
+}
