@@ -92,7 +92,7 @@ impl<'a> Reader<'a> {
         Some(self.choice(name, choices))
     }
 
-    /// Parses `500ms`, `30s`, `15m`, `1h` or `30d`; a number without a unit is in seconds.
+    /// Parses `500ms`, `30s`, `15m`, `1h` or `30d`. A number without a unit is invalid.
     pub(super) fn duration(&mut self, name: &'static str) -> Duration {
         self.duration_from(name, 1)
     }

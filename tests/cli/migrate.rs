@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::{Value, json};
+
 use crate::support::{Engine, Sandbox, repository_root};
 
 /// Returns the names of the migrations, oldest first.
@@ -16,7 +18,39 @@ fn lines(word: &str, names: &[String]) -> String {
     names.iter().map(|name| format!("{word}{name}\n")).collect()
 }
 
+/// Returns the messages about the search index in a log of JSON lines, each with the numbers of rows.
+fn indexing_events(log: &str) -> Vec<(String, Value, Value)> {
+    let events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let events = events.map(|event| {
+        (event["message"].as_str().unwrap_or_default().to_owned(), event["rows"].clone(), event["total"].clone())
+    });
+    events.filter(|(message, ..)| message.contains("search index")).collect()
+}
+
 both_engines! {
+    fn progress_of_the_search_index_is_logged(engine: Engine) {
+        let sandbox = Sandbox::on(engine).env("APP_ENV", "testing").env("LOG_LEVEL", "info").env("LOG_FORMAT", "json");
+        let server = sandbox.serve();
+        let token = server.register("ada@example.com");
+        for name in ["Learn", "Travel"] {
+            server.post("/v1/bucketlists", Some(&token), &json!({"name": name})).expect(201);
+        }
+        assert_eq!(indexing_events(&server.log()), [], "no row is missing");
+        server.stop();
+
+        let started = ("rebuilding search index".to_owned(), json!(0), json!(2));
+        let ended = ("search index rebuilt".to_owned(), json!(2), Value::Null);
+        sandbox.execute("DELETE FROM search_index");
+        let migrated = sandbox.run(&["migrate", "up"]).expect_exit_code(0);
+        let events = indexing_events(&migrated.err);
+        assert_eq!((events.first(), events.last()), (Some(&started), Some(&ended)), "{migrated:?}");
+        sandbox.execute("DELETE FROM search_index");
+        let server = sandbox.serve();
+        let events = indexing_events(&server.log());
+        assert_eq!((events.first(), events.last()), (Some(&started), Some(&ended)), "{}", server.log());
+        server.stop();
+    }
+
     fn database_can_be_migrated_up_redone_and_down(engine: Engine) {
         let sandbox = Sandbox::on(engine);
         let names = names();

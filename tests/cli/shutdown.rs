@@ -3,13 +3,16 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    time::Duration,
 };
 
-use serde_json::json;
+use chrono::{DateTime, FixedOffset};
+use diesel::connection::SimpleConnection;
+use serde_json::{Value, json};
 
 use crate::{
     malformed_requests::next,
-    support::{Sandbox, TestResponse, TestServer, connect, head},
+    support::{Engine, Sandbox, TestResponse, TestServer, connect, head},
 };
 
 /// A POST whose handler waits for the rest of its body.
@@ -101,6 +104,44 @@ fn stalled_request_does_not_block_shutdown() {
     let server = sandbox.serve();
     assert_eq!(server.get("/v1/bucketlists", Some(&token)).expect(200).json()["meta"]["total"], 0);
     server.stop();
+}
+
+/// Returns the time of the first event with this message in a log of JSON lines.
+#[track_caller]
+fn logged_at(log: &str, message: &str) -> DateTime<FixedOffset> {
+    let mut events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let event = events.find(|event| event["message"] == message);
+    let event = event.unwrap_or_else(|| panic!("`{message}` is not in the log:\n{log}"));
+    DateTime::parse_from_rfc3339(event["timestamp"].as_str().unwrap()).unwrap()
+}
+
+/// Background tasks have what is left of `SHUTDOWN_TIMEOUT` after the requests in flight, not another one.
+#[test]
+fn requests_and_background_tasks_share_the_shutdown_timeout() {
+    const TIMEOUT: Duration = Duration::from_secs(4);
+    let sandbox =
+        Sandbox::on(Engine::Postgres).env("APP_ENV", "testing").env("LOG_LEVEL", "info").env("LOG_FORMAT", "json");
+    let sandbox = sandbox.env("DATABASE_LOCK_TIMEOUT", "5m").env("DATABASE_STATEMENT_TIMEOUT", "5m");
+    let sandbox = sandbox.env("DATABASE_TRANSACTION_TIMEOUT", "5m");
+    let sandbox = sandbox.env("SHUTDOWN_DELAY", "0s").env("SHUTDOWN_TIMEOUT", format!("{}s", TIMEOUT.as_secs()));
+    let mut server = sandbox.serve();
+    let token = server.register("ada@example.com");
+    // The task that stores incidents cannot complete, nor can a request.
+    let mut lock = sandbox.migrator();
+    lock.connection().batch_execute("BEGIN; LOCK TABLE incident_groups").unwrap();
+    let failing = head(server.address, "GET", "/v2/users/me", Some(&token), None);
+    let mut failed = connect(server.address).unwrap();
+    write!(failed, "{failing}X-Fault: internal\r\n\r\n").unwrap();
+    TestResponse::read(failed).unwrap().expect(500);
+    let stalled = HalfSent::new(&server, &token, "Never finished");
+    server.signal("TERM");
+    assert_eq!(server.wait_for_exit().code(), Some(0), "{}", server.log());
+    let log = server.log();
+    let connections_closed = logged_at(&log, "shutdown timeout reached; closing open connections");
+    let tasks_interrupted = logged_at(&log, "shutdown timeout reached; background tasks interrupted");
+    let spent_on_tasks = (tasks_interrupted - connections_closed).to_std().unwrap();
+    assert!(spent_on_tasks < TIMEOUT, "{spent_on_tasks:?}");
+    drop((stalled, lock));
 }
 
 #[test]

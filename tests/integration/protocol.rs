@@ -397,6 +397,15 @@ both_engines! {
         assert_eq!(user.get("/v1/bucketlists").await.expect(200).json()["meta"]["total"], 0);
     }
 
+    /// The timeout is the minimum for the work on a request, of which authentication has used up some. The body may take all of it.
+    async fn time_for_receiving_the_body_does_not_count_as_work(engine: Engine) {
+        let app = TestApp::builder().engine(engine).config(|config| config.limits.request_timeout = Duration::from_secs(1)).build();
+        let user = app.user().await;
+        let stalled = Body::from_bytes_stream(stream::pending::<Result<Bytes, io::Error>>());
+        let response = send_stream(&user, &app, Method::POST, "/v1/bucketlists", stalled).await;
+        assert_eq!((response.status, response.code().as_str()), (408, "REQUEST_TIMEOUT"));
+    }
+
     async fn json_media_type_is_case_insensitive_and_may_have_parameters(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;

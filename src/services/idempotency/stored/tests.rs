@@ -1,11 +1,14 @@
 //! Stored results and fingerprints of released versions.
 
-use std::fmt::Debug;
+use std::{collections::BTreeMap, fmt::Debug};
 
 use super::*;
 use crate::{
     domain::{BucketlistContent, ImportConflict, ItemContent},
-    services::{ImportRecord, idempotency::Fingerprint},
+    services::{
+        ImportRecord,
+        idempotency::{Fingerprint, KeyedRequest},
+    },
 };
 
 /// Results as released versions have stored them. Never change a line: add one.
@@ -139,6 +142,15 @@ fn repeated_request_has_the_same_fingerprint_in_every_release() {
     );
     assert_eq!(hex(Fingerprint::new("export", &ExportFormat::Csv)), sha256(r#"["export","csv"]"#));
     assert_eq!(hex(Fingerprint::new("account", &("a@b.c", Some("Ada")))), sha256(r#"["account",["a@b.c","Ada"]]"#));
+}
+
+/// Otherwise all such requests would have the same fingerprint.
+#[test]
+fn request_that_cannot_be_serialised_has_no_fingerprint() {
+    // The keys of a JSON object are strings.
+    let request = BTreeMap::from([([1], 2)]);
+    assert!(Fingerprint::new("bucketlist", &request).is_err());
+    assert!(KeyedRequest::new(UserId::new(1), Some("once".to_owned()), "bucketlist", &request).is_err());
 }
 
 fn sha256(text: &str) -> String {
