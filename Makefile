@@ -200,7 +200,7 @@ browser-test: ## Test the pages in Chromium
 	@scripts/browser-test
 
 .PHONY: proxy-test
-proxy-test: ## Test servers behind HAProxy: below a path, with the PROXY protocol, and with compression
+proxy-test: ## Test servers behind HAProxy, nginx and Apache: below a path, with the PROXY protocol, and with compression
 	@scripts/proxy-test
 
 .PHONY: deny

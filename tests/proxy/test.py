@@ -1,4 +1,4 @@
-"""Servers behind HAProxy. Usage: test.py SCREENSHOT_DIR, with BUCKETLIST set to the binary. Prints one line per check, and exits with 1
+"""Servers behind HAProxy, nginx and Apache. Usage: test.py SCREENSHOT_DIR, with BUCKETLIST set to the binary. Prints one line per check, and exits with 1
 after the first that failed."""
 
 import json
@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from urllib.parse import quote
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE_PATH = "/team/api"
@@ -150,6 +151,7 @@ def certificate() -> tuple[str, str]:
 
 def start() -> dict[str, int]:
     names = ["whole", "stripped", "plain", "tls", "whole_proxy", "stripped_proxy", "v1", "v2", "v2_tls", "compressing"]
+    names += [f"{proxy}_{name}" for proxy in ("nginx", "apache") for name in ("whole", "stripped")]
     ports = {name: free_port() for name in names}
     file, key = certificate()
     for name in ("whole", "stripped"):
@@ -288,12 +290,107 @@ def test_compression(ports: dict[str, int]) -> None:
     check("and rejects it when the state has changed", status == 412, text)
 
 
+def start_nginx(ports: dict[str, int]) -> None:
+    """The locations of docs/deployment.md, with reused connections to the server, and with compression."""
+    temp = " ".join(f"{name}_temp_path {name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    servers = "".join(f"""
+    upstream {name} {{ server 127.0.0.1:{ports[name]}; keepalive 8; }}
+    server {{
+        listen 127.0.0.1:{ports[f"nginx_{name}"]};
+        location {BASE_PATH}/ {{
+            proxy_pass http://{name}{slash};
+            proxy_set_header X-Forwarded-For $remote_addr;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+        }}
+        location = {BASE_PATH} {{ return 308 {BASE_PATH}/; }}
+    }}""" for name, slash in (("whole", ""), ("stripped", "/")))
+    (folder / "nginx.conf").write_text(f"""
+daemon off; master_process off; pid nginx.pid;
+events {{}}
+http {{
+    access_log off; {temp}
+    gzip on; gzip_proxied any; gzip_types application/json;{servers}
+}}
+""")
+    spawn("nginx", [shutil.which("nginx") or "/usr/sbin/nginx", "-e", "stderr", "-p", str(folder), "-c", "nginx.conf"])
+
+
+def start_apache(ports: dict[str, int]) -> None:
+    """Without a header setting: Apache appends the address of the client to X-Forwarded-For by itself."""
+    modules = ("mpm_event", "authz_core", "filter", "deflate", "proxy", "proxy_http")
+    servers = "".join(f"""
+Listen 127.0.0.1:{ports[f"apache_{name}"]}
+<VirtualHost 127.0.0.1:{ports[f"apache_{name}"]}>
+    AllowEncodedSlashes NoDecode
+    ProxyPass {BASE_PATH} http://127.0.0.1:{ports[name]}{path} nocanon
+    AddOutputFilterByType DEFLATE application/json
+</VirtualHost>""" for name, path in (("whole", BASE_PATH), ("stripped", "")))
+    owner = "User nobody\nGroup nogroup" if os.getuid() == 0 else ""
+    loaded = "\n".join(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so" for name in modules)
+    (folder / "apache.conf").write_text(f"""
+ServerRoot {folder}
+ServerName localhost
+PidFile apache.pid
+DefaultRuntimeDir {folder}
+ErrorLog /dev/stderr
+{owner}
+{loaded}
+{servers}
+""")
+    spawn("apache", [shutil.which("apache2") or "/usr/sbin/apache2", "-f", str(folder / "apache.conf"), "-X"])
+
+
+def connections_to(port: int) -> int:
+    """Counts the connections to a port, also those that were closed recently."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[2].endswith(f":{port:04X}") for row in rows)
+
+
+def test_other_proxy(ports: dict[str, int], proxy: str, path_name: str) -> None:
+    name, host = f"{proxy}, {path_name}", f"http://127.0.0.1:{ports[f'{proxy}_{path_name}']}"
+    url = host + BASE_PATH
+    wait_until(lambda: is_ready(url), f"{name} forwards")
+    check(f"{name}: the address of the client is forwarded", address_of_login(url) == CLIENT)
+    check(f"{name}: a client cannot choose its address", address_of_login(url, X_Forwarded_For="192.0.2.99") == CLIENT)
+    status, headers, _ = send(f"{url}/docs/")
+    check(f"{name}: a redirect stays below the base path", (status, headers["Location"]) == (308, f"{BASE_PATH}/docs"), headers["Location"])
+    token = log_in(url, USER)
+    body = {"name": f"Grüße & more, {name}"}
+    status, headers, text = send(f"{url}/v2/bucketlists", "POST", body, token)
+    check(f"{name}: a list is created", status == 201, text)
+    location = host + headers["Location"]
+    found = json.loads(send(f"{url}/v2/bucketlists?q={quote(body['name'], safe='')}", token=token)[2])
+    check(f"{name}: encoded characters of a query are unchanged", [one["name"] for one in found["data"]] == [body["name"]], found)
+    status, _, text = send(f"{url}/v2/bucketlists/%2F..%2F1", token=token)
+    check(f"{name}: an encoded slash is not decoded", status in (400, 404, 422), text)
+    status, headers, _ = send(location, token=token, Accept_Encoding="gzip")
+    etag = headers["ETag"]
+    # The server compresses only larger responses.
+    check(f"{name}: the proxy compresses the response", headers["Content-Encoding"] == "gzip" and "Accept-Encoding" in headers["Vary"], headers)
+    check(f"{name}: 304 for the ETag", send(location, token=token, Accept_Encoding="gzip", If_None_Match=etag)[0] == 304, etag)
+    patch = {"Content_Type": "application/merge-patch+json", "If_Match": etag}
+    status, _, text = send(location, "PATCH", {"name": f"Changed behind {name}"}, token, **patch)
+    check(f"{name}: If-Match accepts an ETag like {etag[:4]}…{etag[-6:]}", status == 200, text)
+    check(f"{name}: and rejects it when the state has changed", send(location, "PATCH", {"name": "Again"}, token, **patch)[0] == 412)
+    before = connections_to(ports[path_name])
+    for _ in range(20):
+        assert send(location, token=token)[0] == 200
+    opened = connections_to(ports[path_name]) - before
+    check(f"{name}: 20 requests reuse connections to the server", opened < 5, opened)
+
+
 try:
     if len(sys.argv) != 2:
         raise SystemExit("usage: test.py SCREENSHOT_DIR")
     ports = start()
     test_proxy_protocol(ports)
     test_compression(ports)
+    start_nginx(ports)
+    start_apache(ports)
+    for proxy in ("nginx", "apache"):
+        for path_name in ("whole", "stripped"):
+            test_other_proxy(ports, proxy, path_name)
     test_base_path(ports, sys.argv[1])
 except AssertionError as error:
     print(f"FAILED  {error}", file=sys.stderr)
