@@ -40,7 +40,7 @@ await run(async () => {
     && !document.getElementById('notice').textContent.endsWith('…') && !document.querySelector('[aria-busy]'));
 
   await check('the landing page links and refers to itself below the path', async () => {
-    assert.ok((await page.locator('pre code').first().innerText()).includes(`API=${origin}${path}\n`), 'the commands name the public URL');
+    assert.ok((await page.locator('pre code').first().innerText()).includes(`BASE_URL=${origin}${path}\n`), 'the commands name the public URL');
     await assertLinks('the landing page');
     for (const href of new Set(await links())) {
       const { status } = await page.request.get(href).then((response) => ({ status: response.status() }));
