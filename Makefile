@@ -212,9 +212,10 @@ sbom: ## Generate the bill of materials in target/sbom.cdx.json (INSTALL=yes ins
 	@INSTALL_TOOLS=$(INSTALL) scripts/sbom
 
 .PHONY: alerts
-alerts: ## Check the alerts of Prometheus with promtool
+alerts: ## Check and test the alerts of Prometheus with promtool
 	@scripts/deps alerts
 	@scripts/step "Alerts" promtool check rules deploy/prometheus/alerts.yml
+	@scripts/step "Tests of the alerts" promtool test rules tests/deploy/alerts.yml
 
 .PHONY: pgbouncer
 pgbouncer: ## Run the integration tests on PostgreSQL through PgBouncer in transaction mode
