@@ -1,4 +1,4 @@
-//! Mail about an account: its registration, a changed password, and a login from an unknown device.
+//! Mail about an account: its registration, a changed password or email address, and a login from an unknown device.
 
 use std::sync::Arc;
 
@@ -8,11 +8,11 @@ use super::{
 };
 use crate::{
     db::repositories::{
-        jobs::{NewLoginMail, PasswordChangedMail, WelcomeMail},
+        jobs::{EmailChangedMail, NewLoginMail, PasswordChangedMail, WelcomeMail},
         users,
     },
     domain::{DEVICE_RETENTION, UserId},
-    mail::templates::{Message, NewLogin, PasswordChanged, Welcome},
+    mail::templates::{EmailChanged, Message, NewLogin, PasswordChanged, Welcome},
     services::{Context, Error},
 };
 
@@ -64,6 +64,19 @@ impl Job for PasswordChangedMailJob {
         let message =
             PasswordChanged { url: self.0.url(), changed_at: time(payload.changed_at), is_reset: payload.is_reset };
         self.0.send(payload.user_id, &message, claim).await
+    }
+}
+
+/// Mails the previous address of an account that it was replaced. Also if the account was deleted or disabled since, because another
+/// person could have done that as well.
+pub(super) struct EmailChangedMailJob(pub(super) AccountMail);
+
+impl Job for EmailChangedMailJob {
+    type Payload = EmailChangedMail;
+
+    async fn run(&self, payload: &EmailChangedMail, claim: &Claim<'_>) -> Result<Outcome, JobError> {
+        let message = EmailChanged { url: self.0.url(), changed_at: time(payload.changed_at) };
+        self.0.delivery.send(&message, payload.previous_email.clone(), claim).await
     }
 }
 

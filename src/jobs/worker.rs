@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    account_mail::{AccountMail, NewLoginMailJob, PasswordChangedMailJob, WelcomeMailJob},
+    account_mail::{AccountMail, EmailChangedMailJob, NewLoginMailJob, PasswordChangedMailJob, WelcomeMailJob},
     backup::{BackupSchedule, RecurringBackup},
     dead_letters::{DeadLetterDigestMailJob, DeadLetterReport},
     delivery::MailDelivery,
@@ -110,6 +110,7 @@ impl JobWorker {
             .with(PasswordResetJob { context: Arc::clone(&context), delivery: delivery.clone(), ttl: reset_ttl })
             .with(WelcomeMailJob(account_mail.clone()))
             .with(PasswordChangedMailJob(account_mail.clone()))
+            .with(EmailChangedMailJob(account_mail.clone()))
             .with(NewLoginMailJob(account_mail.clone()))
             .with(DeprecationMailJob { context: Arc::clone(&context), delivery, deprecated, guide })
             .with(DeadLetterDigestMailJob(account_mail))

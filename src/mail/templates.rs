@@ -130,6 +130,16 @@ message! {
 }
 
 message! {
+    /// A changed email address, to the previous one.
+    EmailChanged {
+        /// Public URL of the server.
+        url: String,
+        changed_at: String,
+    }
+    "email_changed.txt", "email_changed.html", |_mail| "The email address of your BucketList account was changed".to_owned()
+}
+
+message! {
     /// A login from an unknown device.
     NewLogin {
         /// Public URL of the server.
@@ -180,7 +190,7 @@ pub fn samples(url: &str) -> Result<Vec<(&'static str, Mail)>, MailError> {
         brownouts: vec![(text("2027-10-20 12:00 UTC"), text("2027-10-20 13:00 UTC"))],
     };
     let guide = format!("{url}/guides/migrating-to-v2");
-    let messages: [(&'static str, &dyn Message); 7] = [
+    let messages: [(&'static str, &dyn Message); 8] = [
         ("welcome", &Welcome { url: url.clone() }),
         ("password-reset", &PasswordReset { url: url.clone(), token: text("3q2-7wEIhz0Vb8LkX9sT"), minutes: 30 }),
         (
@@ -191,6 +201,7 @@ pub fn samples(url: &str) -> Result<Vec<(&'static str, Mail)>, MailError> {
             "password-changed-by-reset",
             &PasswordChanged { url: url.clone(), changed_at: text("2027-08-22 07:14 UTC"), is_reset: true },
         ),
+        ("email-changed", &EmailChanged { url: url.clone(), changed_at: text("2027-08-22 07:14 UTC") }),
         (
             "new-login",
             &NewLogin {
@@ -240,7 +251,7 @@ mod tests {
     #[test]
     fn messages_are_complete_and_refer_to_no_other_host() {
         let mails = samples("https://lists.example").unwrap();
-        assert_eq!(mails.len(), 7);
+        assert_eq!(mails.len(), 8);
         for (name, mail) in mails {
             assert!(
                 mail.text.starts_with("Hello,\n\n") && mail.text.ends_with("are not read."),

@@ -9,7 +9,7 @@ use super::{Accounts, Conflict, Context, Error, Precondition, Resource, Unauthen
 use crate::{
     db::{
         DbConnection,
-        repositories::{audit, sessions, users},
+        repositories::{audit, jobs::EmailChangedMail, sessions, users},
     },
     domain::{
         AuditAction, AuditOrigin, CursorPage, CursorQuery, ETag, NewAuditEvent, OffsetPage, OffsetQuery, Role, User,
@@ -101,12 +101,12 @@ impl Users {
             })?;
             accounts.verify_password(user_id, password, "current_password", &origin).await?;
         }
-        let (name, now) = (changes.name, self.0.clock.now());
-        let user = self
+        let (name, now, notices) = (changes.name, self.0.clock.now(), self.0.notices());
+        let (user, is_moved) = self
             .0
             .db
             .write(move |c| {
-                let Some(before) = users::find_for_update(c, user_id)? else { return Ok(None) };
+                let Some(before) = users::find_for_update(c, user_id)? else { return Ok((None, false)) };
                 precondition.check(&representation(&before))?;
                 let updated_at = now.later_than(before.updated_at);
                 let user = users::update_profile(c, &before, email.as_ref(), name.as_deref(), updated_at)?;
@@ -116,9 +116,18 @@ impl Users {
                     let event = NewAuditEvent::on_user(AuditAction::UserEmailChanged, user_id);
                     audit::append(c, &origin, &event, now)?;
                 }
-                Ok::<_, Error>(user)
+                // The same address in another spelling is the same mailbox.
+                let is_moved = email.as_ref().is_some_and(|email| email.key() != before.email_key);
+                if is_moved {
+                    let mail = EmailChangedMail { user_id, previous_email: before.email, changed_at: now };
+                    notices.enqueue(c, &mail, now)?;
+                }
+                Ok::<_, Error>((user, is_moved))
             })
             .await?;
+        if is_moved {
+            self.0.outbox.notify();
+        }
         user.map(versioned).ok_or(Error::Unauthenticated(Unauthenticated::Session))
     }
 

@@ -99,6 +99,41 @@ both_engines! {
         assert!(!changed[0].html.contains("href="), "{}", changed[0].html);
     }
 
+    async fn changed_email_address_is_reported_to_the_previous_one(engine: Engine) {
+        let app = app(engine);
+        let admin = app.admin().await;
+        let user = Actor::new(&app, Some(register(&app, "Ada@Bücher.example").await));
+        mails(&app).await;
+        let change = |email: &str| json!({"email": email, "current_password": Actor::PASSWORD});
+        // Neither an attempt that fails nor another spelling of the same address.
+        let wrong = json!({"email": "ada@example.net", "current_password": "not-the-password"});
+        user.patch("/v2/users/me", &wrong).await.expect_error(422, "WRONG_PASSWORD");
+        user.patch("/v2/users/me", &change(&admin.email())).await.expect_error(409, "EMAIL_TAKEN");
+        user.patch("/v2/users/me", &change("Ada@Bücher.example")).await.expect(200);
+        user.patch("/v2/users/me", &change("ada@xn--bcher-kva.example")).await.expect(200);
+        assert_eq!(mails(&app).await, []);
+
+        user.patch("/v2/users/me", &change("ada@example.net")).await.expect(200);
+        let changed = mails(&app).await;
+        assert_eq!(changed.len(), 1);
+        let (to, subject) = (changed[0].to.as_str(), changed[0].subject.as_str());
+        assert_eq!((to, subject), ("ada@xn--bcher-kva.example", "The email address of your BucketList account was changed"));
+        for part in [&changed[0].text, &changed[0].html] {
+            assert!(part.contains("http://test.example was changed on 2027-01-15 08:00 UTC, with the password"), "{part}");
+            assert!(!part.contains("ada@example.net") && !part.contains("evil") && !part.contains("href="), "{part}");
+        }
+
+        // Another person can change the address and then delete the account. Administrators do not see addresses in jobs.
+        user.patch("/v1/users/me", &change("eve@example.net")).await.expect(200);
+        let jobs = admin.get("/v2/admin/jobs?kind=email_changed_mail&state=queued").await.expect(200).json();
+        assert_eq!(jobs["data"][0]["payload"]["user_id"], json!(user.id().to_string()), "{jobs}");
+        assert!(!jobs.to_string().contains("ada@"), "{jobs}");
+        let deletion = user.request(Method::DELETE, "/v2/users/me").json(&json!({"password": Actor::PASSWORD}));
+        deletion.send().await.expect(204);
+        let changed = mails(&app).await;
+        assert_eq!((changed.len(), changed[0].to.as_str()), (1, "ada@example.net"));
+    }
+
     async fn login_from_an_unknown_device_is_reported(engine: Engine) {
         let app = app(engine);
         register(&app, "ada@example.com").await;
@@ -156,6 +191,10 @@ both_engines! {
         register(&app, "ada@example.com").await;
         assert_eq!(login(&app, "ada@example.com", "203.0.113.9", "curl/8.9.1").await, []);
         assert_eq!(known_devices(&app).await, 0);
+        let user = app.user().await;
+        let change = json!({"email": "grace@example.com", "current_password": Actor::PASSWORD});
+        user.patch("/v2/users/me", &change).await.expect(200);
+        assert_eq!(mails(&app).await, []);
     }
 
     async fn repeated_attempt_has_the_same_message_id(engine: Engine) {
@@ -228,7 +267,7 @@ async fn previews_exist_in_development_only() {
     let page = app.anonymous().get("/console/mail").await.expect(200);
     let text = String::from_utf8(page.body.clone()).unwrap();
     let frames: Vec<&str> = text.split("<iframe src=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
-    assert_eq!(frames.len(), 7);
+    assert_eq!(frames.len(), 8);
     assert!(text.contains("<h2 id=\"welcome\">Welcome to BucketList</h2>"), "{text}");
     assert!(!text.contains("<style") && !text.contains("<script>"), "{text}");
     assert!(page.header("content-security-policy").contains("frame-src 'self';"), "{page:?}");

@@ -11,8 +11,8 @@ use std::{sync::Arc, time::Duration};
 use diesel::{prelude::*, result::Error, sql_query};
 
 pub use payloads::{
-    DeadLetterDigestMail, DeprecatedUse, DeprecationMail, ExportRequest, JobKind, JobPayload, KINDS, NewLoginMail,
-    PasswordChangedMail, PasswordResetMail, WelcomeMail,
+    DeadLetterDigestMail, DeprecatedUse, DeprecationMail, EmailChangedMail, ExportRequest, JobKind, JobPayload, KINDS,
+    NewLoginMail, PasswordChangedMail, PasswordResetMail, WelcomeMail,
 };
 pub use records::{
     JobStatistics, StoredJob, cancel, count, count_dead_since, delete, find, find_for_update, find_pending_exports,

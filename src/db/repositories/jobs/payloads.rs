@@ -84,6 +84,7 @@ kinds![
     PasswordResetMail,
     WelcomeMail,
     PasswordChangedMail,
+    EmailChangedMail,
     NewLoginMail,
     DeprecationMail,
     DeadLetterDigestMail,
@@ -127,6 +128,21 @@ impl JobPayload for PasswordChangedMail {
     const KIND: &'static str = "password_changed_mail";
     const PRIORITY: JobPriority = JobPriority::High;
     const PUBLIC_FIELDS: &'static [&'static str] = &["user_id", "changed_at", "is_reset"];
+}
+
+/// Mails the previous address of an account that it was replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EmailChangedMail {
+    pub user_id: UserId,
+    /// The recipient. The account has another address, or was deleted, when the mail is sent.
+    pub previous_email: String,
+    pub changed_at: Timestamp,
+}
+
+impl JobPayload for EmailChangedMail {
+    const KIND: &'static str = "email_changed_mail";
+    const PRIORITY: JobPriority = JobPriority::High;
+    const PUBLIC_FIELDS: &'static [&'static str] = &["user_id", "changed_at"];
 }
 
 /// Mails that an unknown device has logged in.
