@@ -198,6 +198,7 @@ fn row(client: &ApiClient) -> serde_json::Value {
         "expires_at": time(client.expires_at),
         "last_used_at": time(client.last_used_at),
         "previous_valid_until": time(client.previous_valid_until),
+        "deprecation_notices_enabled": client.deprecation_notices_enabled,
     })
 }
 

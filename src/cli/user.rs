@@ -20,7 +20,7 @@ use crate::{
     },
     domain::{
         AuditAction, AuditOrigin, Clock, Email, NewAuditEvent, NewUser, PasswordPolicy, Role, SystemClock,
-        SystemRandom, Timestamp, UserName,
+        SystemRandom, Timestamp, UserChanges, UserName,
     },
 };
 
@@ -132,7 +132,7 @@ fn promote(config: &Config, email: &str, out: &mut dyn Write) -> Result<(), CliE
     let unknown = || CliError::Message(format!("user {} does not exist", email.address()));
     let user = users::find_by_email(c, email.key())?.ok_or_else(unknown)?;
     c.transaction(|c| {
-        users::update_access(c, user.id, Some(Role::Admin), None, now)?;
+        users::update(c, user.id, UserChanges { role: Some(Role::Admin), ..UserChanges::default() }, now)?;
         if user.is_admin() {
             return Ok(());
         }

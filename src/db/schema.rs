@@ -13,6 +13,7 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         revision -> BigInt,
+        deprecation_notices_enabled -> Bool,
     }
 }
 
@@ -219,6 +220,7 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         previous_valid_until -> Nullable<BigInt>,
+        deprecation_notices_enabled -> Bool,
     }
 }
 

@@ -103,6 +103,8 @@ pub struct ApiClient {
     pub last_used_at: Option<Timestamp>,
     /// When the replaced keys cease to be valid.
     pub previous_valid_until: Option<Timestamp>,
+    /// Whether the contact is mailed about deprecated operations that the client calls.
+    pub deprecation_notices_enabled: bool,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -141,6 +143,7 @@ pub struct ApiClientChanges {
     pub scopes: Option<ApiScopes>,
     pub rate_limit: Option<Option<i32>>,
     pub expires_at: Option<Option<Timestamp>>,
+    pub deprecation_notices_enabled: Option<bool>,
 }
 
 impl ApiClientChanges {
@@ -154,6 +157,7 @@ impl ApiClientChanges {
             scopes: self.scopes.unwrap_or(before.scopes),
             rate_limit: self.rate_limit.unwrap_or(before.rate_limit),
             expires_at: self.expires_at.unwrap_or(before.expires_at),
+            deprecation_notices_enabled: self.deprecation_notices_enabled.unwrap_or(before.deprecation_notices_enabled),
             ..before
         }
     }

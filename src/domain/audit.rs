@@ -24,6 +24,10 @@ text_enum! {
         UserDisabled "user.disabled"
         /// A disabled account was enabled.
         UserEnabled "user.enabled"
+        /// An administrator disabled the mail to a user about deprecated operations.
+        UserDeprecationNoticesDisabled "user.deprecation_notices_disabled"
+        /// An administrator enabled this mail again.
+        UserDeprecationNoticesEnabled "user.deprecation_notices_enabled"
         /// An account was deleted with all its resources.
         UserDeleted "user.deleted"
         /// A login succeeded.

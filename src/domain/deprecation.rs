@@ -111,14 +111,16 @@ text_enum! {
         Sent "sent"
         /// The mail failed for the last time, or the consumer has no address any more.
         Failed "failed"
+        /// No mail was sent, because an administrator has disabled the notices to the consumer.
+        Suppressed "suppressed"
     }
 }
 
-/// A notice that was mailed, or that waits to be.
+/// A notice that was due, and the state of its mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordedNotice {
     pub notice: DeprecationNotice,
-    /// When the mail was enqueued.
+    /// When the mail was enqueued or suppressed.
     pub created_at: Timestamp,
     pub state: NoticeState,
 }

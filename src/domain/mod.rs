@@ -80,4 +80,4 @@ pub use usage::{
     NamedConsumer, SentInput, UsageCounters, UsageFilter, UsageGroup, UsageGrouping, UsageKey, UsageRow, UsageRowKey,
 };
 pub use user_name::{InvalidUserName, UserName};
-pub use users::{NewUser, Role, User, UserFilter};
+pub use users::{NewUser, Role, User, UserChanges, UserFilter};

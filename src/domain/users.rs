@@ -24,6 +24,8 @@ pub struct User {
     pub password_hash: String,
     pub role: Role,
     pub disabled: bool,
+    /// Whether the user is mailed about deprecated operations that the account calls.
+    pub deprecation_notices_enabled: bool,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -52,6 +54,14 @@ pub struct NewUser<'a> {
     pub disabled: bool,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+/// Changes to an account by an administrator; `None` leaves a value unchanged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UserChanges {
+    pub role: Option<Role>,
+    pub disabled: Option<bool>,
+    pub deprecation_notices_enabled: Option<bool>,
 }
 
 /// Selects accounts; `None` selects all.

@@ -36,11 +36,16 @@ impl Job for DeprecationMailJob {
 
     async fn run(&self, payload: &DeprecationMail, claim: &Claim<'_>) -> Result<Outcome, JobError> {
         let (kind, id) = (payload.consumer_kind, payload.consumer_id);
-        let contact = self.context.db.read(move |c| contact(c, kind, id)).await?;
-        // The account was deleted or disabled since.
-        let Some(contact) = contact else {
-            self.record(payload, NoticeState::Failed).await?;
-            return Ok(Outcome::Completed);
+        let contact = match self.context.db.read(move |c| recipient(c, kind, id)).await? {
+            Recipient::Contact(contact) => contact,
+            Recipient::Excluded => {
+                self.record(payload, NoticeState::Suppressed).await?;
+                return Ok(Outcome::Completed);
+            }
+            Recipient::Unknown => {
+                self.record(payload, NoticeState::Failed).await?;
+                return Ok(Outcome::Completed);
+            }
         };
         let now = self.context.clock.now();
         let describe = |used| Some(self.describe(used, self.operation(used)?, now));
@@ -62,23 +67,37 @@ impl Job for DeprecationMailJob {
     }
 }
 
-/// The recipient of a notice.
+/// The recipient of a notice, when it is sent.
+enum Recipient {
+    Contact(Contact),
+    /// An administrator has disabled the notices since.
+    Excluded,
+    /// The API client was deleted, or the account was deleted or disabled, since.
+    Unknown,
+}
+
 struct Contact {
     address: String,
     /// The subject of the sentence "… calls operations that are deprecated".
     caller: String,
 }
 
-fn contact(c: &mut DbConnection, kind: ConsumerKind, id: i64) -> Result<Option<Contact>, Error> {
-    Ok(match kind {
-        ConsumerKind::User => users::find(c, UserId::new(id))?
-            .filter(|user| !user.disabled)
-            .map(|user| Contact { caller: "Your account".to_owned(), address: user.email }),
-        ConsumerKind::ApiClient => api_clients::find(c, ApiClientId::new(id))?.map(|client| Contact {
-            caller: format!("Your API client {}", client.name),
-            address: client.contact_email,
+fn recipient(c: &mut DbConnection, kind: ConsumerKind, id: i64) -> Result<Recipient, Error> {
+    let found = match kind {
+        ConsumerKind::User => users::find(c, UserId::new(id))?.filter(|user| !user.disabled).map(|user| {
+            let contact = Contact { caller: "Your account".to_owned(), address: user.email };
+            (contact, user.deprecation_notices_enabled)
+        }),
+        ConsumerKind::ApiClient => api_clients::find(c, ApiClientId::new(id))?.map(|client| {
+            let caller = format!("Your API client {}", client.name);
+            (Contact { caller, address: client.contact_email }, client.deprecation_notices_enabled)
         }),
         ConsumerKind::Anonymous => None,
+    };
+    Ok(match found {
+        Some((contact, true)) => Recipient::Contact(contact),
+        Some((_, false)) => Recipient::Excluded,
+        None => Recipient::Unknown,
     })
 }
 

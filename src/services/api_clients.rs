@@ -202,8 +202,16 @@ fn update_event(before: &ApiClient, after: &ApiClient) -> NewAuditEvent {
         ("scopes", before.scopes != after.scopes),
         ("rate_limit", before.rate_limit != after.rate_limit),
         ("expires_at", before.expires_at != after.expires_at),
+        ("deprecation_notices_enabled", before.deprecation_notices_enabled != after.deprecation_notices_enabled),
     ];
     let fields: Vec<&str> = changed.iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| *name).collect();
-    let event = NewAuditEvent::on_api_client(AuditAction::ApiClientUpdated, after.id).with("fields", fields.join(" "));
-    if before.scopes == after.scopes { event } else { event.with("scopes", after.scopes) }
+    let mut event =
+        NewAuditEvent::on_api_client(AuditAction::ApiClientUpdated, after.id).with("fields", fields.join(" "));
+    if before.scopes != after.scopes {
+        event = event.with("scopes", after.scopes);
+    }
+    if before.deprecation_notices_enabled != after.deprecation_notices_enabled {
+        event = event.with("deprecation_notices_enabled", after.deprecation_notices_enabled);
+    }
+    event
 }

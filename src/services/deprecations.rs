@@ -18,7 +18,7 @@ use crate::{
     },
     domain::{
         Consumer, ConsumerFilter, ConsumerNotice, DeprecatedOperation, DeprecationConsumer, DeprecationNotice,
-        DeprecationReport, RecordedNotice, Timestamp, UsageFilter, UsageGrouping, UsageRow,
+        DeprecationReport, NoticeState, RecordedNotice, Timestamp, UsageFilter, UsageGrouping, UsageRow,
     },
 };
 
@@ -55,8 +55,8 @@ impl Deprecations {
             .await
     }
 
-    /// Enqueues a mail to each consumer that has a notice due. Records the notices in the same transaction, so that no notice is
-    /// mailed twice. Returns the number of mails.
+    /// Enqueues a mail to each consumer that has a notice due, unless an administrator has disabled its notices. Records the notices in the
+    /// same transaction, so that no notice is mailed twice. Returns the number of mails.
     ///
     /// # Errors
     /// Fails if the database fails.
@@ -153,7 +153,7 @@ struct DueNotices {
     notices: Vec<(DeprecationNotice, Option<Timestamp>)>,
 }
 
-/// Returns the notices that are due and were not sent. Anonymous clients have no contact.
+/// Returns the notices that are due and were neither sent nor suppressed. Anonymous clients have no contact.
 fn due_notices(
     c: &mut DbConnection,
     deprecated: &[DeprecatedOperation],
@@ -168,8 +168,8 @@ fn due_notices(
     };
     let rows = usage::list_most_used(c, &filter, deprecated, MAX_ROWS)?;
     let operations: Vec<&str> = deprecated.iter().map(|operation| operation.operation).collect();
-    let sent = deprecation_notices::list(c, &operations)?;
-    let sent: HashSet<ConsumerNotice> = sent.into_iter().map(|(notice, _)| notice).collect();
+    let recorded = deprecation_notices::list(c, &operations)?;
+    let recorded: HashSet<ConsumerNotice> = recorded.into_iter().map(|(notice, _)| notice).collect();
     let mut due = Vec::new();
     for row in rows {
         let operation = deprecated.iter().find(|operation| is_of(&row, operation));
@@ -182,7 +182,7 @@ fn due_notices(
         notices.retain(|(notice, brownout_at)| {
             let (consumer, operation) = (consumer.clone(), operation.operation.to_owned());
             let (notice, brownout_at) = (*notice, *brownout_at);
-            !sent.contains(&ConsumerNotice { consumer, version, operation, notice, brownout_at })
+            !recorded.contains(&ConsumerNotice { consumer, version, operation, notice, brownout_at })
         });
         if !notices.is_empty() {
             let operation = operation.operation.to_owned();
@@ -193,7 +193,8 @@ fn due_notices(
     Ok(due)
 }
 
-/// Records notices and enqueues one mail per consumer, about the operations whose notices no other server has recorded.
+/// Records notices and enqueues one mail per consumer, about the operations whose notices no other server has recorded. Notices to consumers
+/// that an administrator has excluded are recorded only.
 fn record_notices(c: &mut DbConnection, due: &[DueNotices], now: Timestamp) -> Result<usize, diesel::result::Error> {
     let notices: Vec<ConsumerNotice> = due
         .iter()
@@ -208,11 +209,11 @@ fn record_notices(c: &mut DbConnection, due: &[DueNotices], now: Timestamp) -> R
         })
         .collect();
     let inserted = deprecation_notices::insert_new(c, &notices, now)?;
-    let inserted: HashSet<_> =
-        inserted.into_iter().map(|notice| (notice.consumer, notice.version, notice.operation)).collect();
+    let queued = inserted.into_iter().filter(|(_, state)| *state == NoticeState::Queued);
+    let queued: HashSet<_> = queued.map(|(notice, _)| (notice.consumer, notice.version, notice.operation)).collect();
     let mut uses: BTreeMap<Consumer, Vec<DeprecatedUse>> = BTreeMap::new();
     for DueNotices { consumer, used, .. } in due {
-        if inserted.contains(&(consumer.clone(), used.version, used.operation.clone())) {
+        if queued.contains(&(consumer.clone(), used.version, used.operation.clone())) {
             uses.entry(consumer.clone()).or_default().push(used.clone());
         }
     }

@@ -13,7 +13,7 @@ use crate::{
     },
     domain::{
         AuditAction, AuditOrigin, CursorPage, CursorQuery, ETag, NewAuditEvent, OffsetPage, OffsetQuery, Role, User,
-        UserFilter, UserId, Versioned,
+        UserChanges, UserFilter, UserId, Versioned,
     },
 };
 
@@ -146,19 +146,18 @@ impl Users {
         self.delete(user_id, precondition, origin).await.map_err(own_account_error)
     }
 
-    /// Changes an account's role, or disables it and ends its sessions.
+    /// Changes an account's role or notices, or disables it and ends its sessions.
     ///
     /// # Errors
     /// `NotFound(User)`, `Conflict(LastAdmin)`, `Conflict(PreconditionFailed)`.
     pub async fn update(
         &self,
         user_id: UserId,
-        role: Option<Role>,
-        disabled: Option<bool>,
+        changes: UserChanges,
         precondition: Precondition,
         origin: AuditOrigin,
     ) -> Result<Versioned<User>, Error> {
-        if role.is_none() && disabled.is_none() {
+        if changes == UserChanges::default() {
             let user = self.get(user_id).await?;
             precondition.check(&representation(&user.value))?;
             return Ok(user);
@@ -166,19 +165,18 @@ impl Users {
         let now = self.0.clock.now();
         self.0
             .write_token_status(user_id, move |c| {
-                if role == Some(Role::User) || disabled == Some(true) {
+                if changes.role == Some(Role::User) || changes.disabled == Some(true) {
                     require_another_admin(c, user_id)?;
                 }
                 let before = users::find_for_update(c, user_id)?.ok_or(Error::NotFound(Resource::User))?;
                 precondition.check(&representation(&before))?;
                 let updated_at = now.later_than(before.updated_at);
                 // The account first: the deletion of an account locks in that order.
-                let user = users::update_access(c, user_id, role, disabled, updated_at)?
-                    .ok_or(Error::NotFound(Resource::User))?;
-                if disabled == Some(true) {
+                let user = users::update(c, user_id, changes, updated_at)?.ok_or(Error::NotFound(Resource::User))?;
+                if changes.disabled == Some(true) {
                     sessions::revoke_all(c, user_id, None, now)?;
                 }
-                for event in access_events(&before, &user) {
+                for event in update_events(&before, &user) {
                     audit::append(c, &origin, &event, now)?;
                 }
                 Ok(user)
@@ -207,8 +205,8 @@ impl Users {
     }
 }
 
-/// Returns the audit events for changes to the role and the status of an account.
-fn access_events(before: &User, after: &User) -> Vec<NewAuditEvent> {
+/// Returns the audit events of the changes that an administrator has made to an account.
+fn update_events(before: &User, after: &User) -> Vec<NewAuditEvent> {
     let mut events = Vec::new();
     if before.role != after.role {
         let event = NewAuditEvent::on_user(AuditAction::UserRoleChanged, after.id);
@@ -216,6 +214,14 @@ fn access_events(before: &User, after: &User) -> Vec<NewAuditEvent> {
     }
     if before.disabled != after.disabled {
         let action = if after.disabled { AuditAction::UserDisabled } else { AuditAction::UserEnabled };
+        events.push(NewAuditEvent::on_user(action, after.id));
+    }
+    if before.deprecation_notices_enabled != after.deprecation_notices_enabled {
+        let action = if after.deprecation_notices_enabled {
+            AuditAction::UserDeprecationNoticesEnabled
+        } else {
+            AuditAction::UserDeprecationNoticesDisabled
+        };
         events.push(NewAuditEvent::on_user(action, after.id));
     }
     events
@@ -228,7 +234,10 @@ fn versioned(user: User) -> Versioned<User> {
 /// Returns the public fields of an account, from which its entity tag is computed. The password hash is not one of them, because
 /// rehashing a password does not change the state.
 fn representation(user: &User) -> impl Serialize + use<> {
-    (user.id, user.email.clone(), user.name.clone(), user.role, user.disabled, user.created_at, user.updated_at)
+    (
+        (user.id, user.email.clone(), user.name.clone(), user.role, user.disabled, user.created_at, user.updated_at),
+        user.deprecation_notices_enabled,
+    )
 }
 
 /// Converts "not found" to "unauthenticated": the account of the caller was deleted after the token was verified, so the token is

@@ -585,6 +585,13 @@ async function users(user) {
     assert.equal(await focused(page), 'TR');
     await button('Enable').click();
     await said('is enabled');
+    const notices = row.locator('td[data-label=Notices]');
+    await answer(button('Disable notices'), 'Disable notices');
+    await said('are disabled');
+    assert.equal(await notices.innerText(), 'disabled');
+    await button('Enable notices').click();
+    await said('are enabled');
+    assert.equal(await notices.innerText(), 'enabled');
     await answer(button('Make administrator'), 'Change role');
     await said('has the role admin');
     await answer(button('Make user'), 'Change role');
@@ -658,6 +665,15 @@ async function apiClients() {
     await rowOf(name).waitFor();
     assert.ok(await page.locator('#key-panel').isHidden());
     assert.ok(!(await page.content()).includes(key));
+  });
+  await check('deprecation notices to an API client are disabled and enabled', async () => {
+    const button = (text) => rowOf(name).getByRole('button', { name: `${text}: ${name}` });
+    await answer(button('Disable notices'), 'Disable notices');
+    await said('are disabled');
+    assert.equal(await rowOf(name).locator('td[data-label=Notices]').innerText(), 'disabled');
+    await button('Enable notices').click();
+    await said('are enabled');
+    assert.equal(await rowOf(name).locator('td[data-label=Notices]').innerText(), 'enabled');
   });
   await check('a key is rotated', async () => {
     const rotate = rowOf(name).getByRole('button', { name: `Rotate key: ${name}` });

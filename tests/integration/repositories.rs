@@ -34,7 +34,8 @@ fn insert_entities(engine: Engine) -> Database {
     let database = Database::new(engine);
     for sql in [
         "INSERT INTO users (id, email, email_key, name, search_text, password_hash, role, disabled, created_at, updated_at, \
-         revision) VALUES (1, 'Ada@b.c', 'ada@b.c', 'Ada', 'text', 'hash', 'admin', true, 11, 12, 13)",
+         revision, deprecation_notices_enabled) VALUES (1, 'Ada@b.c', 'ada@b.c', 'Ada', 'text', 'hash', 'admin', true, 11, 12, 13, \
+         false)",
         "INSERT INTO bucketlists (id, user_id, name, description, search_text, items_total, items_done, created_at, \
          updated_at) VALUES (2, 1, 'List', 'About', 'text', 5, 3, 21, 22)",
         "INSERT INTO items (id, bucketlist_id, name, description, search_text, done, done_at, due_on, created_at, updated_at) \
@@ -64,6 +65,7 @@ both_engines! {
             password_hash: "hash".into(),
             role: Role::Admin,
             disabled: true,
+            deprecation_notices_enabled: false,
             created_at: at(11),
             updated_at: at(12),
         };

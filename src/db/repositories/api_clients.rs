@@ -30,6 +30,7 @@ struct ApiClientRow {
     created_at: i64,
     updated_at: i64,
     previous_valid_until: Option<i64>,
+    deprecation_notices_enabled: bool,
 }
 
 impl From<ApiClientRow> for ApiClient {
@@ -45,6 +46,7 @@ impl From<ApiClientRow> for ApiClient {
             expires_at: row.expires_at.map(Timestamp::from_micros),
             last_used_at: row.last_used_at.map(Timestamp::from_micros),
             previous_valid_until: row.previous_valid_until.map(Timestamp::from_micros),
+            deprecation_notices_enabled: row.deprecation_notices_enabled,
             created_at: Timestamp::from_micros(row.created_at),
             updated_at: Timestamp::from_micros(row.updated_at),
         }
@@ -77,6 +79,7 @@ struct ContentRow<'a> {
     scopes: String,
     rate_limit: Option<i32>,
     expires_at: Option<i64>,
+    deprecation_notices_enabled: bool,
     updated_at: i64,
 }
 
@@ -187,6 +190,7 @@ pub fn update(c: &mut DbConnection, client: &ApiClient, updated_at: Timestamp) -
         scopes: client.scopes.to_string(),
         rate_limit: client.rate_limit,
         expires_at: client.expires_at.map(Timestamp::micros),
+        deprecation_notices_enabled: client.deprecation_notices_enabled,
         updated_at: updated_at.micros(),
     };
     let row: ApiClientRow = diesel::update(api_clients::table.find(client.id.get()))

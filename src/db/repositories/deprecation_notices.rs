@@ -1,4 +1,4 @@
-//! Notices about deprecated operations: a row for each notice that was mailed.
+//! Notices about deprecated operations: a row for each notice that was due, with the state of its mail.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use super::statement::Statement;
 use crate::{
     db::{DbConnection, schema::deprecation_notices},
-    domain::{ApiVersion, Consumer, ConsumerNotice, NoticeState, RecordedNotice, Timestamp, UnknownValue},
+    domain::{
+        ApiVersion, Consumer, ConsumerKind, ConsumerNotice, NoticeState, RecordedNotice, Timestamp, UnknownValue,
+    },
 };
 
 /// Number of rows in a statement, which bounds the size of its value.
@@ -67,20 +69,20 @@ pub fn list(c: &mut DbConnection, operations: &[&str]) -> QueryResult<Vec<(Consu
     into_notices(rows)
 }
 
-/// Inserts notices; returns those that did not exist. A notice that another server inserts at the same time is returned to one of them.
+/// Inserts notices; returns those that did not exist, with their state: suppressed if they are disabled for the consumer, otherwise queued. A
+/// notice that another server inserts at the same time is returned to one of them.
 pub fn insert_new(
     c: &mut DbConnection,
     notices: &[ConsumerNotice],
     now: Timestamp,
-) -> QueryResult<Vec<ConsumerNotice>> {
+) -> QueryResult<Vec<(ConsumerNotice, NoticeState)>> {
     // In the order of the key, so that concurrent servers lock the rows in the same order.
     let rows: BTreeMap<_, _> = notices
         .iter()
         .map(|ConsumerNotice { consumer, version, operation, notice, brownout_at }| {
             let (kind, id) = (consumer.kind().as_str(), consumer.id().unwrap_or_default());
             let brownout_at = brownout_at.map(Timestamp::micros).unwrap_or_default();
-            let state = NoticeState::Queued.as_str();
-            let row = json!([kind, id, version.as_str(), operation, notice.as_str(), now.micros(), brownout_at, state]);
+            let row = json!([kind, id, version.as_str(), operation, notice.as_str(), now.micros(), brownout_at]);
             ((kind, id, version.as_str(), operation.as_str(), notice.as_str(), brownout_at), row)
         })
         .collect();
@@ -93,8 +95,13 @@ pub fn insert_new(
             "INSERT INTO deprecation_notices (consumer_kind, consumer_id, version, operation, notice, created_at, brownout_at, \
              state) SELECT CAST(element.value ->> 0 AS TEXT), CAST(element.value ->> 1 AS BIGINT), CAST(element.value ->> 2 AS TEXT), \
              CAST(element.value ->> 3 AS TEXT), CAST(element.value ->> 4 AS TEXT), CAST(element.value ->> 5 AS BIGINT), \
-             CAST(element.value ->> 6 AS BIGINT), CAST(element.value ->> 7 AS TEXT) FROM ",
+             CAST(element.value ->> 6 AS BIGINT), CASE WHEN ",
         );
+        push_is_disabled(&mut statement, ConsumerKind::User, "users");
+        statement.sql(" OR ");
+        push_is_disabled(&mut statement, ConsumerKind::ApiClient, "api_clients");
+        statement.sql(" THEN ").text(NoticeState::Suppressed.as_str());
+        statement.sql(" ELSE ").text(NoticeState::Queued.as_str()).sql(" END FROM ");
         match c {
             DbConnection::Sqlite(_) => statement.sql("json_each(").text(elements).sql(") AS element"),
             DbConnection::Postgres(_) => {
@@ -106,9 +113,18 @@ pub fn insert_new(
              RETURNING consumer_kind, consumer_id, version, operation, notice, created_at, brownout_at, state",
         );
         let rows: Vec<NoticeRow> = statement.load(c)?;
-        inserted.extend(into_notices(rows)?.into_iter().map(|(notice, _)| notice));
+        inserted.extend(into_notices(rows)?.into_iter().map(|(notice, recorded)| (notice, recorded.state)));
     }
     Ok(inserted)
+}
+
+/// Adds the condition that the consumer of an element is in `table` and has no notices.
+fn push_is_disabled(statement: &mut Statement, kind: ConsumerKind, table: &'static str) {
+    statement.sql("(element.value ->> 0 = ").text(kind.as_str()).sql(" AND EXISTS (SELECT 1 FROM ").sql(table);
+    statement
+        .sql(" WHERE ")
+        .sql(table)
+        .sql(".id = CAST(element.value ->> 1 AS BIGINT) AND NOT deprecation_notices_enabled))");
 }
 
 /// Records the state of the mail that was enqueued at `created_at`, with notices to a consumer about operations.

@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     db::{DbConnection, MultiBackend, schema::users},
-    domain::{Email, Keyset, NewUser, OffsetPage, OffsetRange, Role, TextFilter, Timestamp, User, UserFilter, UserId},
+    domain::{
+        Email, Keyset, NewUser, OffsetPage, OffsetRange, Role, TextFilter, Timestamp, User, UserChanges, UserFilter,
+        UserId,
+    },
 };
 
 #[derive(Queryable, Selectable)]
@@ -28,6 +31,7 @@ struct UserRow {
     #[diesel(deserialize_as = String)]
     role: Role,
     disabled: bool,
+    deprecation_notices_enabled: bool,
     created_at: i64,
     updated_at: i64,
 }
@@ -42,6 +46,7 @@ impl From<UserRow> for User {
             password_hash: row.password_hash,
             role: row.role,
             disabled: row.disabled,
+            deprecation_notices_enabled: row.deprecation_notices_enabled,
             created_at: Timestamp::from_micros(row.created_at),
             updated_at: Timestamp::from_micros(row.updated_at),
         }
@@ -74,9 +79,10 @@ struct ProfileRow<'a> {
 
 #[derive(AsChangeset)]
 #[diesel(table_name = users)]
-struct AccessRow {
+struct ChangesRow {
     role: Option<&'static str>,
     disabled: Option<bool>,
+    deprecation_notices_enabled: Option<bool>,
     updated_at: i64,
 }
 
@@ -166,15 +172,19 @@ pub fn update_profile(
     Ok(row.map(User::from))
 }
 
-/// Changes the role of an account, and whether it is disabled; `None` leaves a value unchanged.
-pub fn update_access(
+/// Writes the changes of an administrator to an account.
+pub fn update(
     c: &mut DbConnection,
     id: UserId,
-    role: Option<Role>,
-    disabled: Option<bool>,
+    changes: UserChanges,
     updated_at: Timestamp,
 ) -> QueryResult<Option<User>> {
-    let changes = AccessRow { role: role.map(Role::as_str), disabled, updated_at: updated_at.micros() };
+    let changes = ChangesRow {
+        role: changes.role.map(Role::as_str),
+        disabled: changes.disabled,
+        deprecation_notices_enabled: changes.deprecation_notices_enabled,
+        updated_at: updated_at.micros(),
+    };
     let row: Option<UserRow> = diesel::update(users::table.find(id.get()))
         .set(changes)
         .returning(columns::<UserRow>())

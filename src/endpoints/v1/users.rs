@@ -15,7 +15,7 @@ use poem_openapi::param::{Path, Query};
 
 use super::pages;
 use crate::{
-    domain::{self, UserId, Versioned},
+    domain::{self, UserChanges, UserId, Versioned},
     endpoints::{audit_origin, secret},
     services::{AccountChanges, Precondition, Users},
 };
@@ -86,7 +86,8 @@ impl UserEndpoints for UserApi {
             Role::Admin => domain::Role::Admin,
         });
         let origin = audit_origin(client, Some(UserId::new(caller.user_id)));
-        let updated = self.0.update(UserId::new(user_id), role, body.disabled, Precondition::None, origin).await?;
+        let changes = UserChanges { role, disabled: body.disabled, ..UserChanges::default() };
+        let updated = self.0.update(UserId::new(user_id), changes, Precondition::None, origin).await?;
         Ok(response(updated))
     }
 

@@ -24,7 +24,7 @@ use super::{
     tables::BATCH_SIZE,
 };
 use crate::{
-    domain::{self, UserFilter, UserId},
+    domain::{self, UserChanges, UserFilter, UserId},
     endpoints::audit_origin,
     services::Users,
 };
@@ -115,9 +115,12 @@ impl AdminUserEndpoints for AdminUserApi {
     ) -> Result<Updated<User>, ProblemResponse> {
         let precondition = self.conditions.precondition(if_match)?;
         let origin = audit_origin(client, Some(UserId::new(caller.user_id)));
-        let role = body.role.map(domain_role);
-        let (value, etag) =
-            with_etag(self.users.update(UserId::new(user_id), role, body.disabled, precondition, origin).await?)?;
+        let changes = UserChanges {
+            role: body.role.map(domain_role),
+            disabled: body.disabled,
+            deprecation_notices_enabled: body.deprecation_notices_enabled,
+        };
+        let (value, etag) = with_etag(self.users.update(UserId::new(user_id), changes, precondition, origin).await?)?;
         Ok(Updated::new(etag, user(value)))
     }
 

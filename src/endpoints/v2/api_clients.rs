@@ -130,6 +130,7 @@ impl ApiClientEndpoints for ApiClientApi {
             scopes: body.scopes.as_deref().map(domain_scopes),
             rate_limit: change(body.rate_limit),
             expires_at: change(body.expires_at).map(|time| time.map(domain_timestamp)),
+            deprecation_notices_enabled: body.deprecation_notices_enabled,
         };
         let origin = audit_origin(client, Some(UserId::new(caller.user_id)));
         let (value, etag) =
@@ -207,6 +208,7 @@ fn api_client(client: domain::ApiClient) -> ApiClient {
         expires_at: Nullable(client.expires_at.map(timestamp)),
         last_used_at: Nullable(client.last_used_at.map(timestamp)),
         previous_valid_until: Nullable(client.previous_valid_until.map(timestamp)),
+        deprecation_notices_enabled: client.deprecation_notices_enabled,
         created_at: timestamp(client.created_at),
         updated_at: timestamp(client.updated_at),
         links: Links::ApiClient(client.id.get()),

@@ -51,6 +51,7 @@ fn deprecation_consumer(found: domain::DeprecationConsumer) -> DeprecationConsum
                     domain::NoticeState::Queued => DeprecationNoticeState::Queued,
                     domain::NoticeState::Sent => DeprecationNoticeState::Sent,
                     domain::NoticeState::Failed => DeprecationNoticeState::Failed,
+                    domain::NoticeState::Suppressed => DeprecationNoticeState::Suppressed,
                 },
             })
             .collect(),

@@ -80,6 +80,7 @@ pub(super) fn user(user: domain::User, links: Links) -> User {
         email: EmailAddress(user.email),
         name: user.name,
         disabled: user.disabled,
+        deprecation_notices_enabled: user.deprecation_notices_enabled,
         created_at: timestamp(user.created_at),
         updated_at: timestamp(user.updated_at),
         links,

@@ -264,6 +264,8 @@ impl Replayable for ApiClient {
             expires_at: stored.expires_at.map(Timestamp::from_micros),
             previous_valid_until: None,
             last_used_at: None,
+            // Creations do not set it, and the result does not change.
+            deprecation_notices_enabled: true,
             created_at,
             updated_at: created_at,
         }

@@ -11,8 +11,8 @@ use std::{
 use bucketlist::{
     app::{App, Dependencies},
     config::{Config, ReplayTarget, Variables},
-    db::{DbError, repositories::users::update_access},
-    domain::{Clock, ManualClock, Role, SystemRandom, Timestamp, UserId},
+    db::{DbError, repositories::users},
+    domain::{Clock, ManualClock, Role, SystemRandom, Timestamp, UserChanges, UserId},
 };
 use poem::{Endpoint, Request, Response};
 use secrecy::SecretString;
@@ -147,7 +147,8 @@ impl TestApp {
     pub async fn admin(&self) -> Actor<'_> {
         let admin = self.user().await;
         let (id, now) = (UserId::new(admin.id()), self.clock.now());
-        let promote = move |c: &mut _| update_access(c, id, Some(Role::Admin), None, now).map_err(DbError::from);
+        let changes = UserChanges { role: Some(Role::Admin), ..UserChanges::default() };
+        let promote = move |c: &mut _| users::update(c, id, changes, now).map_err(DbError::from);
         self.app.db.write(promote).await.unwrap();
         admin
     }

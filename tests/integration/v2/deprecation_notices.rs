@@ -47,6 +47,37 @@ async fn notify(app: &TestApp) -> Vec<Mail> {
     app.mailer.take()
 }
 
+/// Starts another server on the database of an app, with these brownouts.
+fn server_with_brownouts(app: &TestApp, brownouts: Vec<Brownout>) -> App {
+    let mut config = app.config.clone();
+    config.deprecations.brownouts = brownouts;
+    let dependencies =
+        Dependencies { clock: app.clock.clone(), random: Arc::new(SystemRandom), mailer: app.mailer.clone() };
+    App::new(&config, &SECRET.into(), dependencies).unwrap()
+}
+
+/// Looks up the notices that are due by the brownouts of a server, and sends their mail.
+async fn announce(app: &TestApp, server: &App) -> Vec<Mail> {
+    server.worker.enqueue_deprecation_notices().await.unwrap();
+    server.worker.drain().await;
+    app.mailer.take()
+}
+
+/// Enables or disables the notices to a user or an API client.
+async fn enable_notices(admin: &Actor<'_>, path: &str, is_enabled: bool) {
+    let changed = admin.patch(path, &json!({"deprecation_notices_enabled": is_enabled})).await.expect(200).json();
+    assert_eq!(changed["deprecation_notices_enabled"], is_enabled, "{changed}");
+    assert_eq!(admin.get(path).await.expect(200).json(), changed);
+}
+
+/// Returns the notices to the consumers of `listBucketlists`, with their states.
+async fn notices(admin: &Actor<'_>) -> Vec<Vec<String>> {
+    let entry = deprecation(admin, "listBucketlists").await;
+    let text = |notice: &Value| format!("{} {}", notice["notice"].as_str().unwrap(), notice["state"].as_str().unwrap());
+    let notices = |consumer: &Value| consumer["notices"].as_array().unwrap().iter().map(text).collect();
+    entry["consumers"].as_array().unwrap().iter().map(notices).collect()
+}
+
 /// Runs a command on the database of an app, at the time of its clock.
 fn run_command(app: &TestApp, arguments: &[&str]) -> (ExitCode, String) {
     let url = match &app.database.target {
@@ -495,29 +526,17 @@ both_engines! {
         let (admin, user) = (app.admin().await, app.user().await);
         user.get("/v1/bucketlists").await.expect(200);
         assert_eq!(notify(&app).await.len(), 1);
-        let scheduled = |brownouts: Vec<Brownout>| {
-            let mut config = app.config.clone();
-            config.deprecations.brownouts = brownouts;
-            let dependencies =
-                Dependencies { clock: app.clock.clone(), random: Arc::new(SystemRandom), mailer: app.mailer.clone() };
-            App::new(&config, &SECRET.into(), dependencies).unwrap()
-        };
-        let announce = async |server: &App| {
-            server.worker.enqueue_deprecation_notices().await.unwrap();
-            server.worker.drain().await;
-            app.mailer.take()
-        };
         app.advance_clock(DAY);
-        let one = scheduled(vec![brownout(10 * DAY, HOUR)]);
-        let mails = announce(&one).await;
+        let one = server_with_brownouts(&app, vec![brownout(10 * DAY, HOUR)]);
+        let mails = announce(&app, &one).await;
         assert_eq!(mails.len(), 1);
         assert!(mails[0].text.contains("  Brownout: returns 410 from 2027-01-25 08:00 UTC"), "{}", mails[0].text);
-        assert_eq!(announce(&one).await, NO_MAIL);
+        assert_eq!(announce(&app, &one).await, NO_MAIL);
         app.advance_clock(DAY);
-        let two = scheduled(vec![brownout(10 * DAY, HOUR), brownout(20 * DAY, HOUR)]);
-        assert_eq!(announce(&two).await.len(), 1);
-        assert_eq!(announce(&two).await, NO_MAIL);
-        assert_eq!(announce(&one).await, NO_MAIL, "a brownout that was cancelled is not announced");
+        let two = server_with_brownouts(&app, vec![brownout(10 * DAY, HOUR), brownout(20 * DAY, HOUR)]);
+        assert_eq!(announce(&app, &two).await.len(), 1);
+        assert_eq!(announce(&app, &two).await, NO_MAIL);
+        assert_eq!(announce(&app, &one).await, NO_MAIL, "a brownout that was cancelled is not announced");
         let entry = deprecation(&admin, "listBucketlists").await;
         let notices: Vec<&Value> = entry["consumers"][0]["notices"].as_array().unwrap().iter().map(|one| &one["notice"]).collect();
         assert_eq!(notices, ["first_use", "brownout", "brownout"]);
@@ -542,5 +561,123 @@ both_engines! {
         app.mailer.fails.store(false, Ordering::SeqCst);
         app.run_jobs().await;
         assert_eq!((state().await, app.mailer.take().len()), (json!("sent"), 1));
+    }
+
+    async fn administrator_disables_and_enables_the_notices_to_a_consumer(engine: Engine) {
+        let app = TestApp::builder().engine(engine).config(without_expiry).build();
+        let (admin, user) = (app.admin().await, app.user().await);
+        let created = admin.create_api_client(user.id(), &["read"]).await;
+        let client = Actor::with_api_key(&app, created["key"].as_str().unwrap());
+        let paths = [format!("/v2/admin/users/{}", user.id()), format!("/v2/admin/api-clients/{}", created["id"])];
+        assert_eq!(created["deprecation_notices_enabled"], true);
+
+        // Neither the user nor the API client can change it.
+        let disable = json!({"deprecation_notices_enabled": false});
+        for path in &paths {
+            assert_eq!(admin.get(path).await.expect(200).json()["deprecation_notices_enabled"], true);
+            user.patch(path, &disable).await.expect_error(403, "FORBIDDEN");
+            client.patch(path, &disable).await.expect(403);
+            admin.patch(path, &json!({"deprecation_notices_enabled": null})).await.expect_error(422, "VALIDATION_FAILED");
+        }
+        user.patch("/v2/users/me", &disable).await.expect_error(422, "UNKNOWN_FIELD");
+        admin.patch(&format!("/v1/users/{}", user.id()), &disable).await.expect_error(422, "UNKNOWN_FIELD");
+
+        // The notices that become due are suppressed. The consumers are listed as before.
+        for path in &paths {
+            enable_notices(&admin, path, false).await;
+            // A repeated change has no effect.
+            enable_notices(&admin, path, false).await;
+        }
+        assert_eq!(user.get("/v2/users/me").await.expect(200).json()["deprecation_notices_enabled"], false);
+        let call = async || {
+            user.get("/v1/bucketlists").await.expect(200);
+            client.get("/v1/bucketlists").await.expect(200);
+        };
+        call().await;
+        assert_eq!(notify(&app).await, NO_MAIL);
+        assert_eq!(notices(&admin).await, vec![vec!["first_use suppressed"]; 2]);
+        let (_, out) = run_command(&app, &["usage", "deprecated"]);
+        for name in [format!("{} (user:{})", user.email(), user.id()), format!("Sync (api_client:{})", created["id"])] {
+            assert!(out.contains(&format!("  {name}: 1 request, last 2027-01-15T08:00:00Z, notices: first_use (suppressed)\n")), "{out}");
+        }
+        app.advance_clock(UNTIL_SUNSET - 90 * DAY);
+        call().await;
+        assert_eq!(notify(&app).await, NO_MAIL);
+
+        // Suppressed notices are not sent later.
+        for path in &paths {
+            enable_notices(&admin, path, true).await;
+        }
+        call().await;
+        assert_eq!(notify(&app).await, NO_MAIL);
+        assert_eq!(notices(&admin).await, vec![vec!["first_use suppressed", "90_days suppressed"]; 2]);
+        app.advance_clock(60 * DAY);
+        call().await;
+        let mut recipients: Vec<String> = notify(&app).await.into_iter().map(|mail| mail.to).collect();
+        recipients.sort_unstable();
+        let mut expected = [user.email(), "sync@example.com".to_owned()];
+        expected.sort_unstable();
+        assert_eq!(recipients, expected);
+        assert_eq!(notices(&admin).await[0], ["first_use suppressed", "90_days suppressed", "30_days sent"]);
+        assert_eq!(notify(&app).await, NO_MAIL);
+
+        // A sent notice is not sent again, whether or not the notices were disabled in between.
+        for is_enabled in [false, true] {
+            enable_notices(&admin, &paths[0], is_enabled).await;
+            assert_eq!(notify(&app).await, NO_MAIL);
+        }
+        let audit = async |query: String| {
+            let events = admin.get(&format!("/v2/admin/audit?{query}")).await.expect(200).json();
+            let events = events["data"].as_array().unwrap().clone();
+            events.iter().map(|event| json!([event["action"], event["detail"]])).collect::<Vec<_>>()
+        };
+        let events = audit(format!("target_type=user&target_id={}", user.id())).await;
+        let actions = ["enabled", "disabled", "enabled", "disabled"];
+        let expected: Vec<Value> = actions.iter().map(|action| json!([format!("user.deprecation_notices_{action}"), {}])).collect();
+        assert_eq!(events[..4], expected);
+        let events = audit("action=api_client.updated".to_owned()).await;
+        let event = |is_enabled: &str| json!(["api_client.updated", {"fields": "deprecation_notices_enabled", "deprecation_notices_enabled": is_enabled}]);
+        assert_eq!(events, [event("true"), event("false")]);
+    }
+
+    async fn queued_notice_is_suppressed_if_notices_are_disabled_before_it_is_sent(engine: Engine) {
+        let app = TestApp::new(engine);
+        let (admin, user) = (app.admin().await, app.user().await);
+        let path = format!("/v2/admin/users/{}", user.id());
+        user.get("/v1/bucketlists").await.expect(200);
+        app.store_usage().await;
+        app.app.worker.enqueue_deprecation_notices().await.unwrap();
+        assert_eq!(notices(&admin).await, [["first_use queued"]]);
+        enable_notices(&admin, &path, false).await;
+        app.run_jobs().await;
+        assert_eq!((app.mailer.take().len(), notices(&admin).await), (0, vec![vec!["first_use suppressed".to_owned()]]));
+
+        // Also after the retry of a dead letter.
+        let other = app.user().await;
+        other.get("/v1/bucketlists").await.expect(200);
+        app.mailer.rejects.store(true, Ordering::SeqCst);
+        assert_eq!(notify(&app).await, NO_MAIL);
+        app.mailer.rejects.store(false, Ordering::SeqCst);
+        enable_notices(&admin, &format!("/v2/admin/users/{}", other.id()), false).await;
+        let jobs = admin.get("/v2/admin/jobs?kind=deprecation_mail&state=dead").await.expect(200).json();
+        assert_eq!(jobs["data"].as_array().unwrap().len(), 1, "{jobs}");
+        admin.post(&format!("/v2/admin/jobs/{}/retry", jobs["data"][0]["id"]), &Value::Null).await.expect(200);
+        app.run_jobs().await;
+        assert_eq!((app.mailer.take().len(), notices(&admin).await), (0, vec![vec!["first_use suppressed".to_owned()]; 2]));
+    }
+
+    async fn brownouts_are_not_announced_if_notices_are_disabled(engine: Engine) {
+        let app = TestApp::builder().engine(engine).config(without_expiry).build();
+        let (admin, user) = (app.admin().await, app.user().await);
+        let path = format!("/v2/admin/users/{}", user.id());
+        user.get("/v1/bucketlists").await.expect(200);
+        assert_eq!(notify(&app).await.len(), 1);
+        enable_notices(&admin, &path, false).await;
+        app.advance_clock(DAY);
+        let server = server_with_brownouts(&app, vec![brownout(10 * DAY, HOUR)]);
+        assert_eq!(announce(&app, &server).await, NO_MAIL);
+        enable_notices(&admin, &path, true).await;
+        assert_eq!(announce(&app, &server).await, NO_MAIL);
+        assert_eq!(notices(&admin).await, [["first_use sent", "brownout suppressed"]]);
     }
 }

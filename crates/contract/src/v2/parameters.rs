@@ -208,6 +208,10 @@ text_enum! {
         UserDisabled "user.disabled"
         /// An account was enabled.
         UserEnabled "user.enabled"
+        /// The mail to a user about deprecated operations was disabled.
+        UserDeprecationNoticesDisabled "user.deprecation_notices_disabled"
+        /// The mail to a user about deprecated operations was enabled.
+        UserDeprecationNoticesEnabled "user.deprecation_notices_enabled"
         /// An account was deleted with all its data.
         UserDeleted "user.deleted"
         /// A login succeeded.

@@ -88,6 +88,7 @@ fn results_of_earlier_releases_can_be_replayed() {
         expires_at: None,
         last_used_at: None,
         previous_valid_until: None,
+        deprecation_notices_enabled: true,
         created_at: Timestamp::from_micros(1),
         updated_at: Timestamp::from_micros(1),
     };

@@ -40,8 +40,9 @@ pub trait AdminUserEndpoints: Send + Sync + 'static {
 
     /// Update a user
     ///
-    /// Changes the role of a user, or disables or enables the account. Omitted fields keep their value. The last active
-    /// administrator cannot be demoted or disabled. For administrators only.
+    /// Changes the role of a user, disables or enables the account, or disables or enables the notices by mail about deprecated
+    /// operations. Omitted fields keep their value. The last active administrator cannot be demoted or disabled. For
+    /// administrators only.
     #[oai(path = "/:user_id", method = "patch", operation_id = "updateUser")]
     #[operation(returns("The updated user."), errors(&[ErrorCode::UserNotFound, ErrorCode::LastAdmin]))]
     async fn update(

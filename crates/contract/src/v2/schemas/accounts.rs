@@ -1,7 +1,7 @@
 //! User accounts and sessions.
 
 use poem_openapi::{Object, types::Example};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Links, Role, TokenType, example_time, some};
 use crate::{
@@ -25,6 +25,8 @@ pub struct User {
     pub role: Role,
     /// Whether the account is disabled by an administrator.
     pub disabled: bool,
+    /// Whether the user is notified by mail of deprecated operations that the account calls. An administrator can disable it.
+    pub deprecation_notices_enabled: bool,
     /// Time of creation.
     pub created_at: Timestamp,
     /// Time of the last change.
@@ -36,15 +38,34 @@ pub struct User {
 }
 
 impl Row for User {
-    const COLUMNS: &'static [&'static str] = &["id", "email", "name", "role", "disabled", "created_at", "updated_at"];
+    const COLUMNS: &'static [&'static str] =
+        &["id", "email", "name", "role", "disabled", "created_at", "updated_at", "deprecation_notices_enabled"];
 }
 
 impl Example for User {
     fn example() -> Self {
         let v1::schemas::User { id, email, name, role, disabled, created_at, updated_at } = Example::example();
-        Self { id, email, name, role, disabled, created_at, updated_at, links: Links::Me }
+        let deprecation_notices_enabled = true;
+        Self { id, email, name, role, disabled, deprecation_notices_enabled, created_at, updated_at, links: Links::Me }
     }
 }
+
+/// Changes to a user account by an administrator. Omitted fields keep their value.
+#[derive(Clone, Debug, Deserialize, Object)]
+#[oai(example)]
+pub struct UserPatch {
+    /// Role of the account.
+    pub role: Option<Role>,
+    /// Whether the account is disabled. Disabling it ends all its sessions.
+    pub disabled: Option<bool>,
+    /// Whether the user is notified by mail of deprecated operations that the account calls. If `false`, notices that become due are recorded
+    /// as `suppressed` and not sent later. Does not apply to the API clients of the account.
+    pub deprecation_notices_enabled: Option<bool>,
+}
+
+example! { UserPatch {
+    role: Some(Role::User), disabled: Some(false), deprecation_notices_enabled: Some(true),
+} }
 
 /// A session with its tokens and their lifetimes.
 #[derive(Clone, Debug, Object, Serialize)]

@@ -65,6 +65,8 @@ pub struct ApiClient {
     pub last_used_at: Nullable<Timestamp>,
     /// Time until which replaced keys are accepted; null if none is.
     pub previous_valid_until: Nullable<Timestamp>,
+    /// Whether the contact is notified by mail of deprecated operations that the API client calls.
+    pub deprecation_notices_enabled: bool,
     /// Time of creation.
     pub created_at: Timestamp,
     /// Time of the last change.
@@ -79,7 +81,8 @@ example! { ApiClient {
     id: Id(1), name: EXAMPLE_API_CLIENT.into(), contact_email: EXAMPLE_CONTACT.into(), user_id: Id(2),
     scopes: vec![ApiScope::Read, ApiScope::Write], rate_limit: Nullable(Some(300)),
     key_prefix: EXAMPLE_API_KEY_PREFIX.into(), expires_at: Nullable(None), last_used_at: Nullable(None),
-    previous_valid_until: Nullable(None), created_at: example_time(), updated_at: example_time(), links: Links::ApiClient(1),
+    previous_valid_until: Nullable(None), deprecation_notices_enabled: true, created_at: example_time(),
+    updated_at: example_time(), links: Links::ApiClient(1),
 } }
 
 /// A new API client with its key.
@@ -114,6 +117,8 @@ pub struct ApiClientCreated {
     pub last_used_at: Nullable<Timestamp>,
     /// Time until which replaced keys are accepted; null if none is.
     pub previous_valid_until: Nullable<Timestamp>,
+    /// Whether the contact is notified by mail of deprecated operations that the API client calls.
+    pub deprecation_notices_enabled: bool,
     /// Time of creation.
     pub created_at: Timestamp,
     /// Time of the last change.
@@ -140,6 +145,7 @@ impl ApiClientCreated {
             expires_at: client.expires_at,
             last_used_at: client.last_used_at,
             previous_valid_until: client.previous_valid_until,
+            deprecation_notices_enabled: client.deprecation_notices_enabled,
             created_at: client.created_at,
             updated_at: client.updated_at,
             links: client.links,
@@ -204,11 +210,14 @@ pub struct ApiClientPatch {
     #[oai(nullable)]
     #[serde(default)]
     pub expires_at: MaybeUndefined<Timestamp>,
+    /// Whether the contact is notified by mail of deprecated operations that the API client calls. If `false`, notices that become due are
+    /// recorded as `suppressed` and not sent later.
+    pub deprecation_notices_enabled: Option<bool>,
 }
 
 example! { ApiClientPatch {
     name: None, contact_email: None, scopes: Some(vec![ApiScope::Read]), rate_limit: MaybeUndefined::Value(60),
-    expires_at: MaybeUndefined::Null,
+    expires_at: MaybeUndefined::Null, deprecation_notices_enabled: Some(true),
 } }
 
 /// A new key of an API client.

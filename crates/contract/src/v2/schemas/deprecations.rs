@@ -32,6 +32,8 @@ pub enum DeprecationNoticeState {
     Sent,
     /// The mail server has rejected the mail for the last time, or the consumer has no address any more.
     Failed,
+    /// No mail was sent, because an administrator has disabled the notices to the consumer.
+    Suppressed,
 }
 
 /// A notice to a consumer, by mail.
@@ -42,7 +44,7 @@ pub struct DeprecationNotice {
     /// brownouts were scheduled later.
     #[oai(validator(max_length = 20))]
     pub notice: String,
-    /// Time at which the mail was enqueued.
+    /// Time at which the mail was enqueued or suppressed.
     pub sent_at: Timestamp,
     /// State of the mail.
     pub state: DeprecationNoticeState,

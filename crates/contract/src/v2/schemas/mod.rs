@@ -36,6 +36,6 @@ pub use usage::*;
 
 pub use crate::v1::schemas::{
     AccountDeletion, BucketlistCreate, BucketlistReplace, Credentials, ItemCreate, ItemReplace, MePatch, Password,
-    PasswordChange, PasswordReset, PasswordResetRequest, Registration, Role, SessionRefresh, TokenType, UserPatch,
+    PasswordChange, PasswordReset, PasswordResetRequest, Registration, Role, SessionRefresh, TokenType,
 };
 pub(crate) use crate::v1::schemas::{example_time, some};

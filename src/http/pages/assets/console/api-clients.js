@@ -1,4 +1,4 @@
-// Lists, creates, rotates and revokes API clients. A key is shown once and kept nowhere.
+// Lists, creates, rotates and revokes API clients, and changes their deprecation notices. A key is shown once and kept nowhere.
 "use strict";
 
 (() => {
@@ -39,6 +39,14 @@
         say(`The key of ${client.name} is rotated.`);
         showKey(key, `This is the new key of ${client.name}. Previous keys are valid until ${time(until)}.`);
       }),
+      button(client.deprecation_notices_enabled ? "Disable notices" : "Enable notices", "", async (target) => {
+        const enabled = !client.deprecation_notices_enabled;
+        const text = `${client.contact_email} receives no mail about deprecated operations that ${client.name} calls. Notices that become due are recorded as suppressed, and are not sent later.`;
+        if (!enabled && !(await confirm({ title: "Disable the deprecation notices?", text, label: "Disable notices" }))) return;
+        const changed = await json(`${CLIENTS}/${client.id}`, { method: "PATCH", body: { deprecation_notices_enabled: enabled } });
+        clients.replace(target, changed);
+        say(`Deprecation notices to ${client.name} are ${enabled ? "enabled" : "disabled"}.`);
+      }),
       button("Revoke", "danger", async (target) => {
         const text = `${client.name} is deleted, and its keys become invalid immediately. Requests with them receive 401.`;
         if (!(await confirm({ title: "Revoke the API client?", text, label: "Revoke" }))) return;
@@ -59,6 +67,7 @@
     { title: "Limit", className: "number", cell: ({ rate_limit: limit }) => (limit === null ? "general" : `${number(limit)} a minute`) },
     { title: "Expires", className: "time", cell: (client) => (isExpired(client) ? create("span", { text: `expired ${client.expires_at.slice(0, 10)}`, className: "state open" }) : client.expires_at ? client.expires_at.slice(0, 10) : "never") },
     { title: "Last used", className: "time", cell: ({ last_used_at: at }) => (at ? time(at) : "never") },
+    { title: "Notices", cell: ({ deprecation_notices_enabled: enabled }) => (enabled ? "enabled" : "disabled") },
     { title: "Usage", cell: ({ id, name }) => create("a", { text: "Usage", attributes: { href: `/console/usage?consumer=api_client:${id}`, "aria-label": `Usage: ${name}` } }) },
     { title: "Actions", className: "actions", cell: actions },
   ];

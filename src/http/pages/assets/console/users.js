@@ -1,4 +1,4 @@
-// Lists users, and changes their role and status.
+// Lists users, and changes their role, status and deprecation notices.
 "use strict";
 
 (() => {
@@ -27,6 +27,12 @@
         if (!user.disabled && !(await confirm({ title: "Disable the account?", text: `All sessions of ${user.email} end, and the account cannot log in until it is enabled.`, label: "Disable" }))) return;
         await change(target, user, { disabled: !user.disabled }, `${user.email} is ${user.disabled ? "enabled" : "disabled"}.`);
       }),
+      button(user.deprecation_notices_enabled ? "Disable notices" : "Enable notices", async (target) => {
+        const enabled = !user.deprecation_notices_enabled;
+        const text = `${user.email} receives no mail about deprecated operations that the account calls. Notices that become due are recorded as suppressed, and are not sent later. API clients of the account are not affected.`;
+        if (!enabled && !(await confirm({ title: "Disable the deprecation notices?", text, label: "Disable notices" }))) return;
+        await change(target, user, { deprecation_notices_enabled: enabled }, `Deprecation notices to ${user.email} are ${enabled ? "enabled" : "disabled"}.`);
+      }),
       button("Delete", async (target) => {
         const text = `${user.email} is deleted permanently, with all its bucketlists, items and sessions.`;
         if (!(await confirm({ title: "Delete the account?", text, label: "Delete account" }))) return;
@@ -43,6 +49,7 @@
     { title: "Name", cell: ({ name }) => create("bdi", { text: name }) },
     { title: "Role", cell: ({ role }) => role },
     { title: "Status", cell: ({ disabled }) => create("span", { text: disabled ? "disabled" : "enabled", className: disabled ? "state open" : "state" }) },
+    { title: "Notices", cell: ({ deprecation_notices_enabled: enabled }) => (enabled ? "enabled" : "disabled") },
     { title: "Created", className: "time", cell: ({ created_at: at }) => time(at) },
     { title: "History", cell: ({ id, email }) => [link("Audit", `/console/audit?actor_id=${id}`), " ", link("Usage", `/console/usage?consumer=user:${id}`)].map((part) => {
       if (part instanceof Element) part.setAttribute("aria-label", `${part.textContent}: ${email}`);
