@@ -1,6 +1,7 @@
 //! Observes the statements of a connection: records them in the current trace, and remembers the slow ones.
 
 use std::{
+    cell::{Cell, RefCell},
     fmt::Display,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
@@ -56,8 +57,82 @@ impl StatementObserver {
             self.statements.remember_slow(statement);
         }
         if let Some(time) = time {
-            traces::record(SpanKind::Client, time, || describe(self.engine, &query, error));
+            let (name, attributes, status) = describe(self.engine, &query, error);
+            FinishedStatement { started: time, name, attributes, status }.record_with_rows();
         }
+    }
+}
+
+/// A statement of a trace.
+struct FinishedStatement {
+    started: SystemTime,
+    name: String,
+    attributes: Vec<KeyValue>,
+    status: Status,
+}
+
+/// How the number of rows of the current statement is reported.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum RowReport {
+    /// The statement returns no rows, or its caller does not report them.
+    None,
+    /// The caller reports them after the statement.
+    Expected,
+    /// The statement has ended. It is recorded when its rows are reported.
+    Due,
+}
+
+thread_local! {
+    static ROW_REPORT: Cell<RowReport> = const { Cell::new(RowReport::None) };
+    /// The statement that has ended, if a report is due.
+    static FINISHED: RefCell<Option<FinishedStatement>> = const { RefCell::new(None) };
+}
+
+impl FinishedStatement {
+    /// Records the statement, after its rows if the caller reports them.
+    fn record_with_rows(self) {
+        if ROW_REPORT.get() == RowReport::None {
+            return self.record(None);
+        }
+        ROW_REPORT.set(RowReport::Due);
+        if let Some(previous) = FINISHED.replace(Some(self)) {
+            previous.record(None);
+        }
+    }
+
+    fn record(self, rows: Option<usize>) {
+        let Self { started, name, mut attributes, status } = self;
+        let rows = rows.and_then(|rows| i64::try_from(rows).ok());
+        attributes.extend(rows.map(|rows| KeyValue::new("db.response.returned_rows", rows)));
+        traces::record(SpanKind::Client, started, || (name, attributes, status));
+    }
+}
+
+/// Runs a statement that returns rows, and records their number in its span. Without a trace, this only sets and reads a variable of the
+/// thread.
+pub(super) fn with_returned_rows<T>(run: impl FnOnce() -> T, count: impl FnOnce(&T) -> Option<usize>) -> T {
+    /// Records the statement also after a panic.
+    struct EndReport;
+
+    impl Drop for EndReport {
+        fn drop(&mut self) {
+            report_rows(|| None);
+        }
+    }
+
+    let _end = EndReport;
+    ROW_REPORT.set(RowReport::Expected);
+    let result = run();
+    report_rows(|| count(&result));
+    result
+}
+
+/// Records the statement that has ended, if a report is due, and ends the report.
+fn report_rows(count: impl FnOnce() -> Option<usize>) {
+    if ROW_REPORT.replace(RowReport::None) == RowReport::Due
+        && let Some(finished) = FINISHED.take()
+    {
+        finished.record(count());
     }
 }
 

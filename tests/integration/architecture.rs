@@ -232,6 +232,30 @@ fn modules_use_only_their_declared_dependencies() {
     }
 }
 
+/// The rows of a query are counted only by the methods of `src/db/repositories/prelude.rs`.
+#[test]
+fn repositories_run_queries_with_their_prelude() {
+    // The prelude, and implementations of the trait.
+    let importing = ["prelude.rs", "summarized_page.rs"];
+    let implementing = ["items.rs", "statement.rs"];
+    let mut checked = 0;
+    for (_, file) in library() {
+        if !file.path.starts_with(repository().join("src/db/repositories")) {
+            continue;
+        }
+        let name = file.path.file_name().unwrap().to_str().unwrap();
+        for reference in &file.parsed.references {
+            let is_wrong = (begins_with(&reference.path, "diesel::prelude") && !importing.contains(&name))
+                || (begins_with(&reference.path, "diesel::RunQueryDsl")
+                    && !importing.contains(&name)
+                    && !implementing.contains(&name));
+            assert!(!is_wrong, "{}:{}: use the prelude of the repositories", file.path.display(), reference.line);
+        }
+        checked += 1;
+    }
+    assert!(checked > 20, "{checked}");
+}
+
 #[test]
 fn dependencies_have_no_cycles_and_follow_the_layers() {
     let position = |module: &str| DEPENDENCIES.iter().position(|(name, _)| *name == module).unwrap();

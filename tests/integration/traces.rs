@@ -93,6 +93,7 @@ both_engines! {
         let attributes = span_attributes(insert);
         assert_eq!(attributes["db.system.name"], system);
         assert!(attributes["db.query.text"].contains("INSERT INTO"), "{attributes:?}");
+        assert_eq!(attributes["db.response.returned_rows"], "1");
         for span in [insert, unit] {
             assert!(span.start_time_unix_nano >= root.start_time_unix_nano, "{span:?}");
             assert!(span.end_time_unix_nano <= root.end_time_unix_nano && span.end_time_unix_nano > span.start_time_unix_nano);
@@ -107,6 +108,33 @@ both_engines! {
         assert!(export.head.contains("\r\nauthorization: bearer collector\r\n"), "{}", export.head);
         assert!(export.head.contains("\r\ncontent-type: application/x-protobuf\r\n"), "{}", export.head);
         assert_eq!((export.resource["service.name"].as_str(), export.resource["deployment.environment.name"].as_str()), ("lists", "test"));
+    }
+
+    async fn statements_have_the_number_of_returned_rows(engine: Engine) {
+        let collector = Collector::start();
+        let app = traced_app(engine, settings(collector.endpoint()));
+        let user = app.user().await;
+        let list = user.create_bucketlist("See the world").await;
+        for name in ["Climb", "Dive", "Fly"] {
+            user.create_item(list, name).await;
+        }
+        // Requests the path in a new trace; returns the statements with a summary, and their number of rows.
+        let rows = async |method: Method, path: &str, status: u16, summary: &str| -> Vec<Option<String>> {
+            let response = user.request(method, path).send().await.expect(status);
+            flush(&app).await;
+            let spans = collector.trace(&trace_id(response.header("traceresponse")));
+            let statements: Vec<_> = spans.iter().filter(|span| span.name == summary).collect();
+            assert!(!statements.is_empty(), "{spans:#?}");
+            statements.iter().map(|span| span_attributes(span).get("db.response.returned_rows").cloned()).collect()
+        };
+        let items = format!("/v2/bucketlists/{list}/items");
+        let page = rows(Method::GET, &format!("{items}?per_page=2"), 200, "SELECT items").await;
+        assert_eq!(page, [Some("3".to_owned())], "the page and the row that follows it");
+        let none = rows(Method::GET, "/v2/bucketlists/999999", 404, "SELECT bucketlists").await;
+        assert_eq!(none, [Some("0".to_owned())]);
+        // A statement that returns no rows has no number.
+        let deleted = rows(Method::DELETE, &format!("/v2/bucketlists/{list}"), 204, "DELETE bucketlists").await;
+        assert_eq!(deleted, [None]);
     }
 
     async fn sampling_follows_the_parent(engine: Engine) {

@@ -1,10 +1,8 @@
 //! API clients and the digests of their keys.
 
-use diesel::{
-    dsl::{count_star, exists, not},
-    prelude::*,
-};
+use diesel::dsl::{count_star, exists, not};
 
+use super::prelude::*;
 use super::{columns, keyset::KeysetSql};
 use crate::{
     db::{

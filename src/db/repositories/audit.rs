@@ -1,8 +1,9 @@
 //! The audit trail. Events are appended, and deleted when their retention ends; they are never changed.
 
-use diesel::{dsl::count_star, prelude::*, result::Error};
+use diesel::{dsl::count_star, result::Error};
 
 use super::keyset::KeysetSql;
+use super::prelude::*;
 use crate::{
     db::{DbConnection, MultiBackend, schema::audit_events},
     domain::{

@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
-use diesel::{dsl::count_star, prelude::*};
+use diesel::dsl::count_star;
 
+use super::prelude::*;
 use super::{
     columns,
     keyset::KeysetSql,

@@ -1,7 +1,6 @@
 //! The suspension of caches: while it lasts, no server may cache what it reads about accounts.
 
-use diesel::prelude::*;
-
+use super::prelude::*;
 use crate::{
     db::{DbConnection, schema::cache_suspensions},
     domain::Timestamp,

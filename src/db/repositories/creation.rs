@@ -1,8 +1,7 @@
 //! Creates bucketlists and items together with everything that changes with them: the revision of the owner, the counts of the
 //! bucketlist, and the search document. One statement on PostgreSQL, which therefore needs no transaction around it.
 
-use diesel::prelude::*;
-
+use super::prelude::*;
 use super::{
     bucketlists::{self, BucketlistRow},
     items::{self, ItemRow},

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use diesel::{
-    prelude::*,
     result::Error,
     sql_types::{BigInt, Text},
 };
 use serde_json::{Value, json};
 
+use super::prelude::*;
 use super::statement::Statement;
 use crate::{
     db::{DbConnection, schema::deprecation_notices},

@@ -1,7 +1,6 @@
 //! The devices that accounts have logged in from, as digests.
 
-use diesel::prelude::*;
-
+use super::prelude::*;
 use crate::{
     db::{DbConnection, schema::known_devices},
     domain::{DEVICE_RETENTION, Timestamp, UserId},

@@ -1,7 +1,8 @@
 //! Exports and their records. Every query of a client is scoped to one owner.
 
-use diesel::{prelude::*, result::Error};
+use diesel::result::Error;
 
+use super::prelude::*;
 use super::{columns, keyset::KeysetSql};
 use crate::{
     db::{

@@ -1,7 +1,6 @@
 //! Stored responses of requests with idempotency keys.
 
-use diesel::prelude::*;
-
+use super::prelude::*;
 use crate::{
     db::{DbConnection, schema::idempotency_keys},
     domain::{Timestamp, UserId},

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use diesel::{prelude::*, sql_types::BigInt};
+use diesel::sql_types::BigInt;
 
+use super::prelude::*;
 use super::{incidents::GroupRow, keyset::KeysetSql, statement::Statement};
 use crate::{
     db::{DbConnection, schema::incident_groups},

@@ -2,12 +2,12 @@
 
 use diesel::{
     dsl::{case_when, count_star},
-    prelude::*,
     result::Error,
     sql_types::{BigInt, Nullable, Text},
 };
 
 use super::keyset::KeysetSql;
+use super::prelude::*;
 use crate::{
     db::{
         DbConnection,

@@ -4,12 +4,12 @@ use chrono::NaiveDate;
 use diesel::{
     dsl::count_star,
     pg::Pg,
-    prelude::*,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
     sql_types::{Array, BigInt, Text},
     sqlite::Sqlite,
 };
 
+use super::prelude::*;
 use super::{
     columns,
     item_counts::ItemCounts,
@@ -344,7 +344,7 @@ impl<L> QueryId for FirstOfLists<L> {
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl<L, C> RunQueryDsl<C> for FirstOfLists<L> {}
+impl<L, C> diesel::RunQueryDsl<C> for FirstOfLists<L> {}
 
 impl QueryFragment<Sqlite> for FirstOfLists<String> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use diesel::prelude::*;
-
+use super::prelude::*;
 use crate::{
     db::{DbConnection, schema::job_schedules},
     domain::{JobSchedule, ScheduleResult, Timestamp},

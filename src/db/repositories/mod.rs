@@ -30,6 +30,7 @@ pub mod items;
 pub mod job_schedules;
 pub mod jobs;
 mod keyset;
+mod prelude;
 pub mod running_servers;
 pub mod search;
 mod search_text;

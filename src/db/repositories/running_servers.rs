@@ -1,12 +1,11 @@
 //! The servers that use a PostgreSQL database. Times are those of its clock, since the clocks of servers can differ.
 
 use diesel::{
-    QueryableByName, RunQueryDsl,
-    result::QueryResult,
     sql_query,
     sql_types::{BigInt, Text},
 };
 
+use super::prelude::*;
 use crate::{
     db::DbConnection,
     domain::{RunningServer, Timestamp},

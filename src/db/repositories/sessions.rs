@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use diesel::{
-    dsl::{exists, not},
-    prelude::*,
-};
+use diesel::dsl::{exists, not};
 
 use super::keyset::KeysetSql;
+use super::prelude::*;
 use crate::{
     db::{
         DbConnection, MultiBackend,

@@ -4,13 +4,13 @@ use chrono::NaiveDate;
 use diesel::{
     backend::Backend,
     pg::Pg,
-    prelude::*,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
     serialize::ToSql,
     sql_types::{BigInt, Bool, Date, HasSqlType, Nullable, Text, Untyped},
     sqlite::Sqlite,
 };
 
+use super::prelude::*;
 use crate::db::DbConnection;
 
 /// A statement for either engine. Each value gets its placeholder where it is appended.
@@ -107,7 +107,7 @@ impl QueryId for Statement {
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl<C> RunQueryDsl<C> for Statement {}
+impl<C> diesel::RunQueryDsl<C> for Statement {}
 
 impl<DB> QueryFragment<DB> for Statement
 where

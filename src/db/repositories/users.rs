@@ -2,10 +2,10 @@
 
 use diesel::{
     dsl::{count_star, sql},
-    prelude::*,
     sql_types::Bool,
 };
 
+use super::prelude::*;
 use super::{
     columns,
     keyset::KeysetSql,

@@ -8,7 +8,7 @@ mod records;
 
 use std::{sync::Arc, time::Duration};
 
-use diesel::{prelude::*, result::Error, sql_query};
+use diesel::{result::Error, sql_query};
 
 pub use payloads::{
     DeadLetterDigestMail, DeprecatedUse, DeprecationMail, EmailChangedMail, ExportRequest, JobKind, JobPayload, KINDS,
@@ -19,6 +19,7 @@ pub use records::{
     list_after, retry, statistics,
 };
 
+use super::prelude::*;
 use crate::{
     db::{DbConnection, schema::jobs},
     domain::{JobPriority, JobState, Timestamp},

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use diesel::{
-    dsl::{count_star, min},
-    prelude::*,
-};
+use diesel::dsl::{count_star, min};
 use serde_json::Value;
 
 use super::{ExportRequest, JobKind, JobPayload, NEVER, serialize, wake_workers};
+use crate::db::repositories::prelude::*;
 use crate::{
     db::{DbConnection, MultiBackend, repositories::keyset::KeysetSql, schema::jobs},
     domain::{

@@ -8,13 +8,13 @@ mod terms;
 
 use diesel::{
     connection::SimpleConnection,
-    prelude::*,
     sql_query,
     sql_types::{Array, BigInt, Bool, Nullable, Text},
 };
 
 use terms::{postgres_queries, sqlite_queries, tokens, vector};
 
+use super::prelude::*;
 use super::statement::Statement;
 use crate::{
     db::DbConnection,

@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, HashMap};
 
 use diesel::{
-    prelude::*,
     result::Error,
     sql_query,
     sql_types::{BigInt, Text},
@@ -11,6 +10,7 @@ use diesel::{
 use serde_json::{Value, json};
 
 use super::{DAY_LENGTH, ROWS_PER_STATEMENT};
+use crate::db::repositories::prelude::*;
 use crate::{
     db::{DbConnection, repositories::statement::Statement, schema::usage_inputs},
     domain::{ApiVersion, Consumer, ConsumerKind, SentInput, Timestamp, UnknownValue, UsageCounters, UsageKey},

@@ -8,12 +8,13 @@ use std::{
     time::Duration,
 };
 
-use diesel::{prelude::*, sql_query, sql_types::Text};
+use diesel::{sql_query, sql_types::Text};
 use serde_json::{Value, json};
 
 pub use inputs::list_inputs;
 pub use report::{count, list_after, list_most_used};
 
+use super::prelude::*;
 use crate::{
     db::{DbConnection, schema::usage_counters},
     domain::{LatencyHistogram, Timestamp, UsageCounters, UsageKey},

@@ -1,12 +1,12 @@
 //! Reports: counters of a period, grouped and in a total order.
 
 use diesel::{
-    prelude::*,
     result::Error,
     sql_types::{BigInt, Integer, Nullable, Text},
 };
 
 use super::{DAY, HOUR, latency_columns};
+use crate::db::repositories::prelude::*;
 use crate::{
     db::{DbConnection, repositories::statement::Statement},
     domain::{
