@@ -1,9 +1,10 @@
-//! CPU profiles: in which functions the process spends its time.
+//! CPU profiles: in which functions the process spends its time. And heap profiles: which functions have allocated its memory.
 //!
 //! A timer sends SIGPROF to the process, and the handler records the stack of the thread that is running. There is one timer per process, so
 //! there is at most one profile at a time.
 
 mod flame_graph;
+mod heap;
 mod pprof_format;
 
 use std::{
@@ -15,6 +16,7 @@ use std::{
 
 use flame_graph::FlameGraph;
 use flate2::{Compression, write::GzEncoder};
+pub use heap::record_heap_profile;
 use pprof::{ProfilerGuard, ProfilerGuardBuilder, Report};
 use prost::Message as _;
 
@@ -28,6 +30,9 @@ const SKIPPED_LIBRARIES: [&str; 4] = ["libc", "libgcc", "pthread", "vdso"];
 pub enum ProfileError {
     #[error("another profile is being recorded")]
     InProgress,
+    /// The reason, and what the operator has to do.
+    #[error("{0}")]
+    HeapUnavailable(&'static str),
     #[error("cannot record a profile: {0}")]
     Failed(String),
 }

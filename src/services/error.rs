@@ -33,6 +33,9 @@ pub enum Error {
     /// The operator has not enabled profiles.
     #[error("profiling is disabled")]
     ProfilingDisabled,
+    /// Heap profiles are not available; contains the reason.
+    #[error("heap profiles are not available: {0}")]
+    HeapProfilingUnavailable(&'static str),
     /// The idempotency key was used for a different request.
     #[error("idempotency key reused")]
     IdempotencyKeyReused,
@@ -162,6 +165,7 @@ impl From<ProfileError> for Error {
     fn from(error: ProfileError) -> Self {
         match error {
             ProfileError::InProgress => Self::Conflict(Conflict::ProfileInProgress),
+            ProfileError::HeapUnavailable(reason) => Self::HeapProfilingUnavailable(reason),
             error @ ProfileError::Failed(_) => Self::Internal(Box::new(error)),
         }
     }

@@ -6,7 +6,7 @@ use super::{Context, Error};
 use crate::{
     db::{DbConnection, repositories::audit},
     domain::{AuditAction, AuditOrigin, NewAuditEvent},
-    profiles::{Profile, Recording},
+    profiles::{Profile, Recording, record_heap_profile},
 };
 
 /// Profiles of the server.
@@ -18,7 +18,7 @@ pub struct Profiles {
 }
 
 impl Profiles {
-    /// Records a profile for `duration`.
+    /// Records a CPU profile for `duration`.
     ///
     /// # Errors
     /// `ProfilingDisabled`; `Conflict(ProfileInProgress)`.
@@ -27,12 +27,26 @@ impl Profiles {
             return Err(Error::ProfilingDisabled);
         }
         let recording = Recording::start()?;
-        let now = self.context.clock.now();
-        let append = move |c: &mut DbConnection| -> Result<(), Error> {
-            let event = NewAuditEvent::new(AuditAction::ProfileRecorded).with("seconds", duration.as_secs());
-            Ok(audit::append(c, &origin, &event, now)?)
-        };
-        self.context.db.write(append).await?;
+        let event = NewAuditEvent::new(AuditAction::ProfileRecorded).with("seconds", duration.as_secs());
+        self.append(event, origin).await?;
         Ok(recording.finish_after(duration).await?)
+    }
+
+    /// Records the memory in use; returns the profile in the format of `pprof`.
+    ///
+    /// # Errors
+    /// `ProfilingDisabled`; `HeapProfilingUnavailable`.
+    pub async fn record_heap(&self, origin: AuditOrigin) -> Result<Vec<u8>, Error> {
+        if !self.is_enabled {
+            return Err(Error::ProfilingDisabled);
+        }
+        let profile = record_heap_profile().await?;
+        self.append(NewAuditEvent::new(AuditAction::ProfileRecorded).with("format", "heap"), origin).await?;
+        Ok(profile)
+    }
+
+    async fn append(&self, event: NewAuditEvent, origin: AuditOrigin) -> Result<(), Error> {
+        let now = self.context.clock.now();
+        self.context.db.write(move |c: &mut DbConnection| Ok::<_, Error>(audit::append(c, &origin, &event, now)?)).await
     }
 }

@@ -4,7 +4,7 @@ use bucketlist::profiles::Recording;
 use poem::http::Method;
 use tokio::sync::Mutex;
 
-use crate::support::TestApp;
+use crate::support::{TestApp, json};
 
 /// A process records one profile at a time, so these tests do not run concurrently.
 static PROFILER: Mutex<()> = Mutex::const_new(());
@@ -49,6 +49,22 @@ both_engines! {
 
     async fn profiles_are_disabled_by_default(engine: Engine) {
         let app = TestApp::new(engine);
-        app.admin().await.get("/v2/admin/profile").await.expect_error(404, "PROFILING_DISABLED");
+        let admin = app.admin().await;
+        for query in ["", "?format=heap"] {
+            admin.get(&format!("/v2/admin/profile{query}")).await.expect_error(404, "PROFILING_DISABLED");
+        }
+    }
+
+    async fn heap_profile_requires_a_build_with_the_feature(engine: Engine) {
+        let app = TestApp::builder().engine(engine).config(|config| config.has_profiles = true).build();
+        let admin = app.admin().await;
+        app.user().await.get("/v2/admin/profile?format=heap").await.expect_error(403, "FORBIDDEN");
+        let rejected = admin.get("/v2/admin/profile?format=heap").await.expect_error(404, "HEAP_PROFILING_UNAVAILABLE");
+        // In a build with the feature, the tests run without the options of jemalloc.
+        let remedy = if cfg!(feature = "heap-profile") { "_RJEM_MALLOC_CONF" } else { "--features heap-profile" };
+        let detail = rejected.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains(remedy), "{detail}");
+        let events = admin.get("/v2/admin/audit?action=profile.recorded").await.expect(200).json();
+        assert_eq!(events["data"], json!([]));
     }
 }

@@ -38,6 +38,7 @@ impl ProfileEndpoints for ProfileApi {
         let (media_type, disposition) = match format {
             ProfileFormat::Flamegraph => (ProfileBody::SVG, "inline; filename=\"bucketlist.svg\""),
             ProfileFormat::Pprof => (ProfileBody::PPROF, "attachment; filename=\"bucketlist.pb.gz\""),
+            ProfileFormat::Heap => (ProfileBody::PPROF, "attachment; filename=\"bucketlist-heap.pb.gz\""),
         };
         if !accept.allows(media_type) {
             let offered = format!("This profile has the media type {media_type}.");
@@ -45,14 +46,15 @@ impl ProfileEndpoints for ProfileApi {
         }
         let seconds = seconds.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(DEFAULT_SECONDS);
         let origin = audit_origin(client, Some(UserId::new(caller.user_id)));
-        let profile = self.profiles.record(Duration::from_secs(seconds), origin).await?;
+        let duration = Duration::from_secs(seconds);
         let body = match format {
-            ProfileFormat::Flamegraph => ProfileBody::Svg(profile.to_svg()),
+            ProfileFormat::Flamegraph => ProfileBody::Svg(self.profiles.record(duration, origin).await?.to_svg()),
             ProfileFormat::Pprof => {
-                let encoded = profile.to_pprof();
+                let encoded = self.profiles.record(duration, origin).await?.to_pprof();
                 let failed = |error| ApiError::new(ErrorCode::InternalError).with_source(error);
                 ProfileBody::Pprof(encoded.map_err(failed)?)
             }
+            ProfileFormat::Heap => ProfileBody::Pprof(self.profiles.record_heap(origin).await?),
         };
         Ok(ProfileDownload::Ok(body, disposition.to_owned().into()))
     }

@@ -201,6 +201,13 @@ error_codes! {
     404 ProfilingDisabled "PROFILING_DISABLED" "Profiling is disabled on this server."
         causes["`PROFILING` is not set to `true`."]
         remedy["Ask the operator of the server to set `PROFILING=true` and to restart it."]
+    /// The server cannot record heap profiles, because it was built or started without them.
+    404 HeapProfilingUnavailable "HEAP_PROFILING_UNAVAILABLE" "Heap profiles are not available on this server."
+        causes[
+            "The server was built without the Cargo feature `heap-profile`.",
+            "The server was started without `prof:true` in the options of jemalloc.",
+        ]
+        remedy["Ask the operator of the server to build and start it as the message describes, or request a CPU profile."]
     /// The path exists, but it does not support the method.
     405 MethodNotAllowed "METHOD_NOT_ALLOWED" "This path does not support the method."
         causes["The client uses the wrong method.", "A redirect or a proxy has changed the method."]

@@ -23,6 +23,7 @@ impl ErrorCode {
                 | Self::JobScheduleNotFound
                 | Self::JobScheduleRunning
                 | Self::ProfilingDisabled
+                | Self::HeapProfilingUnavailable
                 | Self::ProfileInProgress
                 | Self::UnsupportedVersion
                 | Self::IdempotencyKeyInFlight

@@ -147,15 +147,21 @@ impl StatusClass {
     }
 }
 
-/// Format of a profile.
+/// Kind and format of a profile:
+///
+/// - `flamegraph`: A CPU profile as an SVG image.
+/// - `pprof`: A CPU profile as a compressed protocol buffer for the program `pprof`.
+/// - `heap`: The memory in use, by the functions that have allocated it, for the program `pprof`.
 #[derive(Clone, Copy, Debug, Default, Enum, PartialEq, Eq)]
 #[oai(rename_all = "snake_case")]
 pub enum ProfileFormat {
-    /// An SVG image.
+    /// A CPU profile as an SVG image.
     #[default]
     Flamegraph,
-    /// A compressed protocol buffer for the program `pprof`.
+    /// A CPU profile as a compressed protocol buffer for the program `pprof`.
     Pprof,
+    /// The memory in use, by the functions that have allocated it, for the program `pprof`.
+    Heap,
 }
 
 impl Argument for ProfileFormat {}
