@@ -8,7 +8,7 @@ use diesel::Connection;
 use serde_json::json;
 
 use super::{
-    CliError, OutputFormat,
+    CliError, OutputFormat, api_time,
     migrate::{connect, connect_for_reading, migrate_up},
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     },
     domain::{
         ApiClient, ApiClientId, ApiScope, AuditAction, AuditOrigin, Clock, Email, Keyset, NewApiClient, NewAuditEvent,
-        SystemClock, SystemRandom, Timestamp,
+        SystemClock, SystemRandom, Timestamp, UserName,
     },
 };
 
@@ -41,6 +41,9 @@ pub(super) enum Action {
         /// Seconds for which previous keys remain valid; 0 revokes them.
         #[arg(long, value_name = "SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u32).range(..=2_592_000))]
         overlap: u32,
+        /// Output format.
+        #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+        format: OutputFormat,
     },
     /// Delete an API client and revoke its keys.
     Revoke {
@@ -68,6 +71,9 @@ pub(super) struct Create {
     /// Time from which the key is not accepted, such as 2027-01-31T00:00:00Z. Default: the key does not expire.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     expires_at: Option<Timestamp>,
+    /// Output format.
+    #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+    format: OutputFormat,
 }
 
 /// A scope on the command line.
@@ -97,9 +103,6 @@ fn parse_time(text: &str) -> Result<Timestamp, String> {
     Ok(Timestamp::from_micros(time.micros()))
 }
 
-/// Maximum length of a name in characters, as in the contract.
-const MAX_NAME: usize = 100;
-
 pub(super) fn run(config: &Config, action: &Action, out: &mut dyn Write) -> Result<(), CliError> {
     if let Action::List { format } = action {
         return list(connect_for_reading(config)?.connection(), *format, out);
@@ -110,7 +113,7 @@ pub(super) fn run(config: &Config, action: &Action, out: &mut dyn Write) -> Resu
     match action {
         Action::Create(arguments) => create(c, arguments, out),
         Action::List { format } => list(c, *format, out),
-        Action::Rotate { id, overlap } => rotate(c, ApiClientId::new(*id), *overlap, out),
+        Action::Rotate { id, overlap, format } => rotate(c, ApiClientId::new(*id), *overlap, *format, out),
         Action::Revoke { id } => revoke(c, ApiClientId::new(*id), out),
     }
 }
@@ -118,10 +121,8 @@ pub(super) fn run(config: &Config, action: &Action, out: &mut dyn Write) -> Resu
 fn create(c: &mut DbConnection, arguments: &Create, out: &mut dyn Write) -> Result<(), CliError> {
     let email = parse_email(&arguments.user)?;
     let contact = arguments.contact.as_deref().map(parse_email).transpose()?;
-    let name = arguments.name.trim();
-    if name.is_empty() || name.chars().count() > MAX_NAME || name.contains(char::is_control) {
-        return Err(CliError::Message(format!("invalid name: must have 1 to {MAX_NAME} characters")));
-    }
+    // The API has the same rules for the names of accounts and of API clients.
+    let name = UserName::parse(&arguments.name).map_err(|error| CliError::Message(format!("invalid name: {error}")))?;
     let unknown = || CliError::Message(format!("user {} does not exist", email.address()));
     let user = users::find_by_email(c, email.key()).map_err(query_error)?.ok_or_else(unknown)?;
     if user.disabled {
@@ -132,7 +133,7 @@ fn create(c: &mut DbConnection, arguments: &Create, out: &mut dyn Write) -> Resu
         return Err(CliError::Message("--expires-at must be in the future".to_owned()));
     }
     let new = NewApiClient {
-        name: name.to_owned(),
+        name: name.as_str().to_owned(),
         contact_email: contact.as_ref().map_or(&*user.email, Email::address).to_owned(),
         user_id: user.id,
         scopes: arguments.scope.iter().map(|scope| ApiScope::from(*scope)).collect(),
@@ -149,6 +150,12 @@ fn create(c: &mut DbConnection, arguments: &Create, out: &mut dyn Write) -> Resu
         Ok(client)
     };
     let client = c.transaction(insert).map_err(query_error)?;
+    if arguments.format == OutputFormat::Json {
+        let mut created = row(&client);
+        created["key"] = key.expose().into();
+        writeln!(out, "{created}")?;
+        return Ok(());
+    }
     writeln!(out, "Created API client {} with ID {}, acting for {}.", client.name, client.id, user.email)?;
     print_key(&key, out)
 }
@@ -186,7 +193,7 @@ fn list(c: &mut DbConnection, format: OutputFormat, out: &mut dyn Write) -> Resu
 }
 
 fn row(client: &ApiClient) -> serde_json::Value {
-    let time = |time: Option<Timestamp>| time.map(|time| time_or(Some(time), ""));
+    let time = |time: Option<Timestamp>| time.map(api_time);
     json!({
         "id": client.id,
         "name": client.name,
@@ -199,6 +206,8 @@ fn row(client: &ApiClient) -> serde_json::Value {
         "last_used_at": time(client.last_used_at),
         "previous_valid_until": time(client.previous_valid_until),
         "deprecation_notices_enabled": client.deprecation_notices_enabled,
+        "created_at": api_time(client.created_at),
+        "updated_at": api_time(client.updated_at),
     })
 }
 
@@ -208,7 +217,13 @@ fn time_or(time: Option<Timestamp>, none: &str) -> String {
         .map_or_else(|| none.to_owned(), |time| time.format("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
-fn rotate(c: &mut DbConnection, id: ApiClientId, overlap: u32, out: &mut dyn Write) -> Result<(), CliError> {
+fn rotate(
+    c: &mut DbConnection,
+    id: ApiClientId,
+    overlap: u32,
+    format: OutputFormat,
+    out: &mut dyn Write,
+) -> Result<(), CliError> {
     let (key, now) = (ApiKey::generate(&SystemRandom), SystemClock.now());
     let until = now + Duration::from_secs(overlap.into());
     let work = |c: &mut DbConnection| {
@@ -221,6 +236,11 @@ fn rotate(c: &mut DbConnection, id: ApiClientId, overlap: u32, out: &mut dyn Wri
         Ok(true)
     };
     require_found(c.transaction(work).map_err(query_error)?, id)?;
+    if format == OutputFormat::Json {
+        let rotated = json!({"key": key.expose(), "key_prefix": key.prefix(), "previous_valid_until": api_time(until)});
+        writeln!(out, "{rotated}")?;
+        return Ok(());
+    }
     writeln!(out, "Previous keys are valid until {}.", time_or(Some(until), ""))?;
     print_key(&key, out)
 }

@@ -116,6 +116,17 @@ pub fn prepare_directories(config: &Config) -> Result<(), CliError> {
     Ok(())
 }
 
+/// Creates the directory of recurring backups, if they are enabled.
+///
+/// # Errors
+/// Fails if the directory cannot be created or written to.
+pub(super) fn prepare_backup_directory(config: &Config) -> Result<(), CliError> {
+    if config.backups.interval.is_zero() {
+        return Ok(());
+    }
+    create_directory(&config.backup_dir(), "BACKUP_DIR")
+}
+
 fn create_directory(directory: &Path, variable: &str) -> Result<(), CliError> {
     let fail = |error: std::io::Error| {
         let action =

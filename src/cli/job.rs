@@ -8,7 +8,7 @@ use diesel::Connection;
 use serde_json::{Value, json};
 
 use super::{
-    CliError, OutputFormat,
+    CliError, OutputFormat, api_time,
     migrate::{connect, connect_for_reading, migrate_up},
 };
 use crate::{
@@ -266,10 +266,10 @@ fn job_json(job: &Job) -> Value {
         "max_attempts": job.max_attempts,
         "payload": job.payload,
         "last_error": job.last_error,
-        "run_at": job.run_at.map(rfc3339),
-        "created_at": rfc3339(job.created_at),
-        "started_at": job.started_at.map(rfc3339),
-        "finished_at": job.finished_at.map(rfc3339),
+        "run_at": job.run_at.map(api_time),
+        "created_at": api_time(job.created_at),
+        "started_at": job.started_at.map(api_time),
+        "finished_at": job.finished_at.map(api_time),
         "worker": job.worker,
     })
 }
@@ -278,9 +278,9 @@ fn schedule_json(schedule: &JobSchedule) -> Value {
     json!({
         "name": schedule.name,
         "interval_seconds": schedule.interval.as_secs(),
-        "next_run_at": rfc3339(schedule.next_run_at),
-        "last_started_at": schedule.last_started_at.map(rfc3339),
-        "last_finished_at": schedule.last_finished_at.map(rfc3339),
+        "next_run_at": api_time(schedule.next_run_at),
+        "last_started_at": schedule.last_started_at.map(api_time),
+        "last_finished_at": schedule.last_finished_at.map(api_time),
         "last_result": schedule.last_result,
         "last_error": schedule.last_error,
         "last_count": schedule.last_count,

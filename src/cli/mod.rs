@@ -37,7 +37,7 @@ use profile::ProfileFile;
 
 use crate::{
     config,
-    domain::{Clock, SystemClock},
+    domain::{Clock, SystemClock, Timestamp},
 };
 
 /// The BucketList API server.
@@ -162,6 +162,11 @@ enum OutputFormat {
     Text,
     /// JSON.
     Json,
+}
+
+/// Formats a time as in the API.
+fn api_time(time: Timestamp) -> String {
+    contract::values::Timestamp::from_micros(time.micros()).to_string()
 }
 
 /// Runs a command.

@@ -12,6 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     CliError, Settings,
     database_lock::{DatabaseLock, lock_database},
+    environment::prepare_backup_directory,
     jwt_secret,
     listen::{Listeners, connection_limits, load_certificates, serve_metrics},
     logging::{self, LogLevel},
@@ -62,6 +63,9 @@ pub(super) fn run(settings: Settings, seed: bool, no_worker: bool, out: &mut dyn
         tracing::warn!(network, help = UNLIMITED_PROXIES, "TRUSTED_PROXIES contains every address");
     }
     let lock = lock_database(config)?;
+    if config.jobs.runs_in_server {
+        prepare_backup_directory(config)?;
+    }
     let listeners = Listeners::bind(config, certificates)?;
     let runtime = runtime()?;
     let served = runtime.block_on(serve(config, seed, lock, listeners, (settings, log_level), out));

@@ -12,6 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     CliError, Settings,
     database_lock::lock_for_worker,
+    environment::prepare_backup_directory,
     listen::{bind_metrics_if_free, connection_limits, metrics_url, serve_metrics},
     logging::{self, LogLevel},
     reload::Reloader,
@@ -26,6 +27,7 @@ pub(super) fn run(settings: Settings, out: &mut dyn Write) -> Result<(), CliErro
     let (_log, log_level) = logging::start(&config);
     settings.log();
     let _lock = lock_for_worker(&config)?;
+    prepare_backup_directory(&config)?;
     let metrics = bind_metrics_if_free(&config)?;
     let runtime = runtime()?;
     let ran = runtime.block_on(work(&config, metrics, (settings, log_level), out));

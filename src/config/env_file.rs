@@ -127,7 +127,7 @@ fn parse(text: &str) -> Result<(Variables, BTreeSet<String>), (usize, Problem)> 
                     }
                 }
                 // dotenvy's error shows the line with its value.
-                Err(_) if first.contains('=') => {
+                Err(_) if first.contains('=') && !name_of(first).is_empty() => {
                     return Err((index + 1, Problem::NeedsQuotes { variable: name_of(first) }));
                 }
                 Err(_) => return Err((index + 1, Problem::NoAssignment)),
@@ -249,6 +249,8 @@ mod tests {
             ("A=back\\slash", needs_quotes(1, "A")),
             ("B=b\nA=\"never closed\nmore", Err((2, Problem::UnclosedQuote { variable: "A".to_owned() }))),
             ("just words", Err((1, Problem::NoAssignment))),
+            ("=x", Err((1, Problem::NoAssignment))),
+            ("A=a\n = x", Err((2, Problem::NoAssignment))),
         ] {
             let error = value(text);
             assert_eq!(error, expected, "{text}");

@@ -17,6 +17,10 @@ pub(crate) fn misspelled(variables: &Variables) -> impl Iterator<Item = (&str, &
 }
 
 fn intended(name: &str, value: &str) -> Option<&'static str> {
+    // Names are in capitals. Other programs have their own in lower case, such as `http_proxy`.
+    if let Some(known) = find(&name.to_ascii_uppercase()) {
+        return Some(known.name);
+    }
     if let Some(known) = name.strip_prefix(PREFIX).and_then(find) {
         // Kubernetes sets BUCKETLIST_PORT=tcp://… for a service with this name.
         return (!value.contains("://") || known.name != "PORT").then_some(known.name);
@@ -59,6 +63,9 @@ mod tests {
             "POST",
             "HOSTS",
             "BUCKETLIST_SERVICE_HOST",
+            "port",
+            "Database_Url",
+            "http_proxy",
         ];
         let variables: Variables = names.iter().map(|name| ((*name).to_owned(), String::new())).collect();
         let found: Vec<(&str, &str)> = misspelled(&variables).collect();
@@ -69,8 +76,10 @@ mod tests {
                 ("BUCKETLIST_PORT", "PORT"),
                 ("DATABASE_URLS", "DATABASE_URL"),
                 ("DATABSE_URL", "DATABASE_URL"),
+                ("Database_Url", "DATABASE_URL"),
                 ("JWT_SECERT", "JWT_SECRET"),
-                ("PROT", "PORT")
+                ("PROT", "PORT"),
+                ("port", "PORT")
             ]
         );
         let service = Variables::from([("BUCKETLIST_PORT".to_owned(), "tcp://10.0.0.7:8000".to_owned())]);

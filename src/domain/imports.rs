@@ -84,7 +84,9 @@ pub struct ImportedList {
 pub struct ImportRecordFacts {
     /// `None` if the type is missing or unknown.
     pub is_item: Option<bool>,
-    /// ID in the source account; `None` if it is missing or malformed.
+    /// ID of the record in the source account; `None` if it is null.
+    pub id: Option<i64>,
+    /// ID of the bucketlist in the source account; `None` if it is missing or malformed.
     pub bucketlist_id: Option<i64>,
     /// Length of the name in characters.
     pub name_length: usize,
@@ -123,6 +125,9 @@ pub fn import_violations(records: &[ImportRecordFacts]) -> Vec<ImportViolation> 
             Some(false) => {
                 if record.bucketlist_id.is_some() && !seen.insert(record.bucketlist_id) {
                     add("bucketlist_id", "NOT_UNIQUE", "must not be the ID of two bucketlists");
+                }
+                if record.id.is_some() && record.bucketlist_id.is_some() && record.id != record.bucketlist_id {
+                    add("id", "NOT_ALLOWED", "must be equal to bucketlist_id, or null");
                 }
                 if record.name_length > MAX_LIST_NAME {
                     add("name", "TOO_LONG", &format!("must have at most {MAX_LIST_NAME} characters"));
@@ -192,6 +197,7 @@ mod tests {
 
     const LIST: ImportRecordFacts = ImportRecordFacts {
         is_item: Some(false),
+        id: Some(1),
         bucketlist_id: Some(1),
         name_length: 100,
         description_length: 1_000,
@@ -237,6 +243,11 @@ mod tests {
         ];
         let open = ImportRecordFacts { has_done_at: true, ..ITEM };
         assert_eq!(violations(&[LIST, other, full, open]), expected);
+        // The ID of an item is another one.
+        let of_item = ImportRecordFacts { id: Some(5), ..ITEM };
+        let contradicting = ImportRecordFacts { id: Some(5), ..LIST };
+        assert_eq!(violations(&[contradicting, of_item]), [(0, "id", "NOT_ALLOWED")]);
+        assert_eq!(violations(&[ImportRecordFacts { id: None, ..LIST }, of_item]), []);
         // With a malformed record, the bucketlists of the request are not known.
         let malformed = ImportRecordFacts { is_item: None, ..LIST };
         assert_eq!(violations(&[malformed, other]), []);

@@ -28,7 +28,7 @@ impl UserName {
     /// # Errors
     /// [`InvalidUserName`].
     pub fn parse(text: &str) -> Result<Self, InvalidUserName> {
-        if text.chars().any(char::is_control) {
+        if text.chars().any(|character| character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')) {
             return Err(InvalidUserName::ControlCharacter);
         }
         let name: String = text.nfc().collect::<String>().trim().to_owned();
@@ -67,6 +67,8 @@ mod tests {
             ("Ada\nL.", InvalidUserName::ControlCharacter),
             ("Ada\0", InvalidUserName::ControlCharacter),
             ("Ada\u{85}", InvalidUserName::ControlCharacter),
+            ("Ada\u{2028}L.", InvalidUserName::ControlCharacter),
+            ("Ada\u{2029}L.", InvalidUserName::ControlCharacter),
         ] {
             assert_eq!(UserName::parse(text), Err(error), "{text:?}");
         }

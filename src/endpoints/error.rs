@@ -28,6 +28,8 @@ impl From<Error> for ApiError {
             Error::Conflict(Conflict::UnwantedState) => {
                 Self::new(ErrorCode::PreconditionFailed).with_message("The resource exists and matches If-None-Match.")
             }
+            Error::Conflict(Conflict::ExportNotReady { is_final: true }) => Self::new(ErrorCode::ExportNotReady)
+                .with_message("The export has failed and has no file. Create another export."),
             Error::Conflict(conflict) => {
                 let code = match conflict {
                     Conflict::EmailTaken => ErrorCode::EmailTaken,

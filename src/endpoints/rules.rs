@@ -42,6 +42,7 @@ fn facts(record: &Value) -> ImportRecordFacts {
             Some("bucketlist") => Some(false),
             _ => None,
         },
+        id: record["id"].as_i64(),
         bucketlist_id: record["bucketlist_id"].as_i64().filter(|id| *id > 0),
         name_length: length("name"),
         description_length: length("description"),

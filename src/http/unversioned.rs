@@ -197,12 +197,24 @@ impl UnversionedRoutes {
             security_txt::PATH => self.security_txt.as_ref().map(UnversionedRoute::SecurityTxt),
             path => match self.files.get(path) {
                 Some(file) => Some(UnversionedRoute::File(file)),
-                None => self
-                    .canonical_path(path)
-                    .map(UnversionedRoute::Redirect)
-                    .or_else(|| self.operation(path).map(UnversionedRoute::Operation)),
+                None => {
+                    self.reference_of_version(path).map(UnversionedRoute::Redirect).or_else(|| self.misspelled(path))
+                }
             },
         }
+    }
+
+    fn misspelled(&self, path: &str) -> Option<UnversionedRoute<'_>> {
+        let file = self.canonical_path(path).map(UnversionedRoute::Redirect);
+        file.or_else(|| self.operation(path).map(UnversionedRoute::Operation))
+    }
+
+    /// Returns the path of the reference of a version for the path before its operations: `/v2`. The catalog of the API refers to it.
+    fn reference_of_version(&self, path: &str) -> Option<&str> {
+        let name = path.strip_prefix('/')?.trim_end_matches('/');
+        let is_version = build_info::CONTRACTS.contains(&name);
+        let reference = is_version.then(|| format!("/reference/{name}"))?;
+        self.files.get_key_value(reference.as_str()).map(|(path, _)| path.as_ref())
     }
 
     /// Returns the path of the file that this path misspells: with a slash at the end, or with an error code as in a response.
@@ -244,7 +256,15 @@ impl UnversionedRoutes {
             // Without the query: the target has a fragment.
             UnversionedRoute::Operation(target) => Ok(redirect(target, None)),
             UnversionedRoute::Redirect(path) => Ok(redirect(path, request.uri().query())),
-            UnversionedRoute::Moved => Ok(redirect(self.reference_of(request.uri().query()), None)),
+            UnversionedRoute::Moved => {
+                let query = request.uri().query();
+                let target = self.reference_of(query);
+                // The path replaces the version in the query.
+                let pairs = query.into_iter().flat_map(|query| query.split('&'));
+                let rest: Vec<&str> = pairs.filter(|pair| !pair.starts_with("contract=")).collect();
+                let rest = rest.join("&");
+                Ok(redirect(target, Some(rest.as_str()).filter(|rest| !rest.is_empty())))
+            }
             UnversionedRoute::Changelog => Ok(redirect("/guides/changelog", None)),
             UnversionedRoute::Live => Ok(live()),
             UnversionedRoute::Ready => self.ready().await,

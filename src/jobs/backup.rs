@@ -51,14 +51,19 @@ impl Recurring for RecurringBackup {
 
 /// Writes a backup, and then deletes the oldest ones. Returns the new file.
 fn back_up(schedule: &BackupSchedule, now: Timestamp) -> Result<PathBuf, BackupError> {
-    let unreadable = |source| BackupError::File { action: "read", path: schedule.directory.clone(), source };
-    fs::create_dir_all(&schedule.directory).map_err(unreadable)?;
+    let failed = |action| move |source| BackupError::File { action, path: schedule.directory.clone(), source };
+    // Like the data directory: a backup holds email addresses and password hashes.
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(&schedule.directory).map_err(failed("create"))?;
     // Of a server that was killed.
     backup::delete_abandoned_files(&schedule.directory, PREFIX);
     let file = schedule.directory.join(name(now));
     backup::back_up(&schedule.database, &file)?;
     // Only after a success, so that failures do not use up the backups.
-    let existing = backups(&schedule.directory).map_err(unreadable)?;
+    let existing = backups(&schedule.directory).map_err(failed("read"))?;
     for old in existing.iter().rev().skip(schedule.keep.max(1)) {
         let path = schedule.directory.join(old);
         fs::remove_file(&path).map_err(|source| BackupError::File { action: "delete", path, source })?;

@@ -7,7 +7,10 @@ use super::{
     worker::RetentionPeriods,
 };
 use crate::{
-    db::repositories::{audit, deprecation_notices, exports, idempotency, jobs, sessions, usage},
+    db::{
+        DbConnection,
+        repositories::{audit, deprecation_notices, exports, idempotency, jobs, sessions, usage},
+    },
     services::{Context, Error, Incidents, retained_since},
 };
 
@@ -35,6 +38,23 @@ impl Recurring for Purge {
     }
 }
 
+/// Marks exports as failed that no job will write: the job has failed for the last time, and its payload does not say which export it
+/// was to write.
+fn fail_abandoned_exports(c: &mut DbConnection, now: Timestamp) -> Result<(), Error> {
+    // In this order: an export that is created in between is not in the list, and one that is finished in between remains finished.
+    let mut abandoned = exports::list_pending(c)?;
+    if abandoned.is_empty() {
+        return Ok(());
+    }
+    let Some(pending) = jobs::list_pending_exports(c)? else { return Ok(()) };
+    abandoned.retain(|export| !pending.contains(export));
+    for export in abandoned {
+        exports::fail(c, export, now)?;
+        tracing::warn!(id = %export, "export without a job marked as failed");
+    }
+    Ok(())
+}
+
 impl Purge {
     pub(super) const fn new(context: Arc<Context>, incidents: Incidents, retention: RetentionPeriods) -> Self {
         Self { context, incidents, retention }
@@ -47,11 +67,12 @@ impl Purge {
         let [hours_before, days_before] = [true, false].map(|by_hour| retained_since(now, by_hour, usage_retention));
         // A year after the counters, so that a consumer is not notified twice of one occasion.
         let notices_before = now.before(usage_retention + YEAR);
-        let purge = move |c: &mut _| {
+        let purge = move |c: &mut DbConnection| {
             let expired = sessions::purge(c, now)? + idempotency::purge(c, now)?;
             let expired = expired + audit::purge(c, now.before(audit_events))?;
             let expired = expired + usage::purge(c, hours_before, days_before)?;
             let expired = expired + jobs::purge(c, job_retention, now)?;
+            fail_abandoned_exports(c, now)?;
             Ok::<_, Error>(expired + deprecation_notices::purge(c, notices_before)?)
         };
         let mut total = self.context.db.write(purge).await? + self.incidents.purge().await?;

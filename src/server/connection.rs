@@ -53,6 +53,9 @@ use super::{
 /// Maximum size of hyper's buffer, and so of the head of an HTTP/1 request. The API rejects smaller heads that exceed its
 /// own limit.
 const MAX_BUFFER: usize = 128 * 1024;
+/// Maximum number of headers of an HTTP/1 request: as many as the maximum size of the header block has room for, at 16 bytes each.
+/// hyper allocates a table of this size for each request.
+const MAX_HEADERS: usize = 1024;
 /// Maximum number of concurrent HTTP/2 requests of a connection.
 const MAX_STREAMS: u32 = 128;
 /// Maximum size of the headers of an HTTP/2 request.
@@ -105,6 +108,7 @@ impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits().idle_timeout)
             .max_buf_size(MAX_BUFFER)
+            .max_headers(MAX_HEADERS)
             .half_close(true);
         // h2 limits resets itself: 20 streams that were not accepted yet, 1024 in total.
         protocol

@@ -10,8 +10,8 @@ use crate::{
         repositories::{api_clients, audit, users},
     },
     domain::{
-        ApiClient, ApiClientChanges, ApiClientId, ApiScopes, AuditAction, AuditOrigin, CursorPage, CursorQuery, Email,
-        NewApiClient, NewAuditEvent, Timestamp, UserId, Versioned,
+        ApiClient, ApiClientChanges, ApiClientId, ApiScopes, AuditAction, AuditOrigin, CursorPage, CursorQuery, ETag,
+        Email, NewApiClient, NewAuditEvent, Timestamp, UserId, Versioned,
     },
 };
 
@@ -59,7 +59,7 @@ impl ApiClients {
     pub async fn get(&self, id: ApiClientId) -> Result<Versioned<ApiClient>, Error> {
         let client = self.0.db.read(move |c| api_clients::find(c, id).map_err(Error::from)).await?;
         let now = self.0.clock.now();
-        client.map(|client| Versioned::new(client.at(now))).ok_or(Error::NotFound(Resource::ApiClient))
+        client.map(|client| versioned(client.at(now))).ok_or(Error::NotFound(Resource::ApiClient))
     }
 
     /// Creates an API client for `caller`, and its key. A repeated request has no key, because keys are not stored.
@@ -101,7 +101,7 @@ impl ApiClients {
             })
             .await?;
         let key = (!created.replayed).then_some(key);
-        Ok((created.map(Versioned::new), key))
+        Ok((created.map(versioned), key))
     }
 
     /// Changes some fields of an API client. Writes nothing if no value differs.
@@ -119,7 +119,7 @@ impl ApiClients {
         let now = self.0.clock.now();
         let work = move |c: &mut DbConnection| {
             let before = find_for_update(c, id)?.at(now);
-            precondition.check(&before)?;
+            precondition.check(&settings(&before))?;
             let after = changes.clone().apply(&before);
             if after == before {
                 return Ok(before);
@@ -131,7 +131,7 @@ impl ApiClients {
             audit::append(c, &origin, &update_event(&before, &client), now)?;
             Ok(client)
         };
-        self.0.write_token_status_of(work, |client| Some(client.user_id)).await.map(Versioned::new)
+        self.0.write_token_status_of(work, |client| Some(client.user_id)).await.map(versioned)
     }
 
     /// Replaces the key of an API client. The previous keys remain valid for `overlap`.
@@ -164,13 +164,25 @@ impl ApiClients {
         let now = self.0.clock.now();
         let work = move |c: &mut DbConnection| {
             let client = find_for_update(c, id)?.at(now);
-            precondition.check(&client)?;
+            precondition.check(&settings(&client))?;
             api_clients::delete(c, id)?;
             audit::append(c, &origin, &NewAuditEvent::on_api_client(AuditAction::ApiClientDeleted, id), now)?;
             Ok(client.user_id)
         };
         self.0.write_token_status_of(work, |account| Some(*account)).await.map(drop)
     }
+}
+
+fn versioned(client: ApiClient) -> Versioned<ApiClient> {
+    Versioned::with(client, |client| {
+        let use_of_keys = (client.last_used_at, client.previous_valid_until);
+        Ok(ETag::of(&settings(client))?.with_nested(&ETag::of(&use_of_keys)?))
+    })
+}
+
+/// Returns the API client without the fields that change when a key is used or expires. A change does not depend on them.
+fn settings(client: &ApiClient) -> ApiClient {
+    ApiClient { last_used_at: None, previous_valid_until: None, ..client.clone() }
 }
 
 fn find_for_update(c: &mut DbConnection, id: ApiClientId) -> Result<ApiClient, Error> {

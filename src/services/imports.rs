@@ -37,6 +37,8 @@ pub struct Imports(pub(super) Arc<Context>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportRecord {
     pub is_item: bool,
+    /// ID of the record in the source account.
+    pub id: Option<i64>,
     /// ID of the bucketlist in the source account.
     pub bucketlist_id: i64,
     pub name: String,
@@ -92,6 +94,7 @@ impl ImportRecord {
     fn facts(&self) -> ImportRecordFacts {
         ImportRecordFacts {
             is_item: Some(self.is_item),
+            id: self.id,
             bucketlist_id: Some(self.bucketlist_id),
             name_length: self.name.chars().count(),
             description_length: self.description.as_ref().map_or(0, |text| text.chars().count()),

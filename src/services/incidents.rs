@@ -12,9 +12,9 @@ use crate::{
         repositories::{audit, incident_groups, incidents},
     },
     domain::{
-        ApiVersion, AuditAction, AuditOrigin, CursorPage, CursorQuery, FailureOccurrence, Incident, IncidentChanges,
-        IncidentFilter, IncidentGroup, IncidentGroupActivity, IncidentGroupFilter, IncidentGroupId, IncidentId,
-        NewAuditEvent, NewIncident, StoredRecord, Timestamp, UserId, Versioned,
+        ApiVersion, AuditAction, AuditOrigin, CursorPage, CursorQuery, ETag, FailureOccurrence, Incident,
+        IncidentChanges, IncidentFilter, IncidentGroup, IncidentGroupActivity, IncidentGroupFilter, IncidentGroupId,
+        IncidentId, NewAuditEvent, NewIncident, StoredRecord, Timestamp, UserId, Versioned,
     },
 };
 
@@ -121,7 +121,7 @@ impl Incidents {
         };
         let (incident, stored) = self.context.db.write(work).await?;
         let record = self.decrypt(&incident, &stored)?;
-        Ok((Versioned::new(incident), record))
+        Ok((versioned(incident), record))
     }
 
     fn decrypt(&self, incident: &Incident, stored: &StoredRecord) -> Result<IncidentRecord, Error> {
@@ -197,7 +197,7 @@ impl Incidents {
         let work = move |c: &mut DbConnection| {
             incidents::lock_group_of(c, id)?;
             let (mut incident, stored) = incidents::find(c, id, now)?.ok_or(Error::NotFound(Resource::Incident))?;
-            precondition.check(&incident)?;
+            precondition.check(&without_counters(&incident))?;
             let record = this.decrypt(&incident, &stored)?;
             incident.group.apply(changes.clone(), now);
             incidents::update_group(c, &incident.group)?;
@@ -208,7 +208,7 @@ impl Incidents {
             ] {
                 audit::append(c, &origin, &event, now)?;
             }
-            Ok::<_, Error>((Versioned::new(incident), record))
+            Ok::<_, Error>((versioned(incident), record))
         };
         self.context.db.write(work).await
     }
@@ -222,7 +222,7 @@ impl Incidents {
         let work = move |c: &mut DbConnection| {
             incidents::lock_group_of(c, id)?;
             let (incident, _) = incidents::find(c, id, now)?.ok_or(Error::NotFound(Resource::Incident))?;
-            precondition.check(&incident)?;
+            precondition.check(&without_counters(&incident))?;
             // A purge does not take the lock, so it may have deleted the row.
             if !incidents::delete(c, id, now)? {
                 return Err(Error::NotFound(Resource::Incident));
@@ -242,6 +242,19 @@ impl Incidents {
         let groups_before = now.before(self.retention.ttl);
         self.context.db.write(move |c| incidents::purge(c, now, groups_before).map_err(Error::from)).await
     }
+}
+
+fn versioned(incident: Incident) -> Versioned<Incident> {
+    Versioned::with(incident, |incident| {
+        let counters = (incident.group.occurrences, incident.group.last_seen_at);
+        Ok(ETag::of(&without_counters(incident))?.with_nested(&ETag::of(&counters)?))
+    })
+}
+
+/// Returns the incident without the fields that change with each failure of its group. A change does not depend on them.
+fn without_counters(incident: &Incident) -> Incident {
+    let group = IncidentGroup { occurrences: 0, last_seen_at: incident.group.first_seen_at, ..incident.group.clone() };
+    Incident { group, ..incident.clone() }
 }
 
 /// Adds the activity of groups.

@@ -37,7 +37,22 @@ both_engines! {
         let client = &listed[0];
         assert_eq!((&client["name"], &client["scopes"]), (&json!("Nightly sync"), &json!(["read", "write"])));
         assert_eq!(client["contact_email"], "ada@example.com");
-        assert!(client["last_used_at"].is_string(), "{client}");
+        let last_used_at = client["last_used_at"].as_str().unwrap();
+        assert_eq!(last_used_at.len(), "2026-01-31T12:00:00.000000Z".len(), "{last_used_at}");
+        let path = "/v2/users/me";
+        let run_json = |arguments: &[&str]| -> Value {
+            serde_json::from_str(&sandbox.run(arguments).expect_success()).unwrap()
+        };
+        let arguments = ["api-client", "create", "JSON", "--user", "ada@example.com", "--scope", "read", "--format", "json"];
+        let other = run_json(&arguments);
+        assert_eq!((&other["name"], &other["scopes"]), (&json!("JSON"), &json!(["read"])));
+        server.get(path, other["key"].as_str()).expect(200);
+        let id = other["id"].to_string();
+        let replaced = run_json(&["api-client", "rotate", &id, "--overlap", "0", "--format", "json"]);
+        assert!(replaced["previous_valid_until"].as_str().unwrap().ends_with('Z'), "{replaced}");
+        assert_eq!(server.get(path, other["key"].as_str()).status, 401);
+        server.get(path, replaced["key"].as_str()).expect(200);
+        sandbox.run(&["api-client", "revoke", &id]).expect_success();
         let text = sandbox.run(&["api-client", "list"]).expect_success();
         assert!(text.contains("Nightly sync") && text.contains("read write"), "{text}");
         let random = &key(&last)[13..];
@@ -65,7 +80,9 @@ fn mistakes_are_reported_with_their_fix() {
     let error = create(&[&arguments[..], &["2000-01-01T00:00:00Z"]].concat()).expect_error();
     assert_eq!(error, "--expires-at must be in the future");
     let error = create(&[" ", "--user", "ada@example.com", "--scope", "read"]).expect_error();
-    assert_eq!(error, "invalid name: must have 1 to 100 characters");
+    assert_eq!(error, "invalid name: must not be empty");
+    let error = create(&["A\nB", "--user", "ada@example.com", "--scope", "read"]).expect_error();
+    assert_eq!(error, "invalid name: must not contain control characters or line breaks");
     for (arguments, expected) in [
         (&["Sync", "--user", "ada@example.com", "--scope", "everything"][..], "everything"),
         (&["Sync", "--user", "ada@example.com"], "--scope"),

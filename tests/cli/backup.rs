@@ -113,6 +113,28 @@ fn server_writes_recurring_backups() {
 }
 
 #[test]
+fn invalid_backup_directory_prevents_startup() {
+    for command in ["serve", "worker"] {
+        let sandbox = Sandbox::new().env("APP_ENV", "testing").env("PORT", "0").env("BACKUP_INTERVAL", "1h");
+        let sandbox = sandbox.env("BACKUP_DIR", "file/below");
+        sandbox.write("file", "kept");
+        let error = sandbox.run(&[command]).expect_error();
+        assert!(error.contains("cannot write to directory file/below: "), "{error}");
+        assert!(error.ends_with("\nhelp: make it writable, or set BACKUP_DIR to another directory"), "{error}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_owner_can_read_backups() {
+    use std::os::unix::fs::PermissionsExt;
+    let sandbox = Sandbox::new().env("APP_ENV", "testing").env("BACKUP_INTERVAL", "1h");
+    sandbox.serve().stop();
+    let mode = fs::metadata(sandbox.path("data/backups")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[test]
 fn interrupted_backup_leaves_no_file() {
     let sandbox = Sandbox::new().env("APP_ENV", "testing");
     sandbox.run(&["migrate", "up"]).expect_success();

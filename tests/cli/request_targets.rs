@@ -65,13 +65,37 @@ fn routing_depends_only_on_the_path() {
         "TRACE /v1/users/me HTTP/1.1",
         "PROPFIND /v1/users/me HTTP/1.1",
         "CONNECT attacker.example:443 HTTP/1.1",
-        "OPTIONS * HTTP/1.1",
+        "GET * HTTP/1.1",
     ] {
         let response = request(line, "Host: localhost\r\n");
         assert!(statuses(&response).iter().all(|status| (400..500).contains(status)), "{line}: {response}");
         assert!(!response.contains(&token) && !response.contains("ada@"), "{line}: {response}");
     }
     assert_eq!(server.get("/health/live", None).status, 200);
+}
+
+#[test]
+fn options_of_the_server_returns_its_methods() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve();
+    for (line, status) in [("OPTIONS *", 204), ("CONNECT a.example:443", 405)] {
+        let request = format!("{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let response = exchange(server.address, request.as_bytes());
+        assert_eq!(statuses(&response), [status], "{line}: {response}");
+        assert!(head(&response).contains("allow: DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"), "{line}: {response}");
+    }
+}
+
+#[test]
+fn number_of_headers_is_limited_by_their_size() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve();
+    for (number, status) in [(100, 200), (900, 200), (3_000, 431)] {
+        let headers: String = (0..number).map(|number| format!("X-{number:05}: 1\r\n")).collect();
+        let request = format!("GET /health/live HTTP/1.1\r\nHost: localhost\r\n{headers}Connection: close\r\n\r\n");
+        let response = exchange(server.address, request.as_bytes());
+        assert_eq!(statuses(&response), [status], "{number}: {response}");
+    }
 }
 
 #[test]

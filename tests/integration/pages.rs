@@ -83,13 +83,21 @@ async fn former_path_of_the_reference_is_redirected() {
         ("/redoc?contract=v1", "/reference/v1"),
         ("/redoc?contract=v2", "/reference/v2"),
         ("/redoc?contract=../docs", "/reference"),
-        ("/redoc?contract=v9&x", "/reference"),
+        ("/redoc?contract=v9&x", "/reference?x"),
+        ("/redoc?x=1", "/reference?x=1"),
+        ("/redoc?x=1&contract=v2&y=2", "/reference/v2?x=1&y=2"),
+        ("/v1", "/reference/v1"),
+        ("/v2/", "/reference/v2"),
+        ("/v2?x=1", "/reference/v2?x=1"),
     ] {
         let response = app.anonymous().get(path).await.expect(308);
         assert_eq!(response.header("location"), location, "{path}");
         app.anonymous().get(location).await.expect(200);
     }
-    app.anonymous().delete("/redoc").await.expect_error(405, "METHOD_NOT_ALLOWED");
+    for path in ["/redoc", "/v1", "/v2"] {
+        app.anonymous().request(Method::HEAD, path).send().await.expect(308);
+        app.anonymous().delete(path).await.expect_error(405, "METHOD_NOT_ALLOWED");
+    }
 }
 
 #[tokio::test]

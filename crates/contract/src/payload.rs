@@ -175,7 +175,7 @@ pub fn validate(
 fn malformed_body(malformed: &JsonError) -> ApiError {
     let code = match malformed {
         JsonError::InvalidUtf8 => ErrorCode::InvalidUtf8,
-        JsonError::Syntax { .. } => ErrorCode::MalformedJson,
+        JsonError::Syntax { .. } | JsonError::NumberOutOfRange { .. } => ErrorCode::MalformedJson,
         JsonError::DuplicateKey { .. } => ErrorCode::DuplicateKey,
         JsonError::TooDeep { .. } => ErrorCode::JsonTooDeep,
     };

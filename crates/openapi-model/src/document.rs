@@ -154,6 +154,9 @@ impl From<JsonError> for ReadError {
     fn from(malformed: JsonError) -> Self {
         match malformed {
             JsonError::Syntax { line, column, reason } => ReadError::Syntax { reason, line, column },
+            JsonError::NumberOutOfRange { line, column } => {
+                ReadError::Syntax { reason: "a number is too large".to_owned(), line, column }
+            }
             JsonError::TooDeep { limit } => ReadError::TooDeep { limit },
             JsonError::DuplicateKey { pointer } => ReadError::DuplicateKeys { pointers: vec![pointer] },
             JsonError::InvalidUtf8 => ReadError::Syntax { reason: "invalid UTF-8".to_owned(), line: 1, column: 1 },

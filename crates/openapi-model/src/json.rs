@@ -27,6 +27,14 @@ pub enum JsonError {
         /// The violated rule of the syntax.
         reason: String,
     },
+    /// A number is valid JSON, but too large for the parser.
+    #[error("The body contains a number that is too large (line {line}, column {column}).")]
+    NumberOutOfRange {
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+    },
     /// An object names a key twice, so that its meaning depends on who reads it.
     #[error("The body contains the key {pointer} more than once.")]
     DuplicateKey {
@@ -51,6 +59,39 @@ pub(crate) fn parse(bytes: &[u8], max_depth: usize) -> Result<Value, JsonError> 
         repeated: RefCell::default(),
     };
     reader.run(text)
+}
+
+/// Replaces the numbers that are too large for the parser by the largest number.
+pub(crate) fn limit_numbers(bytes: &[u8]) -> Vec<u8> {
+    let mut limited = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let rest = &bytes[at..];
+        let length = match rest[0] {
+            b'"' => string_length(rest),
+            b'-' | b'0'..=b'9' => {
+                rest.iter().take_while(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')).count()
+            }
+            _ => 1,
+        };
+        let token = &rest[..length];
+        let number = std::str::from_utf8(token).ok().and_then(|text| text.parse::<f64>().ok());
+        match number.filter(|number| number.is_infinite()) {
+            Some(number) => limited.extend(format!("{:e}", f64::MAX.copysign(number)).bytes()),
+            None => limited.extend(token),
+        }
+        at += length;
+    }
+    limited
+}
+
+/// Returns the length of the string at the beginning, with its quotes.
+fn string_length(bytes: &[u8]) -> usize {
+    let mut end = 1;
+    while end < bytes.len() && bytes[end] != b'"' {
+        end += if bytes[end] == b'\\' { 2 } else { 1 };
+    }
+    (end + 1).min(bytes.len())
 }
 
 /// Parses a document of up to 120 levels and returns it with JSON pointers to its duplicate keys.
@@ -105,6 +146,9 @@ impl Reader {
 }
 
 fn syntax(error: &serde_json::Error) -> JsonError {
+    if error.to_string().starts_with("number out of range") {
+        return JsonError::NumberOutOfRange { line: error.line(), column: error.column() };
+    }
     JsonError::Syntax { line: error.line(), column: error.column(), reason: syntax_reason(error).to_owned() }
 }
 
@@ -134,7 +178,6 @@ const SYNTAX_REASONS: &[(&str, &str)] = &[
     ("lone leading surrogate", "an escape sequence contains one half of a surrogate pair"),
     ("unexpected end of hex escape", "an escape sequence contains one half of a surrogate pair"),
     ("invalid number", "a number is malformed"),
-    ("number out of range", "a number is too large"),
 ];
 
 enum Step<'k> {

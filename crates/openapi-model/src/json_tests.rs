@@ -78,7 +78,6 @@ fn syntax_errors_have_a_position() {
         (r#""\ud800\u0041""#, "an escape sequence contains one half of a surrogate pair"),
         ("-", "it ends before it is complete"),
         ("01", "a number is malformed"),
-        ("1e999", "a number is too large"),
     ] {
         let message = parse(text.as_bytes()).unwrap_err().to_string();
         assert!(message.starts_with(&format!("The body is not valid JSON: {reason} (line ")), "{text}: {message}");

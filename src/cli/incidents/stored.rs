@@ -8,7 +8,7 @@ use clap::Args;
 use super::message;
 use crate::{
     capture::RecordCipher,
-    cli::{CliError, OutputFormat, migrate::connect_for_reading},
+    cli::{CliError, OutputFormat, api_time, migrate::connect_for_reading},
     config::Config,
     db::{DbConnection, migrations::Migrator, repositories::incidents},
     domain::{
@@ -57,7 +57,7 @@ pub(super) fn list(
                 serde_json::json!({
                     "id": incident.id,
                     "request_id": incident.request_id,
-                    "received_at": rfc3339(incident.received_at),
+                    "received_at": api_time(incident.received_at),
                     "status": incident.group.status,
                     "code": incident.group.code,
                     "operation": incident.group.operation,
@@ -78,7 +78,7 @@ pub(super) fn list(
             for Incident { id, group, request_id, received_at, .. } in &found {
                 let (operation, code) =
                     (group.operation.as_deref().unwrap_or("-"), group.code.as_deref().unwrap_or("-"));
-                let (id, time, status) = (id.get(), rfc3339(*received_at), group.status);
+                let (id, time, status) = (id.get(), api_time(*received_at), group.status);
                 writeln!(out, "{id:>6}  {time:<27}  {status:<6}  {operation:<22}  {code:<24}  {request_id}")?;
             }
         }
@@ -182,16 +182,16 @@ fn text(incident: &Incident, record: &IncidentRecord) -> String {
     let caller = record.principal.as_ref().map_or("unauthenticated".to_owned(), resend::caller);
     let mut text = line("Incident", &incident.id.to_string());
     text += &line("Request ID", &record.request_id);
-    text += &line("Received", &rfc3339(incident.received_at));
+    text += &line("Received", &api_time(incident.received_at));
     text += &line("Operation", record.operation.as_deref().unwrap_or("-"));
     text += &line("Response", &format!("{} {}", group.status, group.code.as_deref().unwrap_or("-")));
     text += &line("Site", &group.site);
-    text += &line("Occurred", &format!("{} times, last at {}", group.occurrences, rfc3339(group.last_seen_at)));
+    text += &line("Occurred", &format!("{} times, last at {}", group.occurrences, api_time(group.last_seen_at)));
     text += &line("Caller", &caller);
     text += &line("Server", &record.server_version);
     if let Some(at) = group.resolved_at() {
         let version = group.fixed_in.as_deref().map(|version| format!(", fixed in {version}")).unwrap_or_default();
-        text += &line("Resolved", &format!("{}{version}", rfc3339(at)));
+        text += &line("Resolved", &format!("{}{version}", api_time(at)));
     }
     let (request, response) = (&record.request, &record.response);
     text += &format!("\n{} {}\n", request.method, request.target);
@@ -210,9 +210,4 @@ fn headers_and_body(headers: &[(String, String)], CapturedBody(body): &CapturedB
         text += "… (truncated)\n";
     }
     text
-}
-
-fn rfc3339(time: Timestamp) -> String {
-    let time = chrono::DateTime::from_timestamp_micros(time.micros()).unwrap_or_default();
-    time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
 }

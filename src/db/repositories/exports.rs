@@ -209,6 +209,12 @@ pub fn fail(c: &mut DbConnection, id: ExportId, now: Timestamp) -> QueryResult<(
         .map(drop)
 }
 
+/// Lists the exports that are not finished.
+pub fn list_pending(c: &mut DbConnection) -> QueryResult<Vec<ExportId>> {
+    let ids: Vec<i64> = exports::table.filter(exports::state.eq_any([QUEUED, RUNNING])).select(exports::id).load(c)?;
+    Ok(ids.into_iter().map(ExportId::new).collect())
+}
+
 /// Makes a failed export run again, unless it has expired.
 pub fn requeue(c: &mut DbConnection, id: ExportId, now: Timestamp) -> QueryResult<()> {
     diesel::update(exports::table.find(id.get()).filter(exports::state.eq(FAILED)))

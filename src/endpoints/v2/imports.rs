@@ -47,6 +47,7 @@ fn record(record: ImportRecord) -> services::ImportRecord {
     let Id(bucketlist_id) = record.bucketlist_id;
     services::ImportRecord {
         is_item: record.kind == ResourceType::Item,
+        id: record.id.map(|Id(id)| id),
         bucketlist_id,
         name: record.name,
         description: record.description,

@@ -98,8 +98,14 @@ pub(super) fn compress(mut response: Response, (name, algorithm): Encoding, has_
     let headers = response.headers_mut();
     headers.remove(CONTENT_LENGTH);
     let etag = headers.get(ETAG).and_then(|etag| etag.to_str().ok());
-    if let Some(etag) = etag.and_then(|etag| conditional::with_encoding(etag, name).parse().ok()) {
-        headers.insert(ETAG, etag);
+    if let Some(mut etag) = etag.map(|etag| conditional::with_encoding(etag, name)) {
+        // Later responses have other bytes, those of the best level.
+        if is_file && file.is_none() && !etag.starts_with("W/") {
+            etag.insert_str(0, "W/");
+        }
+        if let Ok(etag) = etag.parse() {
+            headers.insert(ETAG, etag);
+        }
     }
     if let Some(body) = &file {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
@@ -205,6 +211,25 @@ mod tests {
             head.headers_mut().insert(ETAG, etag.parse().unwrap());
             let head = compress(head, ("br", CompressionAlgo::BR), false);
             assert_eq!(head.headers(), response.headers());
+        }
+    }
+
+    #[test]
+    fn etag_of_a_file_is_weak_until_it_is_compressed() {
+        let file = Precompressed::new("text ".repeat(1000).into());
+        let send = |has_body| {
+            let mut response = self::response("text/css", Some(5000));
+            response.headers_mut().insert(ETAG, "\"abc\"".parse().unwrap());
+            response.extensions_mut().insert(file.clone());
+            compress(response, ("gzip", CompressionAlgo::GZIP), has_body)
+        };
+        assert_eq!(send(true).headers()[ETAG], "W/\"abc-gzip\"");
+        file.compress_ahead();
+        while file.get("gzip", CompressionAlgo::GZIP).is_none() {
+            std::thread::yield_now();
+        }
+        for has_body in [true, false] {
+            assert_eq!(send(has_body).headers()[ETAG], "\"abc-gzip\"");
         }
     }
 

@@ -6,6 +6,9 @@ use poem::http::Method;
 use super::{context::RequestContext, deprecation::DeprecationHeaders, errors::RequestError};
 use crate::http::{UnversionedRoutes, unversioned::UnversionedRoute, versions};
 
+/// The methods of all operations and routes.
+const SERVER_METHODS: &str = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT";
+
 /// An operation: as the OpenAPI document describes it and as its endpoint trait declares it.
 #[derive(Clone, Copy)]
 pub(super) struct OperationRoute {
@@ -46,6 +49,10 @@ pub(super) fn find<'u, 'p>(
     unversioned: Option<UnversionedRoute<'u>>,
     context: &mut RequestContext,
 ) -> Result<Route<'u, 'p>, RequestError> {
+    // Neither names a resource: `OPTIONS *` asks for the methods of the server, and CONNECT for a tunnel.
+    if *method == Method::CONNECT || path == "*" {
+        return reject_method(method, SERVER_METHODS, context);
+    }
     let Some((version, found)) = versions::find(path) else {
         let Some(route) = unversioned else { return Ok(Route::NotFound) };
         return match *method {
@@ -74,7 +81,8 @@ fn reject_method<'u, 'p>(
     if method == Method::OPTIONS {
         return Ok(Route::Options);
     }
-    let message = format!("This path supports {allow}.");
+    let subject = if allow == SERVER_METHODS { "The server" } else { "This path" };
+    let message = format!("{subject} supports {allow}.");
     Err(ApiError::new(ErrorCode::MethodNotAllowed).with_message(message).into())
 }
 
@@ -103,6 +111,10 @@ mod tests {
             ("HEAD", "/v2/bucketlists/7", "getBucketlist [(\"bucketlist_id\", \"7\")]", None),
             ("OPTIONS", "/v2/search", "OPTIONS", Some("GET, HEAD, OPTIONS")),
             ("PUT", "/v2/search", "METHOD_NOT_ALLOWED", Some("GET, HEAD, OPTIONS")),
+            ("OPTIONS", "*", "OPTIONS", Some(SERVER_METHODS)),
+            ("GET", "*", "METHOD_NOT_ALLOWED", Some(SERVER_METHODS)),
+            ("CONNECT", "", "METHOD_NOT_ALLOWED", Some(SERVER_METHODS)),
+            ("CONNECT", "/v2/search", "METHOD_NOT_ALLOWED", Some(SERVER_METHODS)),
             ("GET", "/v2/nothing", "not found", None),
             ("GET", "/health/live", "not found", None),
         ] {

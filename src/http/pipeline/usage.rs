@@ -41,7 +41,7 @@ pub(super) fn count(
         received_at,
         version,
         operation: documented.id.as_str(),
-        is_rejected: is_rejected(response.status(), documented.is_secured, &consumer),
+        is_rejected: is_rejected(response.status(), documented.is_secured, &consumer) || !is_permitted(context),
         inputs: InputSet { declared: documented.inputs(), bits: query | body },
         consumer,
         status: response.status().as_u16(),
@@ -78,6 +78,13 @@ fn consumer(recorder: &UsageRecorder, context: &RequestContext, now: Timestamp) 
 fn is_rejected(status: StatusCode, is_secured: bool, consumer: &Consumer) -> bool {
     matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS)
         || is_secured && matches!(consumer, Consumer::Anonymous(_))
+}
+
+/// Returns whether the caller may call the operation. In a brownout, each caller receives 410.
+fn is_permitted(context: &RequestContext) -> bool {
+    let declared = context.operation.map(|operation| operation.declared);
+    let caller = context.identity.caller();
+    declared.zip(caller).is_none_or(|(declared, caller)| caller.permissions().permit(declared))
 }
 
 /// Records the event when it is dropped: the response was sent completely, or the client has disconnected.

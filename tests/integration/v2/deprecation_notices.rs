@@ -326,12 +326,19 @@ both_engines! {
             assert!(rejected.header("link").contains("</v2/bucketlists>; rel=\"successor-version\""), "{rejected:?}");
         }
         app.anonymous().get("/v1/bucketlists").await.expect_error(410, "BROWNOUT");
+        // A client without the scope of the operation cannot use it outside of a brownout either.
+        let writer = admin.create_api_client(admin.id(), &["write"]).await;
+        let writer = Actor::with_api_key(&app, writer["key"].as_str().unwrap());
+        writer.get("/v1/bucketlists").await.expect_error(410, "BROWNOUT");
         admin.request(Method::HEAD, "/v1/bucketlists").send().await.expect(410);
         // Other deprecated operations, other methods and the successor are available.
         admin.get("/v1/users").await.expect(200);
         admin.create_bucketlist("See the world").await;
         admin.get("/v2/bucketlists").await.expect(200);
         app.store_usage().await;
+        let entry = deprecation(&admin, "listBucketlists").await;
+        let kinds: Vec<&Value> = entry["consumers"].as_array().unwrap().iter().map(|found| &found["consumer"]["kind"]).collect();
+        assert_eq!(kinds, ["user"]);
         let usage = admin.get("/v2/admin/usage?deprecated=true&operation=listBucketlists&consumer=user&group_by=operation").await;
         let row = usage.expect(200).json()["data"][0].clone();
         assert_eq!((&row["requests"], &row["errors"]), (&json!(4), &json!(4)), "rejected calls are counted");

@@ -372,6 +372,24 @@ both_engines! {
         assert!(seen["finished_at"].is_string() && seen["_links"]["content"].is_null());
         let rejected = user.get(&format!("{path}/content")).await.expect_error(409, "EXPORT_NOT_READY");
         assert!(!rejected.headers.contains_key("retry-after"));
+        assert_eq!(rejected.json()["detail"], "The export has failed and has no file. Create another export.");
+    }
+
+    async fn export_whose_job_cannot_be_read_fails(engine: Engine) {
+        let app = TestApp::new(engine);
+        let user = app.user().await;
+        let [lost, other] = [id(&request_export(&user, "json").await), id(&request_export(&user, "csv").await)];
+        let state = async |export: i64| {
+            user.get(&format!("/v2/exports/{export}")).await.expect(200).json()["state"].as_str().unwrap().to_owned()
+        };
+        app.execute(&format!("UPDATE jobs SET payload = '{{\"id\":1}}' WHERE payload LIKE '%:{lost}}}'"));
+        // Until the job is dead, its export is not known.
+        app.app.worker.purge_expired().await.unwrap();
+        assert_eq!([state(lost).await, state(other).await], ["queued", "queued"]);
+        app.run_jobs().await;
+        request_export(&user, "json").await;
+        app.app.worker.purge_expired().await.unwrap();
+        assert_eq!([state(lost).await, state(other).await, state(other + 1).await], ["failed", "finished", "queued"]);
     }
 
     async fn download_is_aborted_when_the_export_is_deleted(engine: Engine) {

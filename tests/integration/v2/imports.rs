@@ -109,6 +109,7 @@ both_engines! {
             json!({"type": "bucketlist", "bucketlist_id": 1_002, "name": "a", "description": "y".repeat(1_001)}),
             json!({"type": "bucketlist", "bucketlist_id": 1_003, "name": "b", "done": false, "due_on": "2028-01-01"}),
             json!({"type": "item", "bucketlist_id": 1_000, "name": "c", "done_at": "2026-01-01T00:00:00Z"}),
+            json!({"type": "bucketlist", "id": 1, "bucketlist_id": 1_004, "name": "d"}),
         ]);
         let expected = [
             ("/records/2/bucketlist_id", "UNKNOWN_BUCKETLIST"),
@@ -119,6 +120,7 @@ both_engines! {
             ("/records/7/done", "NOT_ALLOWED"),
             ("/records/7/due_on", "NOT_ALLOWED"),
             ("/records/8/done_at", "NOT_ALLOWED"),
+            ("/records/9/id", "NOT_ALLOWED"),
         ];
         let expected = expected.map(|(pointer, code)| (pointer.to_owned(), code.to_owned()));
         let rejected = user.post(IMPORTS, &json!({"records": rows})).await.expect_error(422, "VALIDATION_FAILED");
@@ -130,7 +132,7 @@ both_engines! {
         for found in &expected {
             assert!(details.contains(found), "{found:?}: {details:?}");
         }
-        for found in [("/records/9/name", "TOO_SHORT"), ("/records/9/colour", "UNKNOWN_FIELD")] {
+        for found in [("/records/10/name", "TOO_SHORT"), ("/records/10/colour", "UNKNOWN_FIELD")] {
             assert!(details.contains(&(found.0.to_owned(), found.1.to_owned())), "{found:?}: {details:?}");
         }
         for (index, record, pointer, code) in [

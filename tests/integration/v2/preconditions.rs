@@ -105,6 +105,39 @@ both_engines! {
         }
     }
 
+    /// The use of a key and further failures of a group change the ETag, but nobody has edited the resource.
+    async fn if_match_ignores_what_changes_without_an_edit(engine: Engine) {
+        let app = TestApp::new(engine);
+        let admin = app.admin().await;
+        let created = admin.create_api_client(admin.id(), &["read"]).await;
+        let robot = Actor::with_api_key(&app, created["key"].as_str().unwrap());
+        let client = format!("/v2/admin/api-clients/{}", created["id"]);
+        let incident = format!("/v2/admin/incidents/{}", admin.capture_incident().await);
+        for (path, edit, deleted) in [
+            (&client, json!({"name": "Renamed"}), 204),
+            (&incident, json!({"resolved": true}), 204),
+        ] {
+            let use_key = async || {
+                app.advance_clock(std::time::Duration::from_secs(61));
+                robot.get("/v2/users/me").await.expect(200);
+            };
+            let (before, _) = state(&admin, path).await;
+            use_key().await;
+            admin.capture_incident().await;
+            let (after, _) = state(&admin, path).await;
+            assert_ne!(before, after, "{path}");
+            let not_modified = |tag: &str| admin.request(Method::GET, path).header("if-none-match", tag).send();
+            not_modified(&before).await.expect(200);
+            not_modified(&after).await.expect(304);
+            let edited = Change::new(Method::PATCH, path, edit).send(&admin, Some(&before)).await.expect(200);
+            // An edit is a new state.
+            let deletion = Change::new(Method::DELETE, path, Value::Null);
+            deletion.send(&admin, Some(&before)).await.expect_error(412, "PRECONDITION_FAILED");
+            use_key().await;
+            deletion.send(&admin, Some(edited.header("etag"))).await.expect(deleted);
+        }
+    }
+
     async fn if_match_with_another_state_returns_412(engine: Engine) {
         let app = TestApp::new(engine);
         let admin = app.admin().await;

@@ -46,7 +46,11 @@ impl Redaction<'_> {
         };
         let mut texts = Vec::new();
         for token in json::tokens(bytes) {
-            let sensitivity = schema.map_or(Sensitivity::Unknown, |schema| schema.sensitivity(&token.path));
+            let sensitivity = schema.map_or(Sensitivity::Unknown, |schema| match token.kind {
+                TokenKind::String => schema.scalar_sensitivity(&token.path, false),
+                TokenKind::Number => schema.scalar_sensitivity(&token.path, true),
+                TokenKind::Key | TokenKind::Word => schema.sensitivity(&token.path),
+            });
             let reason = if sensitivity == Sensitivity::Sensitive || has_sensitive_name(&token) {
                 MaskReason::Sensitive
             } else {

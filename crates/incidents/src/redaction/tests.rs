@@ -102,6 +102,26 @@ fn other_content_is_unchanged() {
 }
 
 #[test]
+fn values_of_another_type_than_documented_are_masked() {
+    for (operation, text, secret) in [
+        ("login", r#""MyPassword""#, "MyPassword"),
+        ("login", "73514289", "73514289"),
+        ("login", r#"["MyPassword"]"#, "MyPassword"),
+        ("login", r#"["a", ["MyPassword"]]"#, "MyPassword"),
+        ("login", r#""MyPassword"#, "MyPassword"),
+        ("login", "MyPassword", "MyPassword"),
+        ("createItem", r#"{"name": "x", "done": "MyPassword"}"#, "MyPassword"),
+        ("createItem", r#"{"name": ["MyPassword"]}"#, "MyPassword"),
+        ("createItems", r#"{"items": "MyPassword"}"#, "MyPassword"),
+        ("createItems", r#"{"items": 73514289}"#, "73514289"),
+    ] {
+        let redacted = body(operation, text);
+        assert!(!redacted.contains(secret), "{text}: {redacted}");
+        assert_eq!(redacted.len(), text.len(), "{text}: {redacted}");
+    }
+}
+
+#[test]
 fn equal_values_have_equal_placeholders() {
     let text = r#"{"email": "ada@firm.io", "password": "harbour-lantern-42", "name": "harbour-lantern-42 is mine"}"#;
     let mut exchange = exchange("register", "/v2/auth/register?x=1", JSON, text.as_bytes(), "{}");

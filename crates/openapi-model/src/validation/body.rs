@@ -1,6 +1,7 @@
 //! Request bodies: strict parsing, normalization and validation, which reports all violations at once.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use serde_json::Value;
 
@@ -48,23 +49,41 @@ impl BodySchema {
     /// # Errors
     /// [`BodyError::Json`] if the bytes are not strict JSON, otherwise [`BodyError::Invalid`] with every violation.
     pub fn read(&self, bytes: &[u8]) -> Result<Value, BodyError> {
-        let mut value = json::parse(bytes, self.compiled.options().max_depth)?;
-        let mut violations = Violations::new(self.compiled.options().max_violations);
+        let max_depth = self.compiled.options().max_depth;
+        // A number that is too large for the parser is well-formed JSON. The schema rejects the largest number in its place.
+        match json::parse(bytes, max_depth) {
+            Err(error @ JsonError::NumberOutOfRange { .. }) => {
+                let limited = json::limit_numbers(bytes);
+                match self.check(json::parse(&limited, max_depth)?) {
+                    // A schema without bounds: the number cannot be stored.
+                    Ok(_) => Err(error.into()),
+                    rejected => rejected,
+                }
+            }
+            value => self.check(value?),
+        }
+    }
+
+    /// Normalizes and validates a value.
+    fn check(&self, mut value: Value) -> Result<Value, BodyError> {
+        let max = self.compiled.options().max_violations;
+        let (mut characters, mut violations) = (Violations::new(2 * max), Violations::new(max));
         let mut generic = Vec::new();
         let root = Some(self.compiled.root());
         let mut place = String::new();
-        check_characters(&value, root, &mut place, &mut violations);
+        check_characters(&value, root, &mut place, &mut characters);
         rewrite(&mut value, root, &|kind, text| kind.compose(text));
         self.validate(&value, &mut violations, &mut generic);
         if rewrite(&mut value, root, &|kind, text| Cow::Borrowed(kind.trim(text))) {
             self.validate(&value, &mut violations, &mut generic);
         }
+        let mut found = without_rejected(characters.into_vec(), violations.into_vec(), max);
         for (location, code, message) in generic {
-            if !violations.has(&location) {
-                violations.push(location, code, message);
+            if !found.has(&location) {
+                found.push(location, code, message);
             }
         }
-        match violations.into_vec() {
+        match found.into_vec() {
             none if none.is_empty() => Ok(value),
             some => Err(BodyError::Invalid(some)),
         }
@@ -86,6 +105,30 @@ impl BodySchema {
                 violations.push(location, problem.code, problem.message);
             }
         }
+    }
+}
+
+/// Joins the violations of characters and of the schema. What the schema rejects as a whole has no rules for its characters.
+fn without_rejected(characters: Vec<Violation>, violations: Vec<Violation>, max: usize) -> Violations {
+    let is_rejected = |one: &&Violation| matches!(one.code, ViolationCode::UnknownField | ViolationCode::WrongType);
+    let rejected: HashSet<&str> = violations.iter().filter(is_rejected).filter_map(pointer_of).collect();
+    let is_in_rejected = |one: &Violation| {
+        let pointer = pointer_of(one).unwrap_or_default();
+        let ends = pointer.match_indices('/').map(|(at, _)| at).chain([pointer.len()]);
+        ends.map(|end| &pointer[..end]).any(|ancestor| rejected.contains(ancestor))
+    };
+    let mut found = Violations::new(max);
+    let characters = characters.into_iter().filter(|one| !is_in_rejected(one)).collect::<Vec<_>>();
+    for Violation { location, code, message } in characters.into_iter().chain(violations) {
+        found.push(location, code, message);
+    }
+    found
+}
+
+fn pointer_of(violation: &Violation) -> Option<&str> {
+    match &violation.location {
+        Location::Body(pointer) => Some(pointer),
+        _ => None,
     }
 }
 

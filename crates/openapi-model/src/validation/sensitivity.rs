@@ -36,6 +36,21 @@ impl BodySchema {
     }
 }
 
+impl BodySchema {
+    /// Returns the sensitivity of a string or a number at this path: [`Sensitivity::Unknown`] if the schema describes another
+    /// type, because a client that sends the wrong type can have sent anything.
+    #[must_use]
+    pub fn scalar_sensitivity(&self, path: &[PathSegment], is_number: bool) -> Sensitivity {
+        let found = self.sensitivity(path);
+        if matches!(found, Sensitivity::FreeText | Sensitivity::NotSensitive)
+            && find_node(self.root(), path).is_some_and(|node| !describes_scalar(node.schema(), is_number))
+        {
+            return Sensitivity::Unknown;
+        }
+        found
+    }
+}
+
 impl Operation {
     /// Returns the sensitivity of the field at this path of the JSON body of a response.
     #[must_use]
@@ -69,6 +84,24 @@ fn sensitivity(root: SchemaNode<'_>, path: &[PathSegment]) -> Sensitivity {
         schema if is_secret(schema) => Sensitivity::Sensitive,
         _ if shape.is_free_text() => Sensitivity::FreeText,
         _ => Sensitivity::NotSensitive,
+    }
+}
+
+fn find_node<'s>(root: SchemaNode<'s>, path: &[PathSegment]) -> Option<SchemaNode<'s>> {
+    path.iter().try_fold(root, |node, step| match step {
+        PathSegment::Key(name) => node.property(name),
+        PathSegment::Index => node.items(),
+    })
+}
+
+/// Returns whether a schema describes strings, or scalars if the value is a number. A schema without a type that is not composed of
+/// fields can describe both.
+fn describes_scalar(schema: &Value, is_number: bool) -> bool {
+    match schema.get("type").and_then(Value::as_str) {
+        Some("string") => true,
+        Some("object" | "array") => false,
+        Some(_) => is_number,
+        None => schema.get("properties").is_none() && schema.get("items").is_none(),
     }
 }
 

@@ -16,7 +16,7 @@ pub use payloads::{
 };
 pub use records::{
     JobStatistics, StoredJob, cancel, count, count_dead_since, delete, find, find_for_update, find_pending_exports,
-    list_after, retry, statistics,
+    list_after, list_pending_exports, retry, statistics,
 };
 
 use super::prelude::*;

@@ -91,6 +91,18 @@ pub fn find_pending_exports(c: &mut DbConnection, exports: Vec<ExportId>) -> Que
     Ok(found.collect())
 }
 
+/// Lists the exports that pending jobs write. `None` if the payload of one cannot be read, so that its export is not known.
+pub fn list_pending_exports(c: &mut DbConnection) -> QueryResult<Option<Vec<ExportId>>> {
+    let pending = JobState::ALL.iter().filter(|state| state.is_pending()).map(|state| state.as_str());
+    let payloads: Vec<String> = jobs::table
+        .filter(jobs::state.eq_any(pending.collect::<Vec<_>>()))
+        .filter(jobs::kind.eq(ExportRequest::KIND))
+        .select(jobs::payload)
+        .load(c)?;
+    let export_of = |payload: String| Some(serde_json::from_str::<ExportRequest>(&payload).ok()?.export_id);
+    Ok(payloads.into_iter().map(export_of).collect())
+}
+
 /// A job, and its payload for the consequences of a change.
 #[derive(Clone, Debug)]
 pub struct StoredJob {

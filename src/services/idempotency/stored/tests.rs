@@ -126,6 +126,7 @@ fn repeated_request_has_the_same_fingerprint_in_every_release() {
     );
     let record = ImportRecord {
         is_item: true,
+        id: None,
         bucketlist_id: 3,
         name: "Swim".to_owned(),
         description: None,

@@ -71,7 +71,8 @@ pub trait ApiClientEndpoints: Send + Sync + 'static {
     /// Replace the key of an API client
     ///
     /// Creates a new key. Previous keys remain valid until `previous_valid_until`, so you can replace the key without
-    /// downtime. For administrators only; requires a session.
+    /// downtime. To revoke them immediately, send `overlap_seconds=0` in the query: a request body is ignored. For
+    /// administrators only; requires a session.
     #[oai(path = "/:api_client_id/rotate", method = "post", operation_id = "rotateApiClientKey")]
     #[operation(returns("The new key."), errors(&[ErrorCode::ApiClientNotFound]), carries_tokens())]
     async fn rotate(

@@ -32,7 +32,7 @@ pub trait UsageEndpoints: Send + Sync + 'static {
         from: Query<Option<Date>>,
         /// Last day, in UTC. Default: today. Must not be before `from` or before the retention period.
         to: Query<Option<Date>>,
-        /// Returns only requests of this operation.
+        /// Returns only requests of this operation. An unknown ID returns no rows.
         operation: Query<Option<Token>>,
         /// Returns only requests of this consumer: `api_client:ID`, `user:ID` or `anonymous:USER-AGENT`, or of all consumers of
         /// a kind: `api_client`, `user` or `anonymous`.

@@ -172,7 +172,7 @@ pub struct ApiClientCreate {
     #[oai(nullable)]
     #[serde(default)]
     pub user_id: Option<Id>,
-    /// Scopes of the key.
+    /// Scopes of the key. Duplicates have no effect.
     #[oai(validator(min_items = 1, max_items = 10))]
     pub scopes: Vec<ApiScope>,
     /// Requests per minute, counted separately from other clients of the account. Default: the general rate limit.
@@ -199,7 +199,7 @@ pub struct ApiClientPatch {
     pub name: Option<String>,
     /// Email address for notices.
     pub contact_email: Option<EmailAddress>,
-    /// Scopes of the key. Apply to the next request.
+    /// Scopes of the key. Duplicates have no effect. Apply to the next request.
     #[oai(validator(min_items = 1, max_items = 10))]
     pub scopes: Option<Vec<ApiScope>>,
     /// Requests per minute; null for the general rate limit.

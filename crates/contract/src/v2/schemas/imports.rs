@@ -27,7 +27,7 @@ pub struct ImportRecord {
     #[oai(rename = "type")]
     #[serde(rename = "type")]
     pub kind: ResourceType,
-    /// ID in the source account. Ignored.
+    /// ID in the source account. For a bucketlist, null or equal to `bucketlist_id`; ignored for an item.
     #[oai(nullable)]
     pub id: Option<Id>,
     /// ID of the bucketlist in the source account. It relates an item to a bucketlist of the same request.
