@@ -11,6 +11,7 @@ use crate::{
         DbConnection,
         repositories::{audit, deprecation_notices, exports, idempotency, jobs, sessions, usage},
     },
+    domain::Timestamp,
     services::{Context, Error, Incidents, retained_since},
 };
 
