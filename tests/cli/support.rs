@@ -333,13 +333,19 @@ impl TestServer {
     /// Sends requests until the log contains this text: lines are written after the event.
     #[track_caller]
     pub fn wait_until_logged(&self, text: &str) {
+        self.wait_for_log(text, |log| log.contains(text));
+    }
+
+    /// Sends requests until the log meets this condition.
+    #[track_caller]
+    pub fn wait_for_log(&self, expected: &str, condition: impl Fn(&str) -> bool) {
         for _ in 0..MAX_ATTEMPTS {
-            if self.log().contains(text) {
+            if condition(&self.log()) {
                 return;
             }
             self.get("/health/live", None).expect(200);
         }
-        panic!("`{text}` is not in the log after {MAX_ATTEMPTS} attempts:\n{}", self.log());
+        panic!("`{expected}` is not in the log after {MAX_ATTEMPTS} attempts:\n{}", self.log());
     }
 
     /// Connects until the server stops accepting connections.
