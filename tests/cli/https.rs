@@ -344,6 +344,30 @@ fn unusable_certificate_files_prevent_startup() {
     let expected = "the private key in key.pem does not match the certificate in cert.pem\n\
                     help: set TLS_CERT and TLS_KEY to files that belong together";
     assert_eq!(error, expected);
+    let block = |label: &str| format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n");
+    for (file, text, expected) in [
+        (
+            "key.pem",
+            block("ENCRYPTED PRIVATE KEY"),
+            "key.pem contains no unencrypted PEM private key\n\
+             help: set TLS_KEY to the private key of the certificate, without a passphrase",
+        ),
+        (
+            "key.pem",
+            block("PRIVATE KEY"),
+            "the private key in key.pem is damaged or of an unsupported type or size\n\
+             help: use an ECDSA key on P-256 or P-384, an Ed25519 key, or an RSA key of 2048 to 8192 bits",
+        ),
+        (
+            "cert.pem",
+            block("PRIVATE KEY"),
+            "cert.pem contains no PEM certificate\n\
+             help: set TLS_CERT to a file with the certificate chain, the server's certificate first",
+        ),
+    ] {
+        sandbox.write(file, &text);
+        assert_eq!(sandbox.run(&["serve"]).expect_error(), expected);
+    }
     fs::remove_file(sandbox.path("cert.pem")).unwrap();
     let error = sandbox.run(&["serve"]).expect_error();
     assert!(error.starts_with("cannot read cert.pem: "), "{error}");

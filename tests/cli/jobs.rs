@@ -228,6 +228,9 @@ both_engines! {
         let sandbox = Sandbox::on(engine).env("APP_ENV", "testing");
         sandbox.run(&["migrate", "up"]).expect_success();
         assert_eq!(sandbox.run(&["job", "list"]).expect_success(), "No jobs.\n");
+        for state in ["queued", "running", "retrying", "done", "dead", "cancelled"] {
+            assert_eq!(sandbox.run(&["job", "list", "--state", state]).expect_success(), "No jobs.\n", "{state}");
+        }
         for kind in ["", "exports", "a b"] {
             let outcome = sandbox.run(&["job", "list", "--kind", kind]).expect_exit_code(2);
             assert!(outcome.err.contains("[possible values: password_reset_mail, welcome_mail, "), "{outcome:?}");

@@ -78,6 +78,9 @@ fn commands_that_read_create_nothing() {
     sandbox.run(&["migrate", "down"]).expect_success();
     let error = sandbox.run(&["job", "list"]).expect_error();
     assert_eq!(error, "1 migration is pending\nhelp: run `bucketlist migrate up`");
+    sandbox.run(&["migrate", "down"]).expect_success();
+    let error = sandbox.run(&["job", "list"]).expect_error();
+    assert_eq!(error, "2 migrations are pending\nhelp: run `bucketlist migrate up`");
     sandbox.run(&["migrate", "up"]).expect_success();
 
     let Some(_immutable) = Immutable::new(&sandbox, &["data", FILES[0]]) else { return };

@@ -1,6 +1,12 @@
 //! `bucketlist serve`: startup message, seed, secrets, mail and log.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
+    thread,
+};
 
 use serde_json::json;
 
@@ -190,4 +196,48 @@ fn health_succeeds_only_while_the_server_is_ready() {
     server.stop();
     let error = sandbox.run(&["health", "--url", &url]).expect_error();
     assert!(error.contains(&url), "{error}");
+}
+
+#[test]
+fn health_reports_a_server_that_is_not_ready_or_silent() {
+    let sandbox = Sandbox::new();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    // The operating system accepts the connection, and no process reads from it.
+    let error = sandbox.run(&["health", "--url", &url]).expect_error();
+    assert_eq!(error, format!("{url} did not respond within 2 seconds"));
+    let (_silent, _) = listener.accept().unwrap();
+
+    let server = thread::spawn(move || {
+        let (mut connection, _) = listener.accept().unwrap();
+        let _ = connection.read(&mut [0; 1024]).unwrap();
+        connection.write_all(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n").unwrap();
+    });
+    let error = sandbox.run(&["health", "--url", &url]).expect_error();
+    assert_eq!(error, format!("{url} is not ready: /health/ready returned 503"));
+    server.join().unwrap();
+}
+
+#[test]
+fn health_with_https_requires_the_name_in_the_certificate() {
+    let sandbox =
+        Sandbox::new().env("PUBLIC_URL", "https://localhost").env("TLS_CERT", "cert.pem").env("TLS_KEY", "key.pem");
+    let error = sandbox.run(&["health"]).expect_error();
+    let expected = "the server has a TLS certificate, and HOST is not a name in it\n\
+                    help: pass --url with a name of the certificate, such as --url https://localhost:8443";
+    assert_eq!(error, expected);
+}
+
+#[test]
+fn short_secret_is_replaced_and_an_unreadable_one_reported() {
+    let sandbox = Sandbox::new();
+    sandbox.write("data/jwt_secret", "too short\n");
+    sandbox.serve().stop();
+    assert!(sandbox.read("data/jwt_secret").len() >= 32);
+    fs::remove_file(sandbox.path("data/jwt_secret")).unwrap();
+    fs::create_dir(sandbox.path("data/jwt_secret")).unwrap();
+    let error = sandbox.env("PORT", "0").run(&["serve"]).expect_exit_code(1).err;
+    let expected =
+        "error: cannot store the generated secret in data/jwt_secret: is a directory\nhelp: set JWT_SECRET\n";
+    assert!(error.ends_with(expected), "{error}");
 }
