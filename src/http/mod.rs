@@ -13,6 +13,7 @@ mod security_txt;
 mod startup;
 mod static_file;
 mod unversioned;
+mod unversioned_response;
 mod versions;
 
 pub use connection_errors::connection_error_responses;

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Readiness, connection_errors::connection_error_responses, pipeline, unversioned};
+use super::{Readiness, connection_errors::connection_error_responses, pipeline, unversioned_response};
 use crate::server::{ErrorResponder, RejectReason};
 
 /// Forwards requests to the application. Until it has started, `/health/live` returns 200 and all other requests are rejected
@@ -56,7 +56,7 @@ impl Endpoint for StartupGate {
         }
         let path = self.base_path.strip(request.uri().path()).unwrap_or(request.uri().path());
         if path == "/health/live" && matches!(*request.method(), Method::GET | Method::HEAD) {
-            let mut response = unversioned::live();
+            let mut response = unversioned_response::live();
             pipeline::complete(&mut response, &Uuid::now_v7().to_string(), Duration::ZERO, self.is_https);
             return Ok(response);
         }

@@ -13,7 +13,7 @@ use poem::{
 };
 use sha2::{Digest, Sha256};
 
-use super::{pages::Page, pipeline::allow_any_origin, precompressed::Precompressed, unversioned::with_length};
+use super::{pages::Page, pipeline::allow_any_origin, precompressed::Precompressed, unversioned_response::with_length};
 
 /// A file that does not change while the server runs.
 pub(super) struct StaticFile {

@@ -14,10 +14,7 @@ use bytes::Bytes;
 use contract::{ApiError, BasePath, ErrorCode, negotiation, problem};
 use poem::{
     IntoResponse, Request, Response,
-    http::{
-        HeaderValue, Method, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_LENGTH, LOCATION},
-    },
+    http::{Method, StatusCode, header::CACHE_CONTROL},
 };
 use serde_json::json;
 
@@ -28,6 +25,7 @@ use super::{
     published,
     security_txt::{self, SecurityTxt},
     static_file::StaticFile,
+    unversioned_response::{health, json_response, live, redirect, with_length},
 };
 use crate::{
     build_info,
@@ -380,34 +378,4 @@ fn compress_ahead(files: &HashMap<Cow<'static, str>, ServedFile>) {
         })
         .collect();
     precompressed::in_background(move || large.iter().for_each(Precompressed::compress_ahead));
-}
-
-pub(super) fn with_length(mut response: Response, length: usize) -> Response {
-    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
-    response
-}
-
-/// Redirects to another path with the same query.
-fn redirect(path: &str, query: Option<&str>) -> Response {
-    let location = query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
-    match HeaderValue::try_from(location) {
-        Ok(location) => with_length(StatusCode::PERMANENT_REDIRECT.with_header(LOCATION, location).into_response(), 0),
-        Err(_) => StatusCode::NOT_FOUND.into(),
-    }
-}
-
-/// Returns the response of `/health/live`.
-pub(super) fn live() -> Response {
-    health(&json!({"status": "pass"}))
-}
-
-/// Returns the media type of draft-inadarei-api-health-check.
-fn health(value: &serde_json::Value) -> Response {
-    json_response("application/health+json", value)
-}
-
-fn json_response(media_type: &str, value: &serde_json::Value) -> Response {
-    let text = value.to_string();
-    let length = text.len();
-    with_length(Response::builder().content_type(media_type).body(text), length)
 }

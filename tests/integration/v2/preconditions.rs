@@ -105,7 +105,7 @@ both_engines! {
         }
     }
 
-    /// The use of a key and further failures of a group change the ETag, but nobody has edited the resource.
+    /// The use of a key and further failures of a group change the ETag without an edit of the resource.
     async fn if_match_ignores_what_changes_without_an_edit(engine: Engine) {
         let app = TestApp::new(engine);
         let admin = app.admin().await;
