@@ -92,7 +92,7 @@ pub(super) enum StateArgument {
     Retrying,
     /// It has succeeded.
     Done,
-    /// It has failed for the last time.
+    /// It has exhausted its attempts.
     Dead,
     /// It was cancelled.
     Cancelled,

@@ -116,7 +116,7 @@ enum Command {
         /// File to create.
         file: PathBuf,
     },
-    /// Replace the SQLite database by a backup. The server must be stopped.
+    /// Replace the SQLite database with a backup. The server must be stopped.
     ///
     /// The previous database is retained under another name.
     Restore {

@@ -1,4 +1,4 @@
-//! The `.env` file: `./.env`, or the file that `--env-file` names.
+//! The `.env` file: `./.env`, or the file of `--env-file`.
 //!
 //! `dotenvy` parses quotes, comments and escapes. This module adds what operators need: values are literal (`$` is never
 //! expanded, so that a secret is not truncated), the file of a parent folder is never read, and an error contains the file, the

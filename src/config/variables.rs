@@ -29,7 +29,7 @@ const SERVER: &[Variable] = &[
     variable(
         "APP_ENV",
         "development",
-        "Environment. Staging and production require strong secrets and have no demo data.",
+        "Environment. Staging and production require strong secrets and have no sample data.",
         "development, testing, staging or production",
         "",
     ),
@@ -95,7 +95,7 @@ const SERVER: &[Variable] = &[
     variable(
         "METRICS_ADDR",
         "",
-        "Address and port that serves /metrics over plain HTTP, for Prometheus. Must not be public. A worker beside a server needs another one. If empty, none.",
+        "Address and port that serves /metrics over plain HTTP, for Prometheus. Must not be public. A worker on the same machine needs a different address. If empty, none.",
         "an IP address and a port",
         "127.0.0.1:9100",
     ),
@@ -104,7 +104,7 @@ const SERVER: &[Variable] = &[
     variable(
         "DATA_DIR",
         "data",
-        "Folder for the SQLite database, the generated development secret and unsent mail.",
+        "Directory for the SQLite database, the generated development secret and unsent mail.",
         "a path",
         "/var/lib/bucketlist",
     ),
@@ -221,7 +221,7 @@ const SERVER: &[Variable] = &[
         "an https: URL",
         "https://example.com/security",
     ),
-    variable("RATE_LIMIT", "on", "Whether rate limits apply.", "on or off", ""),
+    variable("RATE_LIMIT", "true", "Whether rate limits apply.", BOOLEAN, ""),
     variable("RATE_LIMIT_GENERAL", "600", "Requests per minute and caller.", RATE, "1200").reloaded(),
     variable("RATE_LIMIT_REGISTER", "5", "Registrations per minute and IP address.", RATE, "20").reloaded(),
     variable(
@@ -295,7 +295,7 @@ const SERVER: &[Variable] = &[
     variable(
         "BACKUP_DIR",
         "",
-        "Directory for backups. If empty, backups in DATA_DIR.",
+        "Directory for backups. If empty, `DATA_DIR/backups`.",
         "a directory",
         "/var/backups/bucketlist",
     ),
@@ -319,7 +319,7 @@ const SERVER: &[Variable] = &[
     variable(
         "INCIDENTS",
         "5xx",
-        "Which failed requests are captured as incidents, with secrets redacted.",
+        "Which failed requests are captured as incidents, with secrets masked.",
         "off, or 5xx, 4xx, status codes and error codes, separated by commas",
         "5xx,409,VALIDATION_FAILED",
     ),

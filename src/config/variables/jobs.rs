@@ -27,7 +27,7 @@ pub(super) const JOBS: &[Variable] = &[
     variable(
         "DEAD_LETTER_RETENTION",
         "30d",
-        "Retention period of jobs that failed for the last time or were cancelled.",
+        "Retention period of jobs that exhausted their attempts or were cancelled.",
         DURATION,
         "90d",
     ),

@@ -1,6 +1,9 @@
 //! The variables of traces, slow statements and profiles. Names, values and defaults of `OTEL_*` are those of OpenTelemetry.
 
-use super::variable::{Variable, secret, variable};
+use super::{
+    BOOLEAN,
+    variable::{Variable, secret, variable},
+};
 
 pub(super) const OBSERVABILITY: &[Variable] = &[
     variable(
@@ -14,7 +17,7 @@ pub(super) const OBSERVABILITY: &[Variable] = &[
         "PROFILING",
         "false",
         "Whether administrators may record CPU profiles with GET /v2/admin/profile.",
-        "true or false",
+        BOOLEAN,
         "",
     ),
     variable(

@@ -1,6 +1,6 @@
 //! The variables of proxies in front of the server.
 
-use super::{Variable, variable::variable};
+use super::{BOOLEAN, Variable, variable::variable};
 
 pub(super) const PROXIES: &[Variable] = &[
     variable(
@@ -12,9 +12,9 @@ pub(super) const PROXIES: &[Variable] = &[
     ),
     variable(
         "PROXY_PROTOCOL",
-        "off",
-        "Whether TRUSTED_PROXIES begin each connection with a PROXY protocol header (version 1 or 2), also before TLS.",
-        "on or off",
+        "false",
+        "Whether TRUSTED_PROXIES begin each connection with a PROXY protocol header (version 1 or 2), including before TLS.",
+        BOOLEAN,
         "",
     ),
 ];
