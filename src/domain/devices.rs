@@ -42,7 +42,7 @@ const PROGRAMS: &[(&str, &str)] = &[
 ];
 
 /// The name of all programs that are not in the table.
-const OTHER_PROGRAM: &str = "another program";
+const OTHER_PROGRAM: &str = "unknown";
 
 /// Returns the program of a user agent, from a fixed list: it is displayed in mail, and the client chooses its user agent.
 #[must_use]
@@ -78,12 +78,12 @@ mod tests {
             ("Mozilla/5.0 (Macintosh) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Safari/605.1.15", "Safari"),
             ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0", "Microsoft Edge"),
             ("curl/8.9.1", "curl"),
-            ("Click here: https://evil.example", "another program"),
-            ("", "another program"),
+            ("Click here: https://evil.example", "unknown"),
+            ("", "unknown"),
         ] {
             assert_eq!(program(Some(user_agent)), expected, "{user_agent}");
         }
-        assert_eq!(program(None), "another program");
+        assert_eq!(program(None), "unknown");
     }
 
     #[test]

@@ -156,7 +156,7 @@ message! {
 }
 
 message! {
-    /// Background jobs that have failed for the last time.
+    /// Background jobs that have exhausted their attempts.
     DeadLetterDigest {
         /// Public URL of the server.
         url: String,
@@ -192,7 +192,7 @@ pub fn samples(url: &str) -> Result<Vec<(&'static str, Mail)>, MailError> {
     let guide = format!("{url}/guides/migrating-to-v2");
     let messages: [(&'static str, &dyn Message); 8] = [
         ("welcome", &Welcome { url: url.clone() }),
-        ("password-reset", &PasswordReset { url: url.clone(), token: text("3q2-7wEIhz0Vb8LkX9sT"), minutes: 30 }),
+        ("password-reset", &PasswordReset { url: url.clone(), token: text("3q2-7wEIhz0Vb8LkX9sT"), minutes: 10 }),
         (
             "password-changed",
             &PasswordChanged { url: url.clone(), changed_at: text("2027-08-22 07:14 UTC"), is_reset: false },
