@@ -134,6 +134,7 @@ impl UnversionedRoutes {
         // The current version first.
         let contracts: Vec<&str> = build_info::CONTRACTS.iter().rev().copied().collect();
         let base_path = BasePath::new(config.base_path());
+        let captures = config.incidents.limits.filter.to_string();
         let info = PageInfo {
             base_path: base_path.as_str(),
             version: build_info::VERSION,
@@ -144,6 +145,7 @@ impl UnversionedRoutes {
             contracts: &contracts,
             deprecations: &published_files.deprecations,
             mails: &published_files.mails,
+            captures: &captures,
         };
         // The examples of errors on the pages contain paths.
         let address = ServerAddress::new(config);

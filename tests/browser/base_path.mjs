@@ -49,7 +49,7 @@ await run(async () => {
     await shot(page, 'home', { fullPage: true });
   });
   await check('links between the pages work', async () => {
-    for (const [text, expected] of [['Documentation', '/docs'], ['Reference', '/reference'], ['Guides', '/guides'], ['Error codes', '/problems'], ['Console', '/console']]) {
+    for (const [text, expected] of [['Try it', '/docs'], ['Reference', '/reference'], ['Guides', '/guides'], ['Error codes', '/problems'], ['Console', '/console']]) {
       await page.locator('.site-nav a', { hasText: text }).click();
       await page.waitForURL(`${origin}${path}${expected}`);
       await assertLinks(expected);

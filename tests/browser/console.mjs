@@ -222,7 +222,7 @@ async function overview() {
     await counted('/v2/admin/usage?deprecated=true');
     await visit('/console');
     const figures = await page.locator('#figures').innerText();
-    for (const name of ['Health\nReady', 'Requests today', 'Errors today', 'Latency today', 'Unresolved incidents', 'Deprecations left']) assert.ok(figures.includes(name), figures);
+    for (const name of ['Health\nReady', 'Requests today', 'Errors today', 'Latency today', 'Unresolved incidents', 'Deprecated operations in use']) assert.ok(figures.includes(name), figures);
     await bars(24);
     await page.locator('.chart > svg .dot-a').first().waitFor();
     await page.locator('#deprecations', { hasText: 'listBucketlists' }).waitFor();
@@ -269,7 +269,7 @@ async function usage() {
     await filter({ operation: 'bucket' });
     await said('No operation is named “bucket”. Similar: ');
     await filter({ operation: '', version: 'v1', consumer: 'user:999999' });
-    await page.locator('#rows', { hasText: 'Nothing matches these filters.' }).waitFor();
+    await page.locator('#rows', { hasText: 'No requests to v1 in this period (last 30 days).' }).waitFor();
     await filter({ consumer: 'nonsense' });
     await said('No single consumer is named “nonsense”. Enter an email address');
     await page.click('#filters button[type=reset]');
@@ -597,7 +597,7 @@ async function users(user) {
     await answer(button('Make user'), 'Change role');
     await said('has the role user');
     await answer(button('Delete'), 'Delete account');
-    await said('is deleted');
+    await said(' deleted.');
     assert.equal(await rows().count(), 0);
     assert.equal(await focused(page), 'content');
   });
@@ -685,7 +685,7 @@ async function apiClients() {
     assert.equal((await fetch(`${origin}/v2/bucketlists`, { headers: { 'X-API-Key': key } })).status, 200);
     await page.click('#hide-key');
     await answer(rowOf(name).getByRole('button', { name: `Revoke: ${name}` }), 'Revoke');
-    await said('is revoked');
+    await said(' revoked.');
     assert.equal(await rowOf(name).count(), 0);
     assert.equal((await fetch(`${origin}/v2/bucketlists`, { headers: { 'X-API-Key': key } })).status, 401);
   });
@@ -796,7 +796,7 @@ async function jobs() {
     await row.waitFor();
     const button = (name) => row.getByRole('button', { name: new RegExp(`^${name}: job \\d+$`) });
     await answer(button('Cancel'), 'Cancel job');
-    await said('is cancelled');
+    await said(' cancelled.');
     assert.equal(await row.locator('.state').innerText(), 'cancelled');
     assert.equal(await focused(page), 'TR');
     await button('Retry').click();

@@ -171,7 +171,7 @@ async function viewer() {
   await check('/docs opens on the newest version', async () => {
     const [newest] = await contracts();
     await page.locator(`.chooser [aria-current="page"][data-contract="${newest}"]`).waitFor();
-    assert.match(await page.title(), new RegExp(`^Documentation of ${newest} · `));
+    assert.match(await page.title(), new RegExp(`^Operations of ${newest} · `));
   });
   await check('only required parameters are filled in', async () => {
     const block = await docs.open('listItems');

@@ -3,7 +3,7 @@
 const started = `${Date.now().toString(36)}${Math.random().toString(36).slice(2, 6)}`;
 
 /**
- * Executes operations of v2 with unchanged examples, on the seeded data. Optional parameters are empty, so that examples of filters and conditions
+ * Executes operations of v2 with unchanged examples, on the sample data. Optional parameters are empty, so that examples of filters and conditions
  * neither cause errors nor hide data, and each creation has a new idempotency key.
  */
 export function firstClicks({ docs, origin }) {

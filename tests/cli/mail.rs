@@ -134,9 +134,9 @@ fn rejected_recipient_is_not_retried() {
     server.register("ada@example.com");
     request_reset(&server, "ada@example.com");
     smtp.wait_for(1);
-    server.wait_until_logged("job failed for the last time");
+    server.wait_until_logged("job exhausted its attempts");
     let log = server.log();
-    let line = log.lines().find(|line| line.contains("job failed for the last time")).unwrap();
+    let line = log.lines().find(|line| line.contains("job exhausted its attempts")).unwrap();
     assert!(line.contains("mail rejected: the mail server responded with 550 5.1.1"), "{line}");
     assert!(!log.contains("job failed; will retry") && !line.contains("ada@example.com"), "{log}");
     assert_eq!(smtp.deliveries().len(), 1);
@@ -165,9 +165,9 @@ fn recipient_that_requires_smtputf8_is_not_retried_without_it() {
     let server = sandbox.serve();
     server.register("jörg@example.com");
     request_reset(&server, "jörg@example.com");
-    server.wait_until_logged("job failed for the last time");
+    server.wait_until_logged("job exhausted its attempts");
     let log = server.log();
-    let line = log.lines().find(|line| line.contains("job failed for the last time")).unwrap();
+    let line = log.lines().find(|line| line.contains("job exhausted its attempts")).unwrap();
     assert!(line.contains("mail rejected: the recipient address has non-ASCII characters before the @"), "{line}");
     assert!(line.contains("SMTPUTF8") && !log.contains("job failed; will retry") && !log.contains("jörg"), "{log}");
     server.stop();

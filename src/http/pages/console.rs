@@ -71,7 +71,7 @@ pub(super) fn links(current: &str, info: &PageInfo<'_>) -> String {
     };
     let mut links: Vec<String> = SECTIONS.iter().map(link).collect();
     if mail::is_served(info) {
-        links.push(format!("<a href=\"{}\" data-page{}>Mail</a>", mail::PATH, mark(mail::PATH)));
+        links.push(format!("<a href=\"{}\" data-key=\"m\" data-page{}>Mail</a>", mail::PATH, mark(mail::PATH)));
     }
     links.join("\n      ")
 }
@@ -81,6 +81,7 @@ pub(super) fn html(section: &Section, info: &PageInfo<'_>, assets: &[Asset]) -> 
     let scripts = ["page.js", "session.js"].into_iter().chain(scripts);
     let scripts: Vec<String> =
         scripts.map(|name| format!("<script src=\"{}\" defer></script>", assets::path(assets, name))).collect();
+    let captures = escape_html(info.captures);
     let (email, password) = info.admin().unwrap_or(("", ""));
     let hint = if info.admin().is_some() {
         "<p class=\"note\">The administrator of the sample data is filled in.</p>"
@@ -97,7 +98,8 @@ pub(super) fn html(section: &Section, info: &PageInfo<'_>, assets: &[Asset]) -> 
             ("header", &layout::header(info, section.path, include_str!("assets/session.html").trim_end())),
             ("title", section.title),
             ("sections", &links(section.path, info)),
-            ("content", section.html.trim_end()),
+            ("captures", &captures),
+            ("content", &fill(section.html.trim_end(), &[("captures", &captures)])),
             ("console.css", assets::path(assets, "console.css")),
             ("scripts", &scripts.join("\n  ")),
         ],

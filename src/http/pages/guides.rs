@@ -19,43 +19,51 @@ const ORIGIN: &str = "http://localhost:8000";
 pub(super) struct Guide {
     /// The last segment of its path, and the name of its file.
     pub(super) name: &'static str,
+    /// A sentence about its content.
+    summary: &'static str,
     /// The Markdown, with links as served.
     text: String,
     pub(super) page: MarkdownPage,
 }
 
 macro_rules! guides {
-    ($($name:literal)*) => {
-        [$(($name, include_str!(concat!("../../../docs/guides/", $name, ".md"))),)*]
+    ($($name:literal $summary:literal)*) => {
+        [$(($name, $summary, include_str!(concat!("../../../docs/guides/", $name, ".md"))),)*]
     };
 }
 
-/// The guides in the order of the navigation, with their text.
-const TEXTS: [(&str, &str); 8] = guides! {
-    "quick-start"
-    "authentication"
-    "pagination"
-    "errors"
-    "idempotency"
-    "conditional-requests"
-    "rate-limits"
-    "migrating-to-v2"
+/// The guides in the order of the navigation, each with a sentence about it and its text.
+const TEXTS: [(&str, &str, &str); 8] = guides! {
+    "quick-start" "Create an account, a bucketlist and an item."
+    "authentication" "Log in, refresh the session, log out, and use the key of an API client."
+    "pagination" "Read lists page by page, sort and filter them, or stream them as CSV."
+    "errors" "Read an error response, and decide whether to retry."
+    "idempotency" "Repeat a request without creating a resource twice."
+    "conditional-requests" "Prevent lost updates, and save bandwidth, with ETags."
+    "rate-limits" "Read the limits, and handle 429."
+    "migrating-to-v2" "Move from v1 to v2, one operation at a time."
 };
 
 static GUIDES: LazyLock<Vec<Guide>> = LazyLock::new(|| {
-    let mut guides: Vec<Guide> =
-        TEXTS.iter().map(|(name, text)| Guide::new(name, text.replace("](../../", "](../"))).collect();
-    guides.push(Guide::new("changelog", include_str!("../../../CHANGELOG.md").to_owned()));
+    let mut guides: Vec<Guide> = TEXTS
+        .iter()
+        .map(|(name, summary, text)| Guide::new(name, summary, text.replace("](../../", "](../")))
+        .collect();
+    guides.push(Guide::new(
+        "changelog",
+        "What has changed in each version.",
+        include_str!("../../../CHANGELOG.md").to_owned(),
+    ));
     guides
 });
 
 impl Guide {
-    fn new(name: &'static str, text: String) -> Self {
+    fn new(name: &'static str, summary: &'static str, text: String) -> Self {
         let mut page = markdown::page(&text, &served_link);
         page.html = page.html.replace(ORIGIN, HTML_ADDRESS);
         let text =
             markdown::with_links(&text, &|target| target.starts_with("https://") || served_link(target).is_some());
-        Self { name, text, page }
+        Self { name, summary, text, page }
     }
 
     pub(super) fn path(&self) -> String {
@@ -84,7 +92,8 @@ pub(super) fn all() -> &'static [Guide] {
 pub(super) fn articles() -> Vec<Article> {
     let mut list = String::from("<h1>Guides</h1>\n<ul class=\"operations\">\n");
     for guide in all() {
-        let _ = writeln!(list, "<li><a href=\"{}\">{}</a></li>", guide.path(), escape_html(&guide.page.title));
+        let (path, title, summary) = (guide.path(), escape_html(&guide.page.title), escape_html(guide.summary));
+        let _ = writeln!(list, "<li><a href=\"{path}\">{title}</a> <span>{summary}</span></li>");
     }
     list.push_str("</ul>\n");
     let index = Article { path: PATH.to_owned(), title: "Guides".to_owned(), html: reference::guide(PATH, &list) };
@@ -114,6 +123,6 @@ pub(super) fn files() -> impl Iterator<Item = Page> {
 
 /// Returns the guides as links in Markdown.
 pub(super) fn links() -> String {
-    let link = |guide: &Guide| format!("- [{}]({}.md)\n", guide.page.title, guide.path());
+    let link = |guide: &Guide| format!("- [{}]({}.md): {}\n", guide.page.title, guide.path(), guide.summary);
     all().iter().map(link).collect()
 }

@@ -85,7 +85,7 @@ fn versions(info: &PageInfo<'_>) -> String {
     let newest = current(info);
     let line = |contract: &&str| {
         let path = escape_html(&reference::version_path(contract));
-        let state = if *contract == newest { "current" } else { "supported" };
+        let state = if *contract == newest { "Current." } else { "Supported." };
         let dates = deprecations(info, contract);
         format!("<div><dt><a href=\"{path}\">{}</a></dt><dd>{state}{dates}</dd></div>", escape_html(contract))
     };
@@ -103,8 +103,12 @@ fn deprecations(info: &PageInfo<'_>, contract: &str) -> String {
         .map(|((since, sunset), operations)| {
             let names: Vec<String> =
                 operations.iter().map(|name| format!("<code>{}</code>", escape_html(name))).collect();
+            let subject = match names.len() {
+                1 => "One operation is".to_owned(),
+                count => format!("{} operations are", in_words(count)),
+            };
             format!(
-                "; deprecated since <time>{}</time>, removed on <time>{}</time>: {}",
+                " {subject} deprecated since <time>{}</time> and will be removed on <time>{}</time>: {}.",
                 escape_html(since),
                 escape_html(sunset),
                 names.join(", ")
@@ -115,9 +119,15 @@ fn deprecations(info: &PageInfo<'_>, contract: &str) -> String {
         return text;
     }
     format!(
-        "{text}. <a href=\"/guides/migrating-to-v2\">Migrate</a>, or see \
-         <a href=\"/console/usage?version={contract}&amp;group_by=consumer\">who still calls {contract}</a>."
+        "{text} <a href=\"/guides/migrating-to-v2\">Migrate</a>, or see the \
+         <a href=\"/console/usage?version={contract}&amp;group_by=consumer\">callers of {contract}</a> (administrators)."
     )
+}
+
+/// Returns a number at the start of a sentence: a word up to nine.
+fn in_words(count: usize) -> String {
+    const WORDS: [&str; 10] = ["No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"];
+    WORDS.get(count).map_or_else(|| count.to_string(), |word| (*word).to_owned())
 }
 
 /// Returns links to a documentation page for each API version. The first version needs no parameter.

@@ -6,7 +6,7 @@ use super::template::{escape_html, fill};
 
 /// The links of the navigation: path and text.
 const LINKS: [(&str, &str); 5] = [
-    ("/docs", "Documentation"),
+    ("/docs", "Try it"),
     ("/reference", "Reference"),
     ("/guides", "Guides"),
     ("/problems", "Error codes"),

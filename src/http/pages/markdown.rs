@@ -1,6 +1,6 @@
 //! Markdown to HTML, for descriptions in the OpenAPI documents and for the guides.
 
-use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd, html::push_html};
+use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html::push_html};
 
 /// Converts a description to HTML. HTML in the text is escaped.
 pub(super) fn html(text: &str) -> String {
@@ -78,10 +78,9 @@ pub(super) fn page(text: &str, link: &dyn Fn(&str) -> Option<String>) -> Markdow
                     converted.push(Event::End(TagEnd::Link));
                 }
             }
-            Event::Start(Tag::CodeBlock(_)) => {
+            Event::Start(Tag::CodeBlock(kind)) => {
                 blocks += 1;
-                let label = format!("<pre tabindex=\"0\" role=\"region\" aria-label=\"Code block {blocks}\"><code>");
-                converted.push(Event::Html(label.into()));
+                converted.push(Event::Html(code_block_start(&kind, blocks).into()));
             }
             Event::End(TagEnd::CodeBlock) => converted.push(Event::Html("</code></pre>\n".into())),
             Event::Start(Tag::Table(alignment)) => {
@@ -100,6 +99,19 @@ pub(super) fn page(text: &str, link: &dyn Fn(&str) -> Option<String>) -> Markdow
     }
     push_html(&mut page.html, converted.into_iter());
     page
+}
+
+/// Returns the start of a code block. The expected output of a command has a title, which distinguishes it from the command.
+fn code_block_start(kind: &CodeBlockKind<'_>, number: usize) -> String {
+    let title = match kind {
+        CodeBlockKind::Fenced(language) if matches!(&**language, "json" | "http") => "Response",
+        CodeBlockKind::Fenced(language) if &**language == "text" => "Output",
+        _ => return format!("<pre tabindex=\"0\" role=\"region\" aria-label=\"Code block {number}\"><code>"),
+    };
+    format!(
+        "<p class=\"output\">{title}</p>\n\
+         <pre tabindex=\"0\" role=\"region\" aria-label=\"{title} in code block {number}\" data-output><code>"
+    )
 }
 
 /// Returns HTML in the text as text.
@@ -159,5 +171,13 @@ mod tests {
         );
         let code = "<pre tabindex=\"0\" role=\"region\" aria-label=\"Code block 1\"><code>echo '&lt;'\n</code></pre>";
         assert!(page.html.contains(code), "{}", page.html);
+    }
+
+    #[test]
+    fn expected_output_has_a_title() {
+        let page = page("# T\n\n```json\n{}\n```\n\n```text\n204\n```\n", &|_| None);
+        for title in ["Response", "Output"] {
+            assert!(page.html.contains(&format!("<p class=\"output\">{title}</p>\n<pre ")), "{}", page.html);
+        }
     }
 }

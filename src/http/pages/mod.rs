@@ -71,6 +71,8 @@ pub struct PageInfo<'a> {
     pub contracts: &'a [&'a str],
     /// Mail with sample data. Ignored outside of development.
     pub mails: &'a [MailPreview],
+    /// The value of `INCIDENTS`: the failures that the server captures.
+    pub captures: &'a str,
 }
 
 /// A deprecated operation.

@@ -17,6 +17,7 @@ const INFO: PageInfo<'_> = PageInfo {
     contracts: &["v2", "v1"],
     deprecations: &[],
     mails: &[],
+    captures: "5xx",
 };
 
 fn text(info: &PageInfo<'_>, path: &str) -> String {

@@ -55,6 +55,7 @@ declare global {
     empty: string;
     emptyTitle?: string;
     isFiltered?(): boolean;
+    noMatch?(): { title: string; text: string } | null;
     clear?: (() => unknown) | null;
     onPage?(page: ResponseBody<Path, 'GET'>): void;
   }

@@ -9,10 +9,14 @@ window.BucketListHistory = (() => {
 
   const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
+  /** Idempotency keys that the page has added to requests. The user has not entered them, and a key is valid for one request. */
+  const addedKeys = new Set();
+
   /** Returns a command that sends the request with a token from the environment. */
   function curl({ method, url, headers, body }) {
     const parts = [`curl -X ${method} ${quoted(url)}`];
     for (const [name, value] of Object.entries(headers ?? {})) {
+      if (addedKeys.has(value)) continue;
       if (/^authorization$/i.test(name)) parts.push('-H "Authorization: Bearer $TOKEN"');
       else if (/^x-api-key$/i.test(name)) parts.push('-H "X-API-Key: $TOKEN"');
       else parts.push(`-H ${quoted(`${name}: ${value}`)}`);
@@ -76,5 +80,5 @@ window.BucketListHistory = (() => {
     return item;
   }
 
-  return { copyButton, curl, ended, started };
+  return { addedKeys, copyButton, curl, ended, started };
 })();

@@ -45,7 +45,10 @@ window.BucketListDocs = (() => {
   /** Adds a new Idempotency-Key to each request of an operation that accepts one, unless the user has entered one. */
   function addIdempotencyKey(request, path) {
     const accepts = idempotent.some((known) => known.method === request.method?.toUpperCase() && known.path.test(path));
-    if (accepts) request.headers["Idempotency-Key"] ??= `"${randomKey()}"`;
+    if (!accepts || request.headers["Idempotency-Key"]) return;
+    const key = `"${randomKey()}"`;
+    window.BucketListHistory.addedKeys.add(key);
+    request.headers["Idempotency-Key"] = key;
   }
 
   // ---- components ---------------------------------------------------------------------------------------------------
@@ -93,6 +96,24 @@ window.BucketListDocs = (() => {
       .filter((group) => group.get("operations").size > 0);
   }
 
+  /** Returns a command that logs in and sets `TOKEN`. */
+  const TOKEN_COMMAND = () => `TOKEN=$(curl -fsS "${location.origin}${window.BucketListPage.url("/v2/auth/login")}" \\
+  --json '{"email": "EMAIL", "password": "PASSWORD"}' \\
+  | sed -E 's/.*"access_token": *"([^"]+)".*/\\1/')`;
+
+  /** Shows a received response, and a link to the page that explains its error code. */
+  const linkErrorPage = (Original, { React }) => function LiveResponse(props) {
+    const e = React.createElement;
+    let code = null;
+    try {
+      const body = JSON.parse(props.response.get("text"));
+      code = body.code ?? body.error?.code;
+    } catch { /* not JSON */ }
+    const isError = props.response.get("status") >= 400 && /^[A-Z0-9_]+$/.test(code ?? "");
+    return e("div", null, e(Original, props),
+      isError && e("p", { className: "error-page" }, "About this error: ", e("a", { href: pageOf(code) }, code)));
+  };
+
   /** Shows the sent request as curl, with the token as a variable, in place of a command that contains the token. */
   const curlWithoutToken = (_, { React }) => function Curl({ request }) {
     const e = React.createElement;
@@ -103,13 +124,15 @@ window.BucketListDocs = (() => {
       place.current.replaceChildren(...(button ? [button] : []));
     }, [text]);
     return e("div", { className: "curl-command" }, e("h4", null, "Curl"),
-      e("pre", { className: "curl microlight", tabIndex: 0 }, text), e("div", { className: "curl-copy", ref: place }));
+      e("pre", { className: "curl microlight", tabIndex: 0 }, text), e("div", { className: "curl-copy", ref: place }),
+      text.includes("$TOKEN") && e("p", { className: "curl-token" }, e("code", null, "TOKEN"), " is your access token. Set it with:"),
+      text.includes("$TOKEN") && e("pre", { className: "curl microlight", tabIndex: 0 }, TOKEN_COMMAND()));
   };
 
   const plugin = () => ({
     fn: { opsFilter: filterOperations },
     // The path of an operation is a link inside a button, which cannot be operated.
-    wrapComponents: { responses: groupErrors, curl: curlWithoutToken, DeepLink: (_, { React }) => ({ text }) => React.createElement("span", null, text) },
+    wrapComponents: { responses: groupErrors, liveResponse: linkErrorPage, curl: curlWithoutToken, DeepLink: (_, { React }) => ({ text }) => React.createElement("span", null, text) },
     statePlugins: {
       layout: {
         // Like the original, but with the margin that CSS reserves for the header.
@@ -126,7 +149,8 @@ window.BucketListDocs = (() => {
     const name = (selector, text) => each(`${selector}:not([aria-label])`, (element) => {
       element.setAttribute("aria-label", typeof text === "function" ? text(element) : text);
     });
-    each(".operation-filter-input", (input) => { input.placeholder = "Filter by tag, path, operation or summary"; });
+    each(".operation-filter-input", (input) => { input.placeholder = "Filter operations";
+      input.title = "Filters by tag, path, operation ID or summary"; });
     name(".operation-filter-input", "Filter operations");
     each("h3", (title) => {
       if (title.textContent.trim() === "No operations defined in spec!") title.textContent = "Nothing matches the filter. Remove it, or check its spelling.";

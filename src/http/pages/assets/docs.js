@@ -29,7 +29,7 @@
 
   function showIdentity(identity) {
     element("session-user").textContent = identity?.email ?? "";
-    element("session-role").textContent = identity?.role ?? "";
+    element("session-role").textContent = identity ? `(${identity.role})` : "";
   }
 
   /** Shows the session, or the form to log in. The focus follows if the element that has it disappears. */

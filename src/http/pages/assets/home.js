@@ -23,6 +23,6 @@ if (navigator.clipboard) {
     const frame = document.createElement("div");
     frame.className = "frame";
     block.replaceWith(frame);
-    frame.append(block, button);
+    frame.append(button, block);
   }
 }

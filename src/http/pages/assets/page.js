@@ -80,5 +80,17 @@ window.BucketListPage = (() => {
     return contract;
   }
 
+  // The height of the header changes with the session and with the width of the page. Anchors must not be covered by it.
+  const bar = document.querySelector(".bar");
+  function measureBar() {
+    const root = document.documentElement.style;
+    if (getComputedStyle(bar).position === "sticky") root.setProperty("--bar-height", `${bar.offsetHeight}px`);
+    else root.removeProperty("--bar-height");
+  }
+  if (bar) {
+    new ResizeObserver(measureBar).observe(bar);
+    addEventListener("resize", measureBar);
+  }
+
   return { base, url, script, style, json, loaded, failed, selectContract };
 })();

@@ -107,11 +107,11 @@ if (navigator.clipboard) {
     const title = group.closest("section").querySelector("h2").textContent;
     group.querySelector(".tab-row").append(copyButton(title, () => group.querySelector("pre:not([hidden]) code")));
   }
-  for (const block of document.querySelectorAll(".guide pre")) {
+  for (const block of document.querySelectorAll(".guide pre:not([data-output])")) {
     const frame = document.createElement("div");
     frame.className = "frame";
     block.replaceWith(frame);
-    frame.append(block, copyButton(block.getAttribute("aria-label"), () => block.querySelector("code")));
+    frame.append(copyButton(block.getAttribute("aria-label"), () => block.querySelector("code")), block);
   }
 }
 

@@ -1,4 +1,4 @@
-// Applies the selected colour scheme before the page is displayed, and adds the button that selects it. Without this script, the pages have the
+// Applies the selected color scheme before the page is displayed, and adds the button that selects it. Without this script, the pages have the
 // scheme of the system.
 "use strict";
 

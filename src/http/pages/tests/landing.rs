@@ -12,10 +12,11 @@ fn landing_page_shows_versions_with_the_dates_of_their_deprecations() {
     };
     let deprecations = [listed("listItems", "2026-11-20"), listed("listUsers", "2026-11-20")];
     let home = text(&PageInfo { deprecations: &deprecations, ..INFO }, "/");
-    let dates = "deprecated since <time>2026-11-20</time>, removed on <time>2027-11-20</time>: <code>listItems</code>, <code>listUsers</code>";
+    let dates = "Supported. Two operations are deprecated since <time>2026-11-20</time> and will be removed on <time>2027-11-20</time>: \
+                 <code>listItems</code>, <code>listUsers</code>.";
     assert_eq!(home.matches(dates).count(), 1);
-    assert!(home.contains(">v2</a></dt><dd>current</dd>"), "{home}");
-    assert!(text(&INFO, "/").contains(">v1</a></dt><dd>supported</dd>"));
+    assert!(home.contains(">v2</a></dt><dd>Current.</dd>"), "{home}");
+    assert!(text(&INFO, "/").contains(">v1</a></dt><dd>Supported.</dd>"));
 }
 
 #[test]

@@ -1,8 +1,8 @@
-// Lists, creates, rotates and revokes API clients, and changes their deprecation notices. A key is shown once and kept nowhere.
+// Lists, creates, rotates and revokes API clients, and changes their deprecation notices. A key is shown once and not stored.
 "use strict";
 
 (() => {
-  const { busy, call, confirm, copy, create, element, filters, json, link, list, number, onClick, say, start, time } = window.BucketListConsole;
+  const { age, busy, call, confirm, copy, create, element, filters, json, link, list, number, onClick, say, start, time } = window.BucketListConsole;
   const CLIENTS = "/v2/admin/api-clients";
 
   function showKey(key, text) {
@@ -36,7 +36,7 @@
         if (!values) return;
         const { key, key_prefix, previous_valid_until: until } = await json(`${CLIENTS}/${client.id}/rotate?overlap_seconds=${values.overlap}`, { method: "POST" });
         clients.replace(target, { ...client, key_prefix });
-        say(`The key of ${client.name} is rotated.`);
+        say(`Key of ${client.name} rotated.`);
         showKey(key, `This is the new key of ${client.name}. Previous keys are valid until ${time(until)}.`);
       }),
       button(client.deprecation_notices_enabled ? "Disable notices" : "Enable notices", "", async (target) => {
@@ -52,7 +52,7 @@
         if (!(await confirm({ title: "Revoke the API client?", text, label: "Revoke" }))) return;
         await call(`${CLIENTS}/${client.id}`, { method: "DELETE" });
         clients.replace(target, null);
-        say(`${client.name} is revoked.`);
+        say(`API client ${client.name} revoked.`);
       }),
     ];
   }
@@ -66,7 +66,7 @@
     { title: "Account", cell: ({ user_id: id }) => link(`user ${id}`, `/console/audit?actor_id=${id}`) },
     { title: "Limit", className: "number", cell: ({ rate_limit: limit }) => (limit === null ? "general" : `${number(limit)} a minute`) },
     { title: "Expires", className: "time", cell: (client) => (isExpired(client) ? create("span", { text: `expired ${client.expires_at.slice(0, 10)}`, className: "state open" }) : client.expires_at ? client.expires_at.slice(0, 10) : "never") },
-    { title: "Last used", className: "time", cell: ({ last_used_at: at }) => (at ? time(at) : "never") },
+    { title: "Last used", className: "time", cell: ({ last_used_at: at }) => (at ? age(at) : "never") },
     { title: "Notices", cell: ({ deprecation_notices_enabled: enabled }) => (enabled ? "enabled" : "disabled") },
     { title: "Usage", cell: ({ id, name }) => create("a", { text: "Usage", attributes: { href: `/console/usage?consumer=api_client:${id}`, "aria-label": `Usage: ${name}` } }) },
     { title: "Actions", className: "actions", cell: actions },
@@ -104,7 +104,7 @@
       form.reset();
       element("create").open = false;
       await clients.reload();
-      say(`${client.name} is created.`);
+      say(`API client ${client.name} created.`);
       if (client.key) showKey(client.key, `This is the key of ${client.name}. Send it as X-API-Key.`);
       else say(`${client.name} was created by an earlier request, which showed its key. Rotate the key to get another one.`, true);
     });

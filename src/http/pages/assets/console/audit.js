@@ -2,8 +2,9 @@
 "use strict";
 
 (() => {
-  const { call, contract, create, download, element, filters, link, list, onClick, say, sayError, start, time } = window.BucketListConsole;
+  const { breakable, call, contract, create, download, element, filters, link, json, list, onClick, say, sayError, start, time } = window.BucketListConsole;
   const AUDIT = "/v2/admin/audit";
+  const MAX_REQUEST_MS = 60_000;
 
   const PAGES = { user: (id) => `/console/audit?target_type=user&target_id=${id}`, incident: (id) => `/console/incidents?id=${id}`, api_client: () => "/console/api-clients" };
 
@@ -17,12 +18,12 @@
 
   const columns = [
     { title: "Time", className: "time", cell: ({ created_at: at }) => time(at) },
-    { title: "Action", className: "code", cell: ({ action }) => action },
+    { title: "Action", className: "code", cell: ({ action }) => breakable(action) },
     { title: "Actor", cell: ({ actor_id: id }) => (id ? link(`user ${id}`, `/console/audit?actor_id=${id}`) : "–") },
     { title: "Resource", cell: target },
     { title: "Details", cell: ({ detail: values }) => create("bdi", { text: detail(values) || "–" }) },
     { title: "Address", className: "code", cell: ({ address }) => address ?? "–" },
-    { title: "Request ID", className: "code", cell: ({ request_id: id }) => (id ? link(id, `/console/incidents?request_id=${encodeURIComponent(id)}`) : "–") },
+    { title: "Request ID", className: "code", cell: ({ request_id: id }) => (id ? create("span", { text: id, attributes: { "data-request-id": id } }) : "–") },
   ];
 
   /** Days of the fields as the timestamps that the API expects. */
@@ -34,12 +35,35 @@
     return all;
   }
 
+  const INCIDENTS = "/v2/admin/incidents";
+  /** Number of pages of incidents in which the requests of a page of events are searched. */
+  const MAX_PAGES = 5;
+
+  /** Links the request IDs that have an incident. Those of successful requests have none. */
+  async function linkIncidents(events) {
+    const oldest = events.map(({ created_at: at }) => Date.parse(at)).sort((a, b) => a - b)[0];
+    if (!oldest) return;
+    const captured = new Map();
+    // A request is received before its events are recorded.
+    let next = `${INCIDENTS}?per_page=100&received_after=${new Date(oldest - MAX_REQUEST_MS).toISOString()}`;
+    for (let pages = 0; next && pages < MAX_PAGES; pages += 1) {
+      const page = await json(next);
+      for (const { id, request_id: request } of page.data) captured.set(request, id);
+      next = page.links.next;
+    }
+    for (const cell of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("#rows [data-request-id]"))) {
+      const id = captured.get(cell.dataset.requestId);
+      if (id !== undefined) cell.replaceWith(link(cell.dataset.requestId, `/console/incidents?id=${id}`));
+    }
+  }
+
   const { params, clear } = filters(element("filters"), () => events.reload());
   const events = list({
     root: element("rows"), label: "Audit events", columns, emptyTitle: "No events", empty: "Logins, changes of accounts and the actions of administrators are recorded here for one year by default.",
     path: () => `${AUDIT}?${query()}`,
     isFiltered: () => params().size > 0,
     clear,
+    onPage: ({ data }) => { linkIncidents(data).catch(sayError); },
   });
   onClick(element("csv"), async () => {
     download(await (await call(`${AUDIT}?${query()}`, { accept: "text/csv" })).blob(), "audit.csv");

@@ -20,6 +20,9 @@ window.BucketListConsole = (() => {
     return created;
   }
 
+  /** Returns a name, such as `new_login_mail`, with the places at which it can be broken. */
+  const breakable = (name) => create("span", { children: name.split(/(?<=[_.])/).flatMap((part, index) => (index ? [create("wbr"), part] : [part])) });
+
   const link = (text, href) => create("a", { text, attributes: { href } });
 
   // ---- messages -----------------------------------------------------------------------------------------------------
@@ -46,7 +49,7 @@ window.BucketListConsole = (() => {
       text += ` Request ID: ${error.requestId}.`;
       actions.push(link("Find the incident", `/console/incidents?request_id=${encodeURIComponent(error.requestId)}`));
     }
-    if (error.status === 409 || error.status === 412) text += " Reload the page to see the current state.";
+    if (error.status === 412) text += " Reload the page to see the current state.";
     say(text, true, actions);
     // The role may have changed since the page was opened.
     if (error.status === 403) checkRole().catch(() => {});
@@ -109,6 +112,16 @@ window.BucketListConsole = (() => {
     const text = distance < 5 ? "now" : seconds < 0 ? `in ${count}` : `${count} ago`;
     return create("time", { text, attributes: { datetime: timestamp, title: time(timestamp) } });
   }
+
+  /** The time at which resources of the sample data expire or are due, so that they remain. */
+  const isSample = (timestamp) => timestamp?.startsWith("2100-01-01") ?? false;
+  const sampleTag = () => create("span", { text: "sample", className: "tag", attributes: { title: "Part of the sample data" } });
+
+  /** The upper bound of the latency histogram of the API, in milliseconds. */
+  const MAX_LATENCY = 10_000;
+  const latencyText = (milliseconds) => (milliseconds >= MAX_LATENCY ? `>${MAX_LATENCY / 1000} s` : `${milliseconds.toFixed(1)} ms`);
+  /** A single request has no percentiles. */
+  const isMeasured = ({ requests, latency_ms: latency }) => requests > 1 && latency !== null;
 
   /** Returns the name of a consumer of the API, and the value of the filter that selects it. */
   function consumerName(consumer) {
@@ -251,7 +264,7 @@ window.BucketListConsole = (() => {
 
   function showUser() {
     element("session-user").textContent = user.email;
-    element("session-role").textContent = user.role;
+    element("session-role").textContent = `(${user.role})`;
     element("forbidden-user").textContent = user.email;
   }
 
@@ -368,7 +381,7 @@ window.BucketListConsole = (() => {
   const currentUser = () => user;
 
   return {
-    age, beforeLoad, busy, call, clear, confirm, consumerKey, consumerName, contract, copy, count, create, currentUser, day, daysUntil, download, element, json, link, named,
-    number, onClick, operations, reload, say, sayError, start, time, url,
+    age, beforeLoad, breakable, busy, call, clear, confirm, consumerKey, consumerName, contract, copy, count, create, currentUser, day, daysUntil, download, element, isMeasured, isSample, json, latencyText, link, named,
+    number, onClick, operations, reload, sampleTag, say, sayError, start, time, url,
   };
 })();

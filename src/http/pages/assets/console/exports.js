@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { age, call, confirm, contract, create, currentUser, download, element, filters, link, list, number, onClick, say, sayError, start } = window.BucketListConsole;
+  const { age, call, confirm, contract, create, currentUser, download, element, filters, isSample, link, list, number, onClick, sampleTag, say, sayError, start } = window.BucketListConsole;
   const EXPORTS = "/v2/admin/exports";
   const MEDIA_TYPES = { json: "application/json", csv: "text/csv", ndjson: "application/x-ndjson" };
   const STATE_CLASSES = { failed: "state open", finished: "state good" };
@@ -21,7 +21,7 @@
         await call(value._links.cancel.href, { method: value._links.cancel.method });
         const { cancel, job, ..._links } = value._links;
         exports.replace(target, { ...value, state: "failed", finished_at: new Date().toISOString(), _links });
-        say(`Export ${value.id} is cancelled.`);
+        say(`Export ${value.id} cancelled.`);
       }));
     }
     if (value.state === "finished" && value.user_id === currentUser().id) {
@@ -35,7 +35,7 @@
   }
 
   const columns = [
-    { title: "ID", className: "number", cell: ({ id }) => String(id) },
+    { title: "ID", className: "number", cell: ({ id, expires_at: at }) => [String(id), ...(isSample(at) ? [" ", sampleTag()] : [])] },
     { title: "User", cell: ({ user_id: id }) => link(`user ${id}`, `/console/audit?actor_id=${id}`) },
     { title: "State", cell: ({ state }) => create("span", { text: state, className: STATE_CLASSES[state] ?? "state" }) },
     { title: "Format", className: "code", cell: ({ format }) => format },

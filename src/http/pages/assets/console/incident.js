@@ -4,7 +4,7 @@
 (() => {
   const {
     call, confirm, copy, count, create, download, element, filled, json, link, number, onClick, say, sayError, showMessage, startIncidents, time, url,
-    incidents: { open, outcomeOf, show, state },
+    incidents: { isFailure, isSample, open, outcomeOf, show, state, stateClass },
   } = window.BucketListConsole;
   const INCIDENTS = "/v2/admin/incidents";
   const PAGE = url("/console/incidents");
@@ -48,8 +48,10 @@
     const { request, response } = incident;
     element("title").textContent = `#${incident.id} ${incident.operation ?? request.method}: ${outcomeOf({ status: response.status, code: incident.code })}`;
     document.title = `Incident #${incident.id} · Console · BucketList API`;
-    element("state").textContent = state(incident);
-    element("state").className = incident.resolved ? "state good" : "state open";
+    const summary = { ...incident, status: response.status };
+    element("state").textContent = state(summary);
+    element("state").className = stateClass(summary);
+    element("sample").hidden = !isSample(incident);
     element("site").textContent = incident.site;
     element("same").href = `${PAGE}?fingerprint=${incident.fingerprint}`;
     element("same").textContent = `Incidents with this fingerprint (${count(incident.occurrences, "occurrence")})`;
@@ -61,6 +63,7 @@
     showMessage(element("request"), `${request.method} ${request.target}`, request, placeholders);
     showMessage(element("response"), `${response.status}`, response, placeholders);
     element("placeholders").hidden = placeholders.length === 0;
+    element("resolve").hidden = !isFailure(summary) && !incident.resolved;
     element("resolve").textContent = incident.resolved ? "Mark as unresolved" : "Mark as resolved";
   }
 
@@ -106,8 +109,8 @@
 
   const RESULTS = {
     reproduced: ["Reproduced", "state open", "The request still fails in the same way."],
-    fixed: ["Fixed", "state good", "The request no longer fails. Mark the incident as resolved if this server has the version that will be released."],
-    different: ["Different", "state warn", "The request fails in another way, its response violates the API documentation, or placeholders in the request are the cause of the new status: the result is not comparable."],
+    fixed: ["Fixed", "state good", "The failure does not occur. If this server runs the version you will release, mark the incident as resolved."],
+    different: ["Different", "state warn", "The request fails in another way, its response violates the OpenAPI document, or placeholders can be the cause of the response."],
     not_sent: ["Not sent", "state", "The request was not sent."],
   };
 
@@ -128,7 +131,7 @@
     return create("label", { children: ["Server ", select] });
   }
 
-  function showReplay({ against, result, captured, replayed, differences, violations, reason }) {
+  function showReplay({ against, result, captured, replayed, differences, violations, reason, requestId = null, body = null }) {
     const [label, className, text] = RESULTS[result];
     const outcome = [create("span", { text: label, className }), " "];
     if (replayed) outcome.push(`Captured ${outcomeOf(captured)}; now ${outcomeOf(replayed)} on ${against}. `);
@@ -143,14 +146,21 @@
     element("differences").replaceChildren(
       ...(differences.length ? [filled("Differences", columns, differences)] : []),
       ...(violations.length ? [filled("Violations", violationColumns, violations)] : []),
+      ...(body ? [replayedResponse(replayed, requestId, body)] : []),
     );
+  }
+
+  function replayedResponse({ status }, requestId, body) {
+    const text = create("pre", { attributes: { tabindex: "0", role: "region", "aria-label": "Response of the replay" } });
+    showMessage(text, String(status), { headers: requestId ? [{ name: "x-request-id", value: requestId }] : [], body }, []);
+    return create("details", { className: "panel", children: [create("summary", { text: "Response of the replay" }), text] });
   }
 
   async function replay() {
     const { id } = shown;
     await loadTargets();
     if (targets.length === 0) return say("No server is configured for replays.", true);
-    const text = "The server receives the captured request. A replay creates an account and the resources that the request needs, and deletes them afterwards. It is written to the audit log.";
+    const text = "The request is sent with a temporary account. Requests of administrators are sent with the administrator account of the target. Resources that the replay creates are deleted afterwards. The audit log records the replay.";
     const values = await confirm({ title: `Replay incident #${id}?`, text, label: "Replay now", fields: [targetField()], isDangerous: false });
     if (!values) return undefined;
     localStorage.setItem(TARGET_KEY, values.target);
@@ -159,7 +169,7 @@
     try {
       const outcome = await json(`${INCIDENTS}/${id}/replay`, { method: "POST", body: { target: values.target } });
       if (shown.id !== id) return undefined;
-      showReplay({ ...outcome, against: outcome.target.name, violations: outcome.contract_violations });
+      showReplay({ ...outcome, against: outcome.target.name, violations: outcome.contract_violations, requestId: outcome.replayed_request_id, body: outcome.replayed_body });
     } catch (error) {
       element("replay-result").textContent = "The replay failed.";
       throw error;
@@ -211,7 +221,7 @@
   async function copyCurl() {
     const response = await call(`${INCIDENTS}/${shown.id}/curl`, { accept: MEDIA_TYPES.curl });
     await copy(await response.text(), element("copy-curl"));
-    say("The command reads the URL of the server from BASE_URL and the access token from TOKEN.");
+    say(`The command reads the URL of the server from BASE_URL and the credential from ${shown.api_client_id ? "API_KEY" : "TOKEN"}.`);
   }
 
   async function resolve() {

@@ -4,7 +4,7 @@
 
 (() => {
   const {
-    age, busy, contract, create, element, emptyState, filters, json, link, list, named, number, onClick, operations, say, sayError, selection, sparkline, start, time, url,
+    age, busy, contract, copy, create, element, emptyState, filters, json, link, list, named, number, onClick, operations, say, sayError, selection, sparkline, start, time, url,
   } = window.BucketListConsole;
   const INCIDENTS = "/v2/admin/incidents";
   const GROUPS = "/v2/admin/incident-groups";
@@ -12,9 +12,17 @@
   /** Filters that only single incidents have. */
   const OF_INCIDENTS = ["request_id", "received_after", "fingerprint"];
   const MAX_IDS = 100;
+  /** The value of `INCIDENTS` of this server. */
+  const CAPTURES = document.body.dataset.captures || "none";
 
   const outcomeOf = ({ status, code }) => [status, code].filter(Boolean).join(" ");
   const codes = async () => (await contract()).components.schemas.ErrorCode.enum;
+  /** The incident of the sample data. */
+  const SAMPLE_REQUEST_ID = "019b76da-a800-7000-8000-000000000001";
+  const SAMPLE_FINGERPRINT = "a572e864db779d218c2a1067";
+  const sampleTag = () => create("span", { text: "sample", className: "tag", attributes: { title: "Part of the sample data" } });
+  /** An administrator has requested the capture of a successful request: it is not a failure. */
+  const isFailure = ({ status }) => status >= 400;
   const response = (incident) => create("span", { text: outcomeOf(incident), className: incident.status >= 500 ? "response" : "response client" });
 
   // ---- filters ------------------------------------------------------------------------------------------------------
@@ -89,7 +97,7 @@
     },
   );
 
-  const STATE_CLASSES = { unresolved: "state open", regressed: "state warn", resolved: "state good" };
+  const STATE_CLASSES = { unresolved: "state open", regressed: "state warn", resolved: "state good", captured: "state" };
   const groupState = ({ state, fixed_in: version }) => [
     create("span", { text: state, className: STATE_CLASSES[state] ?? "state" }), ...(state === "resolved" && version ? [create("small", { text: ` in ${version}` })] : []),
   ];
@@ -99,7 +107,8 @@
     const title = group.incidents > 0 ? link(name, `${PAGE}?fingerprint=${group.fingerprint}&id=latest`) : create("span", { text: name });
     title.className = "group-title";
     const detail = group.incidents > 0 ? group.site : "only counted: no incident is stored";
-    return [title, ...(detail ? [create("small", { children: [create("bdi", { text: detail })] })] : [])];
+    const sample = group.fingerprint === SAMPLE_FINGERPRINT ? [" ", sampleTag()] : [];
+    return [title, ...sample, ...(detail ? [create("small", { children: [create("bdi", { text: detail })] })] : [])];
   }
 
   const groups = list({
@@ -115,7 +124,7 @@
       { title: "State", cell: groupState },
     ],
     emptyTitle: "No failures",
-    empty: "The server groups requests that fail with a status of 5xx, and requests of an administrator with the header X-Debug-Capture. Failures appear here within a second.",
+    empty: `The server groups responses with a status of ${CAPTURES}, and requests of an administrator with X-Debug-Capture: 1. They appear here within a second.`,
     path: () => `${GROUPS}?${groupQuery()}`,
     isFiltered, clear, onPage: () => updateSelection(),
   });
@@ -146,7 +155,9 @@
   const href = ({ id }) => {
     return `${PAGE}?${new URLSearchParams([["id", id], ...params()])}`;
   };
-  const state = (incident) => (incident.resolved ? `resolved${incident.fixed_in ? ` in ${incident.fixed_in}` : ""}` : "unresolved");
+  const state = (incident) => (!isFailure(incident) && !incident.resolved ? "captured" : incident.resolved ? `resolved${incident.fixed_in ? ` in ${incident.fixed_in}` : ""}` : "unresolved");
+
+  const stateClass = (incident) => (incident.resolved ? "state good" : isFailure(incident) ? "state open" : "state");
 
   const incidents = list({
     root: element("rows"), label: "Incidents",
@@ -157,14 +168,21 @@
       { title: "Response", cell: response },
       { title: "User", cell: ({ user_id: id }) => (id ? link(`user ${id}`, `/console/audit?actor_id=${id}`) : "unknown") },
       { title: "Version", cell: ({ server_version: version }) => version },
-      { title: "State", cell: (incident) => create("span", { text: state(incident), className: incident.resolved ? "state good" : "state open" }) },
-      { title: "Request ID", className: "code", cell: ({ request_id: id }) => id },
+      { title: "State", cell: (incident) => create("span", { text: state(incident), className: stateClass(incident) }) },
+      { title: "Request ID", className: "code", cell: ({ request_id: id }) => [id, ...(id === SAMPLE_REQUEST_ID ? [" ", sampleTag()] : [])] },
     ],
     emptyTitle: "No incidents",
-    empty: "The server records requests that fail with a status of 5xx, and requests of an administrator with the header X-Debug-Capture.",
+    empty: `The server captures responses with a status of ${CAPTURES}, and requests of an administrator with X-Debug-Capture: 1.`,
+    noMatch: () => (params().has("request_id") ? {
+      title: "No incident has this request ID.",
+      text: `This server captures: ${CAPTURES}. Other failures are captured if INCIDENTS includes them (for example 4xx).`,
+    } : null),
     path: () => `${INCIDENTS}?${incidentQuery()}`,
     isFiltered, clear,
   });
+
+  element("capture-command").textContent = `curl "${location.origin}${url("/v2/users/me")}" \\\n  -H "Authorization: Bearer $TOKEN" \\\n  -H "X-Debug-Capture: 1"`;
+  element("copy-capture").addEventListener("click", (event) => copy(element("capture-command").textContent, event.target));
 
   // ---- address ------------------------------------------------------------------------------------------------------
 
@@ -258,7 +276,7 @@
     }
   }
 
-  Object.assign(window.BucketListConsole, { incidents: { open, outcomeOf, show, state } });
+  Object.assign(window.BucketListConsole, { incidents: { isFailure, isSample: ({ request_id: id }) => id === SAMPLE_REQUEST_ID, open, outcomeOf, show, state, stateClass } });
   fillOptions().catch(() => {});
   window.BucketListConsole.startIncidents = () => start(show);
 })();

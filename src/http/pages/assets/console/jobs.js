@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { call, confirm, contract, create, element, filled, filters, json, list, number, onClick, say, sayError, start, time } = window.BucketListConsole;
+  const { age, breakable, call, confirm, contract, create, element, filled, filters, isSample, json, list, number, onClick, sampleTag, say, sayError, start } = window.BucketListConsole;
   const JOBS = "/v2/admin/jobs";
   const SCHEDULES = "/v2/admin/schedules";
 
@@ -26,27 +26,27 @@
       ...button("retry", "Retry", "", (target) => change(target, "retry", `Job ${job.id} is due now.`)),
       ...button("cancel", "Cancel", "", async (target) => {
         const text = "A running job stops within 10 seconds; what it has done until then remains.";
-        if (await confirm({ title: `Cancel job ${job.id}?`, text, label: "Cancel job" })) await change(target, "cancel", `Job ${job.id} is cancelled.`);
+        if (await confirm({ title: `Cancel job ${job.id}?`, text, label: "Cancel job" })) await change(target, "cancel", `Job ${job.id} cancelled.`);
       }),
       ...button("delete", "Delete", "danger", async (target) => {
         if (!(await confirm({ title: `Delete job ${job.id}?`, text: "The job is deleted permanently. A job that waits does not run.", label: "Delete job" }))) return;
         await call(`${JOBS}/${job.id}`, { method: "DELETE" });
         jobs.replace(target, null);
-        say(`Job ${job.id} is deleted.`);
+        say(`Job ${job.id} deleted.`);
       }),
     ];
   }
 
   const payload = (values) => Object.entries(values).map(([name, value]) => `${name}: ${value}`).join(", ") || "–";
   const columns = [
-    { title: "ID", className: "number", cell: ({ id }) => String(id) },
-    { title: "Kind", className: "code", cell: ({ kind }) => kind },
+    { title: "ID", className: "number", cell: ({ id, run_at: at }) => [String(id), ...(isSample(at) ? [" ", sampleTag()] : [])] },
+    { title: "Kind", className: "code", cell: ({ kind }) => breakable(kind) },
     { title: "State", cell: ({ state: value }) => state(value) },
     { title: "Attempts", className: "number", cell: ({ attempts, max_attempts: most }) => `${number(attempts)} of ${number(most)}` },
     { title: "Arguments", cell: ({ payload: values }) => create("bdi", { text: payload(values) }) },
     { title: "Error", cell: ({ last_error: error }) => create("bdi", { text: error ?? "–", className: error ? "error-text" : "" }) },
-    { title: "Created", className: "time", cell: ({ created_at: at }) => time(at) },
-    { title: "Due or finished", className: "time", cell: ({ run_at: due, finished_at: finished }) => time(finished ?? due) },
+    { title: "Created", className: "time", cell: ({ created_at: at }) => age(at) },
+    { title: "Due or finished", className: "time", cell: ({ run_at: due, finished_at: finished }) => age(finished ?? due) },
     { title: "Actions", className: "actions", cell: actions },
   ];
 
@@ -60,14 +60,14 @@
   });
 
   const scheduleColumns = [
-    { title: "Task", className: "code", cell: ({ name }) => name },
+    { title: "Task", className: "code", cell: ({ name }) => breakable(name) },
     { title: "Every", cell: ({ interval_seconds: seconds }) => (seconds % 3600 === 0 ? `${number(seconds / 3600)} h` : seconds % 60 === 0 ? `${number(seconds / 60)} min` : `${number(seconds)} s`) },
-    { title: "Last run", className: "time", cell: ({ last_started_at: at }) => (at ? time(at) : "not yet") },
+    { title: "Last run", className: "time", cell: ({ last_started_at: at }) => (at ? age(at) : "not yet") },
     { title: "Result", cell: ({ last_result: result, last_count: count, last_error: error }) => [
-      ...(result ? [create("span", { text: result, className: result === "failed" ? "state open" : "state good" }), count === null ? "" : ` ${number(count)}`] : ["–"]),
+      ...(result ? [create("span", { text: result, className: result === "failed" ? "state open" : "state good" }), count === null ? "" : `, ${number(count)} processed`] : ["–"]),
       ...(error ? [create("bdi", { text: ` ${error}`, className: "error-text" })] : []),
     ] },
-    { title: "Next run", className: "time", cell: ({ next_run_at: at }) => time(at) },
+    { title: "Next run", className: "time", cell: ({ next_run_at: at }) => age(at) },
     { title: "Actions", className: "actions", cell: ({ name }) => {
       const run = create("button", { text: "Run now", className: "button", attributes: { type: "button", "aria-label": `Run now: ${name}` } });
       onClick(run, async () => {

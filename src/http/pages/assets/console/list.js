@@ -70,9 +70,9 @@
 
   /**
    * Shows a list of the API in `root`, one page at a time. `path()` returns the path of the first page; `empty` is the text without any entry,
-   * `emptyTitle` its title. `clear()` removes the filters; `onPage(page)` is called with each page. Returns `reload` and `replace`.
+   * `emptyTitle` its title. `noMatch()` returns `{ title, text }` if the filters exclude all entries, or null. `clear()` removes the filters; `onPage(page)` is called with each page. Returns `reload` and `replace`.
    */
-  function list({ root, label, columns, path, empty, emptyTitle = "Nothing here yet", isFiltered = () => false, clear = null, onPage = () => {} }) {
+  function list({ root, label, columns, path, empty, emptyTitle = "Nothing here yet", isFiltered = () => false, noMatch = () => null, clear = null, onPage = () => {} }) {
     const body = table(label, columns);
     const none = create("div", { attributes: { hidden: "" } });
     const more = create("button", { text: "Show more", className: "button more", attributes: { type: "button", hidden: "" } });
@@ -92,7 +92,7 @@
         rows.append(...added);
         more.hidden = !next;
         none.hidden = rows.childElementCount > 0;
-        if (!none.hidden) none.replaceChildren(isFiltered() ? noMatch() : emptyState(emptyTitle, empty));
+        if (!none.hidden) none.replaceChildren(isFiltered() ? nothingMatches() : emptyState(emptyTitle, empty));
         body.hidden = rows.childElementCount === 0;
         onPage(page);
         return added;
@@ -101,10 +101,11 @@
       }
     }
 
-    function noMatch() {
+    function nothingMatches() {
       const button = create("button", { text: "Clear the filters", className: "button", attributes: { type: "button" } });
       if (clear) button.addEventListener("click", clear);
-      return emptyState("Nothing matches these filters.", "Remove a filter, or check its spelling.", clear ? [button] : []);
+      const { title, text } = noMatch() ?? { title: "Nothing matches these filters.", text: "Remove a filter, or check its spelling." };
+      return emptyState(title, text, clear ? [button] : []);
     }
 
     more.addEventListener("click", () => busy(more, async () => {

@@ -1,4 +1,4 @@
-// Captured requests and responses as text: JSON with indentation and colours, placeholders marked, large bodies cut until the user asks for them.
+// Captured requests and responses as text: JSON with indentation and colors, placeholders marked, large bodies cut until the user asks for them.
 "use strict";
 
 (() => {
@@ -41,19 +41,33 @@
     }
   }
 
-  /** Returns a function that splits a text into parts and marks its placeholders. */
-  function marker(placeholders) {
-    if (placeholders.length === 0) return (text) => [text];
-    const longestFirst = [...placeholders].sort((a, b) => b.length - a.length);
-    const pattern = longestFirst.map((placeholder) => placeholder.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|");
-    const split = new RegExp(`(${pattern})`);
+  const isNumber = (text) => /^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text);
+  /** Placeholders that are parts of other words. They are marked only as complete values. */
+  const isCommon = (placeholder) => placeholder.length < 4 || isNumber(placeholder);
+  const COMPLETE = {
+    json: ["(?<=^\"?)", "(?=\"?$)"],
+    text: ["(?<![\\p{L}\\p{N}_.+-])", "(?![\\p{L}\\p{N}_.+-])"],
+    target: ["(?<==)", "(?=&|$)"],
+  };
+
+  /** Returns a function that splits a text into parts and marks its placeholders. `kind` selects what a complete value is. */
+  function marker(placeholders, kind) {
+    const listed = placeholders.filter((placeholder) => kind in COMPLETE || !isCommon(placeholder));
+    if (listed.length === 0) return (text) => [text];
+    const longestFirst = [...listed].sort((a, b) => b.length - a.length);
+    const pattern = longestFirst.map((placeholder) => {
+      const escaped = placeholder.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
+      return isCommon(placeholder) ? COMPLETE[kind].join(escaped) : escaped;
+    }).join("|");
+    const split = new RegExp(`(${pattern})`, "u");
     const mark = (text) => create("mark", { text, className: "placeholder", attributes: { title: "Placeholder of a masked value" } });
     return (text) => text.split(split).map((part, index) => (index % 2 ? mark(part) : part));
   }
 
   /** Returns the nodes of about `limit` characters of a body, and whether that is all of it. */
-  function bodyNodes(text, marked, limit) {
-    if (!isJson(text)) return { nodes: marked(text.slice(0, limit)), isComplete: text.length <= limit };
+  function bodyNodes(text, placeholders, limit) {
+    if (!isJson(text)) return { nodes: marker(placeholders, "text")(text.slice(0, limit)), isComplete: text.length <= limit };
+    const marked = marker(placeholders, "json");
     const nodes = [];
     let length = 0;
     for (const { text: token, kind } of indented(text)) {
@@ -66,21 +80,21 @@
 
   /** Shows a message in `target`: the first line, the headers and the body. */
   function showMessage(target, first, { headers, body }, placeholders) {
-    const marked = marker(placeholders);
-    const nodes = [create("span", { className: "first-line", children: marked(first) })];
+    const marked = marker(placeholders, "headers");
+    const nodes = [create("span", { className: "first-line", children: marker(placeholders, "target")(first) })];
     for (const { name, value } of headers) nodes.push("\n", create("span", { text: `${name}: `, className: "json-key" }), ...marked(value));
     nodes.push("\n");
     target.replaceChildren(...nodes);
     const text = body.text ?? `(base64)\n${body.base64}`;
     const end = body.truncated ? [create("span", { text: "\n… (truncated: exceeds the capture limit)", className: "muted" })] : [];
     if (!(body.text || body.base64)) return target.append(create("span", { text: "\n(no body)", className: "muted" }));
-    const { nodes: shown, isComplete } = bodyNodes(text, marked, SHOWN);
+    const { nodes: shown, isComplete } = bodyNodes(text, placeholders, SHOWN);
     if (isComplete) return target.append("\n", ...shown, ...end);
     const rest = create("button", { text: `Show all ${number(text.length)} characters`, className: "button", attributes: { type: "button" } });
     const part = create("span", { children: shown });
     rest.addEventListener("click", () => {
       rest.remove();
-      part.replaceChildren(...bodyNodes(text, marked, Infinity).nodes);
+      part.replaceChildren(...bodyNodes(text, placeholders, Infinity).nodes);
       target.append(...end);
       target.focus();
     });

@@ -3,7 +3,7 @@
 
 (() => {
   const {
-    age, chart, count, create, day, daysUntil, element, filled, filters, json, link, number, say, sparkline, start, url,
+    age, chart, count, create, day, daysUntil, element, filled, filters, isMeasured, json, latencyText, link, number, say, sparkline, start, url,
   } = window.BucketListConsole;
   const HOUR = 3_600_000;
   const PAGE = 100;
@@ -28,7 +28,7 @@
   async function health() {
     const response = await fetch(url("/health/ready"), { headers: { Accept: "application/json" } });
     const body = await response.json().catch(() => null);
-    return response.ok ? { text: "Ready", detail: "Database and migrations pass." } : { text: "Not ready", detail: body?.detail ?? `Status ${response.status}`, isBad: true };
+    return response.ok ? { text: "Ready", detail: "Database and migrations OK." } : { text: "Not ready", detail: body?.detail ?? `Status ${response.status}`, isBad: true };
   }
 
   function figure(name, value, detail, isBad = false) {
@@ -69,7 +69,7 @@
   ];
 
   function showFailures({ data }) {
-    const none = create("p", { text: "No failure is unresolved. Failures are requests with a status of 5xx.", className: "note" });
+    const none = create("p", { text: "No failure is unresolved.", className: "note" });
     element("failures").replaceChildren(data.length ? filled("Latest unresolved failures", failureColumns, data.slice(0, FAILURES)) : none);
   }
 
@@ -94,7 +94,7 @@
     showFailures(groups);
     const waiting = `${number(queued.meta.total)} queued, ${number(retrying.meta.total)} retrying`;
     const jobs = dead.meta.total > 0
-      ? linked("Jobs", `${number(dead.meta.total)} dead`, "/console/jobs?state=dead", `${waiting}; dead jobs have failed for the last time`)
+      ? linked("Jobs", `${number(dead.meta.total)} dead`, "/console/jobs?state=dead", `${waiting}; dead jobs have exhausted their attempts`)
       : linked("Jobs", waiting, "/console/jobs", "no dead jobs");
     const today = days.at(-1);
     const latency = today.latency_ms;
@@ -103,17 +103,17 @@
       figure("Version", version.version, `API ${version.contracts.join(", ")}; commit ${version.commit.slice(0, 10)}`),
       linked("Requests today", number(today.requests), "/console/usage?group_by=day", "since 00:00 UTC"),
       figure("Errors today", percent(today.errors, today.requests), `${number(today.errors)} responses of 400 or more`),
-      figure("Latency today", latency ? `${latency.p95.toFixed(1)} ms` : "–", latency ? `p95; p50 ${latency.p50.toFixed(1)} ms, p99 ${latency.p99.toFixed(1)} ms` : "no requests"),
-      linked("Unresolved incidents", `${number(groups.data.length)}${groups.links.next ? "+" : ""}`, "/console/incidents?resolved=false", `groups of equal failures; ${number(groups.data.filter(({ state }) => state === "regressed").length)} occurred again after a fix`),
+      figure("Latency today", isMeasured(today) ? latencyText(latency.p95) : "–", isMeasured(today) ? `p95, estimated; p50 ${latencyText(latency.p50)}, p99 ${latencyText(latency.p99)}` : "fewer than two requests"),
+      linked("Unresolved incidents", `${number(groups.data.length)}${groups.links.next ? "+" : ""}`, "/console/incidents?resolved=false", `groups; ${number(groups.data.filter(({ state }) => state === "regressed").length)} regressed`),
       jobs,
-      figure("Deprecations left", number(called.length), `of ${number(deprecations.data.length)} deprecated operations`),
+      figure("Deprecated operations in use", `${number(called.length)} of ${number(deprecations.data.length)}`, "called since the deprecation"),
     );
     const rows = plotted ?? days;
     const labels = rows.map(({ label }) => label);
-    const quantile = ([name, tone]) => ({ name, tone, values: rows.map(({ latency_ms: values }) => values?.[name] ?? null) });
+    const quantile = ([name, tone]) => ({ name, tone, values: rows.map((row) => (isMeasured(row) ? row.latency_ms[name] : null)) });
     element("charts").replaceChildren(
       chart({ title: "Requests", labels, kind: "bars", series: [{ name: "all", tone: "a", values: rows.map(({ requests }) => requests) }, { name: "errors", tone: "b", values: rows.map(({ errors }) => errors) }] }),
-      chart({ title: "Latency", labels, kind: "lines", unit: " ms", series: [["p50", "a"], ["p95", "c"], ["p99", "b"]].map(quantile) }),
+      chart({ title: "Latency (estimated, ms)", labels, kind: "lines", unit: " ms", series: [["p50", "a"], ["p95", "c"], ["p99", "b"]].map(quantile) }),
     );
     say("");
   }

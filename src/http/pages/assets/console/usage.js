@@ -3,12 +3,14 @@
 
 (() => {
   const {
-    call, chart, consumerKey, consumerName, count, create, daysUntil, download, element, filled, filters, json, link, list, named, number, onClick, operations, say,
+    call, chart, consumerKey, consumerName, count, create, day, daysUntil, download, element, filled, filters, isMeasured, json, latencyText, link, list, named, number, onClick, operations, say,
     sayError, start, time,
   } = window.BucketListConsole;
   const USAGE = "/v2/admin/usage";
   /** Number of days in the plot. */
   const MAX_DAYS = 400;
+  const DEFAULT_DAYS = 30;
+  const DAY_MS = 86_400_000;
 
   const grouping = () => params().get("group_by") ?? "operation";
 
@@ -32,6 +34,8 @@
     return `?${all}`;
   };
 
+  const percentile = (row, name) => (isMeasured(row) ? latencyText(row.latency_ms[name]) : "–");
+
   let total = 0;
   const ALL_COLUMNS = [
     { key: "day", title: "Day", cell: ({ day }) => day },
@@ -41,9 +45,9 @@
     { title: "Requests", className: "number", cell: ({ requests }) => number(requests) },
     { title: "Share", className: "number", cell: ({ requests }) => (total ? `${((100 * requests) / total).toFixed(1)} %` : "–") },
     { title: "Errors", className: "number", cell: ({ errors, requests }) => (errors ? `${number(errors)} (${((100 * errors) / requests).toFixed(1)} %)` : "0") },
-    { title: "p50", className: "number", cell: ({ latency_ms: { p50 } }) => `${p50.toFixed(1)} ms` },
-    { title: "p95", className: "number", cell: ({ latency_ms: { p95 } }) => `${p95.toFixed(1)} ms` },
-    { title: "p99", className: "number", cell: ({ latency_ms: { p99 } }) => `${p99.toFixed(1)} ms` },
+    { title: "p50 (estimated)", className: "number", cell: (row) => percentile(row, "p50") },
+    { title: "p95 (estimated)", className: "number", cell: (row) => percentile(row, "p95") },
+    { title: "p99 (estimated)", className: "number", cell: (row) => percentile(row, "p99") },
     { title: "Last request", className: "time", cell: ({ last_seen_at: seen }) => time(seen) },
   ];
 
@@ -69,8 +73,22 @@
     })] : []));
   }
 
+  /** The period of the API: by default, the last 30 days. */
+  const to = () => params().get("to") ?? day(new Date());
+  const from = () => params().get("from") ?? day(new Date(Date.parse(to()) - (DEFAULT_DAYS - 1) * DAY_MS));
+
+  /** Shows the default period in the empty fields. */
+  function showPeriod() {
+    const { elements } = element("filters");
+    for (const [name, value] of [["from", from()], ["to", to()]]) {
+      elements[name].dataset.default = value;
+      elements[name].value ||= value;
+    }
+  }
+
   let rows = null;
   async function load() {
+    showPeriod();
     const wanted = groups();
     say("Loading…");
     // The total of all rows, for the shares: one row per version.
@@ -80,6 +98,10 @@
       emptyTitle: "No requests", empty: "No requests were counted in the last 30 days. Requests are counted within 10 seconds after their response.",
       path: () => `${USAGE}?${query()}&include=total`,
       isFiltered: () => [...params().keys()].some((name) => name !== "group_by"),
+      noMatch: () => ({
+        title: `No requests${params().has("version") ? ` to ${params().get("version")}` : ""} in this period${params().has("from") || params().has("to") ? "" : ` (last ${DEFAULT_DAYS} days)`}.`,
+        text: `Requests from ${from()} to ${to()} that match the filters are counted.`,
+      }),
       clear,
       onPage: ({ meta }) => {
         if (meta.total !== null) element("summary").textContent = meta.total ? `${count(total, "request")} in ${count(meta.total, "row")}.` : "";

@@ -2,12 +2,29 @@
 "use strict";
 
 (() => {
-  const { call, confirm, create, element, filters, json, link, list, onClick, say, start, time } = window.BucketListConsole;
+  const { age, call, confirm, create, element, filters, json, link, list, onClick, say, start } = window.BucketListConsole;
   const USERS = "/v2/admin/users";
+
+  /** The only active administrator, whose account cannot be demoted, disabled or deleted; null if there are several. */
+  let lastAdmin = null;
+
+  async function readLastAdmin() {
+    const { data } = await json(`${USERS}?role=admin&disabled=false&per_page=2`);
+    lastAdmin = data.length === 1 ? data[0].id : null;
+    for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (document.querySelectorAll("#rows [data-removes-admin]"))) protect(button);
+  }
+
+  function protect(button) {
+    const isLast = Number(button.dataset.removesAdmin) === lastAdmin;
+    button.disabled = isLast;
+    if (isLast) button.title = "This is the last active administrator.";
+    else button.removeAttribute("title");
+  }
 
   async function change(button, user, body, done) {
     const changed = await json(`${USERS}/${user.id}`, { method: "PATCH", body });
     users.replace(button, changed);
+    await readLastAdmin();
     say(done);
   }
 
@@ -15,6 +32,10 @@
     const button = (text, work, className = "") => {
       const created = create("button", { text, className: `button ${className}`, attributes: { type: "button", "aria-label": `${text}: ${user.email}` } });
       onClick(created, () => work(created));
+      if (user.role === "admin" && text !== "Enable") {
+        created.dataset.removesAdmin = String(user.id);
+        protect(created);
+      }
       return created;
     };
     const role = user.role === "admin" ? "user" : "admin";
@@ -38,7 +59,8 @@
         if (!(await confirm({ title: "Delete the account?", text, label: "Delete account" }))) return;
         await call(`${USERS}/${user.id}`, { method: "DELETE" });
         users.replace(target, null);
-        say(`${user.email} is deleted.`);
+        await readLastAdmin();
+        say(`${user.email} deleted.`);
       }, "danger"),
     ];
   }
@@ -50,7 +72,7 @@
     { title: "Role", cell: ({ role }) => role },
     { title: "Status", cell: ({ disabled }) => create("span", { text: disabled ? "disabled" : "enabled", className: disabled ? "state open" : "state" }) },
     { title: "Notices", cell: ({ deprecation_notices_enabled: enabled }) => (enabled ? "enabled" : "disabled") },
-    { title: "Created", className: "time", cell: ({ created_at: at }) => time(at) },
+    { title: "Created", className: "time", cell: ({ created_at: at }) => age(at) },
     { title: "History", cell: ({ id, email }) => [link("Audit", `/console/audit?actor_id=${id}`), " ", link("Usage", `/console/usage?consumer=user:${id}`)].map((part) => {
       if (part instanceof Element) part.setAttribute("aria-label", `${part.textContent}: ${email}`);
       return part;
@@ -65,5 +87,8 @@
     isFiltered: () => params().size > 0,
     clear,
   });
-  start(users.reload);
+  start(async () => {
+    await readLastAdmin();
+    await users.reload();
+  });
 })();
