@@ -13,7 +13,7 @@ help: ## Show this list
 ##@ Start here
 
 .PHONY: run
-run: ## Build and start a server on http://localhost:8000 with a database and demo data
+run: ## Build and start a server on http://localhost:8000 with a database and sample data
 	@scripts/deps
 	@cargo run -- serve
 
