@@ -10,7 +10,10 @@ use poem::{Endpoint, Response, Route, endpoint::BoxEndpoint};
 use secrecy::SecretString;
 
 use crate::{
-    auth::{AccessTokens, ApiKeyVerifier, DatabaseCacheSuspension, Hasher, RefreshTokens, Signer, TokenStatusCache},
+    auth::{
+        AccessTokens, ApiKeyVerifier, DatabaseCacheSuspension, Hasher, RefreshTokens, ReplaySignatures, Signer,
+        TokenStatusCache,
+    },
     build_info,
     capture::{self, RecordCipher, Recorder},
     config::{Config, Environment, ReplayAdmin, TokenSettings},
@@ -19,7 +22,7 @@ use crate::{
     endpoints::{self, RequestRules},
     http::{
         Authenticator, Cors, ListedDeprecation, MailPreview, Pipeline, PublishedFiles, RateLimits, Readiness,
-        ResponseCache, ResponseValidator, UnversionedRoutes,
+        ReplayRecognition, ResponseCache, ResponseValidator, UnversionedRoutes,
     },
     jobs::{BackupSchedule, DeprecationMailSettings, IncidentWriter, JobWorker, RetentionPeriods, WorkerSettings},
     limits::{ActiveLimits, InMemoryRateLimiter, SharedRateLimiter},
@@ -28,7 +31,7 @@ use crate::{
     postman,
     redis::{AccountEpochs, Redis, RedisMonitor},
     seed,
-    services::{Context, Outbox, ReplayTarget, RetentionPolicy, Revisions, Services},
+    services::{Context, Outbox, ReplaySettings, ReplayTarget, RetentionPolicy, Revisions, Services},
     traces::Tracer,
     usage::{UsageRecorder, UsageWriter},
 };
@@ -170,10 +173,18 @@ impl App {
         let deprecated: Arc<[_]> = endpoints::deprecated_operations(&config.deprecations.brownouts).into();
         let settings = &config.incidents;
         let cipher = RecordCipher::new(settings.key.as_ref(), &settings.previous_keys);
+        let signatures =
+            ReplaySignatures::new(secret, &config.tokens.previous_secrets, Arc::clone(&dependencies.clock));
+        let replays = ReplaySettings {
+            targets: replay_targets(config).into(),
+            signatures: signatures.clone(),
+            redactor: capture::redactor(secret),
+            body_bytes: settings.limits.body_bytes,
+        };
         let services = Services::new(
             &context,
             RetentionPolicy { cipher, max: settings.max.into(), ttl: settings.ttl },
-            replay_targets(config),
+            replays,
             config.export_ttl,
             config.usage_retention,
             &deprecated,
@@ -241,7 +252,7 @@ impl App {
         );
         let usage = UsageWriter::new(usage, db.clone());
         Ok(Self {
-            endpoint: boxed(pipeline),
+            endpoint: boxed(ReplayRecognition { inner: pipeline, signatures }),
             worker,
             incidents,
             usage,

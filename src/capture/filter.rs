@@ -1,6 +1,6 @@
 //! The setting `INCIDENTS`: which failures are captured.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use contract::ErrorCode;
 
@@ -30,6 +30,19 @@ impl CaptureFilter {
         self.classes.contains(&(status / 100))
             || self.statuses.contains(&status)
             || code.is_some_and(|code| self.codes.contains(&code))
+    }
+}
+
+/// The value of the setting.
+impl fmt::Display for CaptureFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("off");
+        }
+        let classes = self.classes.iter().map(|class| format!("{class}xx"));
+        let statuses = self.statuses.iter().map(u16::to_string);
+        let codes = self.codes.iter().map(|code| (*code).to_owned());
+        f.write_str(&classes.chain(statuses).chain(codes).collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -64,6 +77,14 @@ mod tests {
     fn all_invalid_elements_are_reported() {
         let error = "foo,5xx,6xx,200".parse::<CaptureFilter>().unwrap_err().to_string();
         assert!(error.starts_with("`foo` or `6xx` or `200` is not 4xx, 5xx, a status"), "{error}");
+    }
+
+    #[test]
+    fn text_of_a_filter_is_the_same_filter() {
+        for text in ["off", "5xx", "4xx, 503, EMAIL_TAKEN"] {
+            let filter: CaptureFilter = text.parse().unwrap();
+            assert_eq!(filter.to_string(), text);
+        }
     }
 
     #[test]

@@ -164,6 +164,8 @@ pub struct AuditOrigin {
     pub address: Option<IpAddr>,
     /// The API client that acted for the account.
     pub api_client: Option<ApiClientId>,
+    /// Whether a server of this deployment sent the request to replay an incident. Its accounts receive no mail.
+    pub is_replay: bool,
 }
 
 impl AuditOrigin {

@@ -109,7 +109,7 @@ text_enum! {
         Queued "queued"
         /// The mail server has accepted the mail.
         Sent "sent"
-        /// The mail failed for the last time, or the consumer has no address any more.
+        /// The mail exhausted its attempts, or the consumer has no address any more.
         Failed "failed"
         /// No mail was sent, because an administrator has disabled the notices to the consumer.
         Suppressed "suppressed"

@@ -81,9 +81,9 @@ mod tests {
 
     use super::*;
 
-    struct Unserialisable;
+    struct Unserializable;
 
-    impl Serialize for Unserialisable {
+    impl Serialize for Unserializable {
         fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
             Err(S::Error::custom("cannot be serialized"))
         }
@@ -107,8 +107,8 @@ mod tests {
     }
 
     #[test]
-    fn state_that_cannot_be_serialised_has_no_etag() {
-        assert!(ETag::of(&Unserialisable).is_err());
-        assert!(Versioned::new(Unserialisable).into_parts().is_err());
+    fn state_that_cannot_be_serialized_has_no_etag() {
+        assert!(ETag::of(&Unserializable).is_err());
+        assert!(Versioned::new(Unserializable).into_parts().is_err());
     }
 }

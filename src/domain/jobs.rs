@@ -17,7 +17,7 @@ text_enum! {
         Retrying "retrying"
         /// It has succeeded.
         Done "done"
-        /// It has failed for the last time: a dead letter.
+        /// It has exhausted its attempts: a dead letter.
         Dead "dead"
         /// An administrator has cancelled it.
         Cancelled "cancelled"

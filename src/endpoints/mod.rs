@@ -8,7 +8,7 @@ pub mod v1;
 pub mod v2;
 
 use contract::{
-    caller::{Client, RequestOrigin},
+    caller::{ClientInfo, RequestOrigin},
     v1::schemas::Password,
 };
 use secrecy::SecretString;
@@ -25,7 +25,8 @@ fn secret(password: &Password) -> SecretString {
 }
 
 /// Returns the caller and the origin of a request, for audit events.
-fn audit_origin(client: Client, actor: Option<UserId>) -> AuditOrigin {
+fn audit_origin(client: ClientInfo, actor: Option<UserId>) -> AuditOrigin {
+    let is_replay = client.is_replay;
     let RequestOrigin { request_id, address, api_client_id } = client.origin;
-    AuditOrigin { actor, request_id, address, api_client: api_client_id.map(ApiClientId::new) }
+    AuditOrigin { actor, request_id, address, api_client: api_client_id.map(ApiClientId::new), is_replay }
 }

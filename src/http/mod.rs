@@ -9,6 +9,7 @@ mod pipeline;
 mod precompressed;
 mod published;
 mod redirect;
+mod replays;
 mod security_txt;
 mod startup;
 mod static_file;
@@ -24,5 +25,6 @@ pub use pipeline::{
     ValidationCounts,
 };
 pub use redirect::HttpsRedirect;
+pub use replays::ReplayRecognition;
 pub use startup::StartupGate;
 pub use unversioned::{PublishedFiles, Readiness, UnversionedRoutes};

@@ -1,4 +1,4 @@
-//! Mails administrators at most once a day which jobs have failed for the last time.
+//! Mails administrators at most once a day which jobs have exhausted their attempts.
 
 use std::{sync::Arc, time::Duration};
 

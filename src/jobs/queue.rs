@@ -116,7 +116,7 @@ impl Queue {
         let is_last = attempt >= job.max_attempts || is_permanent;
         match &result {
             Ok(_) => {}
-            Err(error) if is_last => tracing::error!(id, kind, attempt, %error, "job failed for the last time"),
+            Err(error) if is_last => tracing::error!(id, kind, attempt, %error, "job exhausted its attempts"),
             Err(error) => tracing::warn!(id, kind, attempt, %error, "job failed; will retry"),
         }
         if let (Some(metrics), Some(kind)) = (&self.metrics, JobKind::find(&kind)) {

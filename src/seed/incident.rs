@@ -5,7 +5,7 @@ use ::incidents::{
     fingerprint, record::FORMAT,
 };
 use contract::{
-    rules::EXAMPLE_REQUEST_ID,
+    documented_errors::EXAMPLE_REQUEST_ID,
     v2::schemas::{
         EXAMPLE_EXPIRY, EXAMPLE_HEADERS, EXAMPLE_PLACEHOLDER, EXAMPLE_REQUEST, EXAMPLE_RESPONSE, EXAMPLE_SITE,
     },

@@ -134,7 +134,7 @@ impl Accounts {
         let name = account.name.unwrap_or_else(|| email.local_part().chars().take(100).collect());
         let (now, refresh_token) = (context.clock.now(), RefreshTokens::generate(&*context.random));
         let refresh_hash = digest(&refresh_token);
-        let (expires_at, notices) = (self.expiry(now, now), context.notices());
+        let (expires_at, notices) = (self.expiry(now, now), context.notices(&origin));
         let (user, session_id) = context
             .db
             .write(move |c| {
@@ -198,7 +198,7 @@ impl Accounts {
         };
         let (now, refresh_token, user_id) = (context.clock.now(), RefreshTokens::generate(&*context.random), user.id);
         let (refresh_hash, verified_hash) = (digest(&refresh_token), user.password_hash.clone());
-        let (expires_at, notices) = (self.expiry(now, now), context.notices());
+        let (expires_at, notices) = (self.expiry(now, now), context.notices(&origin));
         let (session_id, is_reported) = context
             .db
             .write(move |c| {

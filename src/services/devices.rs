@@ -19,8 +19,9 @@ pub(super) struct AccountNotices {
 }
 
 impl Context {
-    pub(super) const fn notices(&self) -> AccountNotices {
-        AccountNotices { is_enabled: self.account_notices }
+    /// Returns the settings for a request. A replay sends no mail, and its logins are not those of a device.
+    pub(super) const fn notices(&self, origin: &AuditOrigin) -> AccountNotices {
+        AccountNotices { is_enabled: self.account_notices && !origin.is_replay }
     }
 }
 

@@ -44,7 +44,7 @@ pub use jobs::{Jobs, cancel_job, delete_job, retry_job, run_schedule};
 pub use precondition::Precondition;
 pub use profiles::Profiles;
 pub use read_fence::{current_read_fence, with_read_fence};
-pub use replays::{ReplayTarget, Replays};
+pub use replays::{Replay, ReplaySettings, ReplayTarget, ReplayedResponse, Replays};
 pub use revisions::Revisions;
 pub use search::{Search, SearchResult};
 pub use sessions::Sessions;
@@ -135,7 +135,7 @@ impl Services {
     pub fn new(
         context: &Arc<Context>,
         retention: RetentionPolicy,
-        replay_targets: Vec<ReplayTarget>,
+        replays: ReplaySettings,
         export_ttl: Duration,
         usage_retention: Duration,
         deprecated: &Arc<[DeprecatedOperation]>,
@@ -153,7 +153,7 @@ impl Services {
             api_clients: ApiClients(Arc::clone(context)),
             jobs: Jobs(Arc::clone(context)),
             audit: Audit(Arc::clone(context)),
-            replays: Replays::new(incidents.clone(), replay_targets),
+            replays: Replays::new(incidents.clone(), replays),
             incidents,
             usage: Usage {
                 context: Arc::clone(context),

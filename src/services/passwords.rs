@@ -133,7 +133,7 @@ impl Accounts {
     ) -> Result<(), Error> {
         let context = &self.0;
         let password_hash = context.hasher.hash(password, &*context.random).await?;
-        let (now, notices) = (context.clock.now(), context.notices());
+        let (now, notices) = (context.clock.now(), context.notices(&origin));
         let changed = context
             .write_token_status(user_id, move |c| {
                 // The account first: the deletion of an account locks in that order.

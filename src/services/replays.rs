@@ -5,14 +5,20 @@
 use std::{sync::Arc, time::Duration};
 
 use ::incidents::{
-    IncidentRecord,
+    CapturedBody, IncidentRecord, Redactor,
     file::IncidentFile,
-    replay::{Client, Expectation, ReplayAccounts, ReplayError, ReplayOutcome, Replayer, group_by_session},
+    replay::{
+        Client, Expectation, ReplayAccounts, ReplayError, ReplayOutcome, ReplayResponse, Replayer, group_by_session,
+        operation_of,
+    },
 };
 use tokio::{sync::Semaphore, time::timeout};
 
 use super::{Error, Incidents};
-use crate::domain::{AuditAction, AuditOrigin, IncidentId, NewAuditEvent};
+use crate::{
+    auth::{REPLAY_SIGNATURE_HEADER, ReplaySignatures},
+    domain::{AuditAction, AuditOrigin, IncidentId, NewAuditEvent},
+};
 
 /// Maximum time of a replay, and of the deletion of what it has created. Together they are shorter than the default of `REQUEST_TIMEOUT`.
 const REPLAY_TIMEOUT: Duration = Duration::from_secs(15);
@@ -28,29 +34,56 @@ pub struct ReplayTarget {
     pub accounts: ReplayAccounts,
 }
 
+/// What replays need besides incidents.
+#[derive(Clone)]
+pub struct ReplaySettings {
+    pub targets: Arc<[ReplayTarget]>,
+    pub signatures: ReplaySignatures,
+    /// Masks the responses of replays.
+    pub redactor: Redactor,
+    /// Maximum size of the body of such a response.
+    pub body_bytes: usize,
+}
+
 /// Replays incidents.
 #[derive(Clone)]
 pub struct Replays {
     incidents: Incidents,
-    targets: Arc<[ReplayTarget]>,
+    settings: ReplaySettings,
     running: Arc<Semaphore>,
 }
 
+/// The outcome of a replay, and its response with masked data.
+#[derive(Debug)]
+pub struct Replay {
+    pub outcome: ReplayOutcome,
+    /// `None` if the request was not sent.
+    pub response: Option<ReplayedResponse>,
+}
+
+/// A response of a replay.
+#[derive(Debug)]
+pub struct ReplayedResponse {
+    pub request_id: Option<String>,
+    pub body: CapturedBody,
+    pub is_truncated: bool,
+}
+
 impl Replays {
-    pub(super) fn new(incidents: Incidents, targets: Vec<ReplayTarget>) -> Self {
-        Self { incidents, targets: targets.into(), running: Arc::new(Semaphore::new(MAX_RUNNING)) }
+    pub(super) fn new(incidents: Incidents, settings: ReplaySettings) -> Self {
+        Self { incidents, settings, running: Arc::new(Semaphore::new(MAX_RUNNING)) }
     }
 
     /// Returns the configured servers.
     #[must_use]
     pub fn targets(&self) -> &[ReplayTarget] {
-        &self.targets
+        &self.settings.targets
     }
 
     /// Returns the server with this name.
     #[must_use]
     pub fn find_target(&self, name: &str) -> Option<&ReplayTarget> {
-        self.targets.iter().find(|target| target.name == name)
+        self.settings.targets.iter().find(|target| target.name == name)
     }
 
     /// Sends the request of an incident to a server, and compares the responses. Writes an audit event before. A replay that is not
@@ -58,27 +91,45 @@ impl Replays {
     ///
     /// # Errors
     /// `NotFound(Incident)`, also if it has expired; `Conflict(IncidentKeyMissing)`.
-    pub async fn replay(
-        &self,
-        id: IncidentId,
-        target: &ReplayTarget,
-        origin: AuditOrigin,
-    ) -> Result<ReplayOutcome, Error> {
+    pub async fn replay(&self, id: IncidentId, target: &ReplayTarget, origin: AuditOrigin) -> Result<Replay, Error> {
         let event = NewAuditEvent::on_incident(AuditAction::IncidentReplayed, id).with("target", &target.name);
         let (_, record) = self.incidents.read(id, event, origin).await?;
-        let (target, running) = (target.clone(), Arc::clone(&self.running));
+        let (target, running, settings) = (target.clone(), Arc::clone(&self.running), self.settings.clone());
         // A task, so that it deletes what it has created even if the client disconnects.
-        let task = tokio::spawn(async move { run(&record, &target, &running).await });
+        let task = tokio::spawn(async move {
+            let mut outcome = run(&record, &target, &running, &settings.signatures).await;
+            let response = outcome.response.take().map(|response| masked(&response, &record, &settings));
+            Replay { outcome, response }
+        });
         task.await.map_err(|error| Error::Internal(Box::new(error)))
     }
 }
 
+/// Masks the response of a replay, and truncates its body.
+fn masked(response: &ReplayResponse, record: &IncidentRecord, settings: &ReplaySettings) -> ReplayedResponse {
+    let mut body = settings.redactor.redact_response(operation_of(record), response.status, &response.body);
+    let is_truncated = body.len() > settings.body_bytes;
+    if is_truncated {
+        // Not within a character: text remains text.
+        let end = (0..=settings.body_bytes).rev().find(|at| body.get(*at).is_none_or(|byte| byte & 0xC0 != 0x80));
+        body.truncate(end.unwrap_or_default());
+    }
+    let request_id = response.header("x-request-id").map(str::to_owned);
+    ReplayedResponse { request_id, body: CapturedBody(body), is_truncated }
+}
+
 /// Replays a record within the time limits.
-async fn run(record: &IncidentRecord, target: &ReplayTarget, running: &Semaphore) -> ReplayOutcome {
+async fn run(
+    record: &IncidentRecord,
+    target: &ReplayTarget,
+    running: &Semaphore,
+    signatures: &ReplaySignatures,
+) -> ReplayOutcome {
     let mut replayer = None;
     let replayed = timeout(REPLAY_TIMEOUT, async {
         let _permit = running.acquire().await;
-        let client = Client::new(&target.url)?;
+        // A server of this deployment then neither captures the requests nor sends mail about the accounts.
+        let client = Client::new(&target.url)?.with_header(REPLAY_SIGNATURE_HEADER, &signatures.issue());
         let connected = Replayer::connect(client, target.accounts.clone(), Expectation::Reproduced).await?;
         let sequences = group_by_session(vec![IncidentFile::Captured(vec![record.clone()])]);
         replayer.insert(connected).replay(&sequences).await

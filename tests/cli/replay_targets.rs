@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 
 use crate::support::{Engine, Sandbox, TestResponse, TestServer, connect};
 
+/// Of the servers of one deployment.
+const SECRET: &str = "the-secret-of-one-deployment-in-this-test";
+
 /// Logs in as the administrator of the sample data. Returns a token.
 fn sample_admin_token(server: &TestServer) -> String {
     let login = json!({"email": "admin@example.com", "password": "bucketlist-admin"});
@@ -46,11 +49,11 @@ both_engines! {
         let fixed = Sandbox::on(engine).env("RATE_LIMIT", "off");
         let fixed = (fixed.serve(), fixed);
         let fixed_admin = sample_admin_token(&fixed.0);
-        let broken = testing(engine);
+        let broken = testing(engine).env("JWT_SECRET", SECRET);
         let broken = (broken.serve(), broken);
         let with_admin = fixed.0.url().replace("http://", "http://admin%40example.com:bucketlist-admin@");
         let targets = format!("fixed={with_admin}, broken={}, gone=http://127.0.0.1:1", broken.0.url());
-        let sandbox = testing(engine).env("REPLAY_TARGETS", &targets);
+        let sandbox = testing(engine).env("JWT_SECRET", SECRET).env("REPLAY_TARGETS", &targets);
         let server = sandbox.serve();
         let (user, admin) = (server.register("ada@example.com"), server.create_admin(&sandbox));
 
@@ -64,13 +67,23 @@ both_engines! {
         let replay = |target: &str| server.post(&path, Some(&admin), &json!({"target": target})).expect(200).json();
         let outcome = replay("broken");
         assert_eq!((&outcome["result"], &outcome["differences"]), (&json!("reproduced"), &json!([])), "{outcome}");
+        // A server with the same secret recognizes the replay: it is not an occurrence, and its account receives no mail.
+        let broken_admin = admin_token(&broken.1, &broken.0);
+        incident_id(&broken.0, &broken_admin, &fail(&broken.0, &broken_admin));
+        let incidents = broken.0.get("/v2/admin/incidents", Some(&broken_admin)).expect(200).json();
+        assert_eq!(incidents["data"].as_array().unwrap().len(), 1, "{incidents}");
+        let mails = broken.0.get("/v2/admin/jobs?kind=welcome_mail", Some(&broken_admin)).expect(200).json();
+        assert_eq!(mails["data"], json!([]));
         let outcome = replay("fixed");
         assert_eq!((&outcome["result"], &outcome["replayed"]), (&json!("fixed"), &json!({"status": 201, "code": null})), "{outcome}");
         assert_eq!(outcome["captured"], json!({"status": 500, "code": "INTERNAL_ERROR"}));
+        let body = outcome["replayed_body"]["text"].as_str().unwrap();
+        assert!(body.contains("See the world") && outcome["replayed_request_id"].is_string(), "{outcome}");
         assert_eq!(outcome["differences"][0], json!({"location": "status", "captured": "500", "replayed": "201"}));
         assert_eq!(outcome["target"], json!({"name": "fixed", "url": fixed.0.url()}));
         let outcome = replay("gone");
         assert_eq!(outcome["result"], "not_sent");
+        assert_eq!((&outcome["replayed_body"], &outcome["replayed_request_id"]), (&json!(null), &json!(null)));
         assert!(outcome["reason"].as_str().unwrap().contains("cannot connect to http://127.0.0.1:1"), "{outcome}");
 
         // A request of an administrator needs one on the other server.

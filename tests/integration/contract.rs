@@ -140,7 +140,7 @@ both_engines! {
         }
     }
 
-    async fn parameter_examples_refer_to_seeded_data(engine: Engine) {
+    async fn parameter_examples_refer_to_sample_data(engine: Engine) {
         let app = seeded(engine).await;
         for operation in v1::contract().operations().filter(|operation| operation.method == "GET") {
             let actor = seeded_actor(&app, operation).await;
@@ -156,7 +156,7 @@ both_engines! {
         }
     }
 
-    async fn request_examples_succeed_on_seeded_data(engine: Engine) {
+    async fn request_examples_succeed_on_sample_data(engine: Engine) {
         for operation in v1::contract().operations().filter(|operation| operation.method != "GET") {
             let app = seeded(engine).await;
             let actor = if operation.is_secured { seeded_actor(&app, operation).await } else { app.anonymous() };

@@ -7,7 +7,9 @@ mod storage;
 
 use poem::http::Method;
 
-use crate::support::{Actor, TestApp, Value, json};
+use bucketlist::auth::ReplaySignatures;
+
+use crate::support::{Actor, SECRET, TestApp, Value, json};
 
 /// Sends a request that fails. Returns its request ID.
 async fn fail(actor: &Actor<'_>, method: Method, path: &str, body: Option<&Value>) -> String {
@@ -123,6 +125,60 @@ both_engines! {
         assert_eq!((&incident["response"]["status"], &incident["code"]), (&json!(200), &json!(null)));
         let text = incident["response"]["body"]["text"].as_str().unwrap();
         assert!(!text.contains(&admin.email().split('@').next().unwrap().to_owned()), "{text}");
+        for value in ["0", "true", "yes", ""] {
+            admin.request(Method::GET, "/v2/users/me").header("x-debug-capture", value).send().await.expect(200);
+        }
+        app.store_incidents().await;
+        assert_eq!(count(&admin).await, 1, "only `1` requests a capture");
+    }
+
+    async fn captured_success_is_not_a_failure(engine: Engine) {
+        let app = TestApp::new(engine);
+        let admin = app.admin().await;
+        admin.request(Method::GET, "/v2/users/me").header("x-debug-capture", "1").send().await.expect(200);
+        fail(&admin, Method::GET, "/v2/bucketlists/1", None).await;
+        app.store_incidents().await;
+        let listed = async |path: &str| {
+            let page = admin.get(path).await.expect(200).json();
+            let statuses: Vec<i64> = page["data"].as_array().unwrap().iter().map(|one| one["status"].as_i64().unwrap()).collect();
+            (statuses.len(), statuses.contains(&200))
+        };
+        for path in ["/v2/admin/incident-groups", "/v2/admin/incidents"] {
+            assert_eq!(listed(path).await, (2, true), "{path}");
+            assert_eq!(listed(&format!("{path}?resolved=false")).await, (1, false), "{path}");
+            assert_eq!(listed(&format!("{path}?resolved=true")).await, (0, false), "{path}");
+        }
+        let groups = admin.get("/v2/admin/incident-groups?status=200").await.expect(200).json();
+        assert_eq!((&groups["data"][0]["state"], &groups["data"][0]["resolved"]), (&json!("captured"), &json!(false)));
+        let groups = admin.get("/v2/admin/incident-groups?status=500").await.expect(200).json();
+        assert_eq!(groups["data"][0]["state"], "unresolved");
+    }
+
+    async fn replay_is_neither_captured_nor_counted(engine: Engine) {
+        let app = TestApp::new(engine);
+        let admin = app.admin().await;
+        let failed = fail(&admin, Method::GET, "/v2/bucketlists/1", None).await;
+        let replay = async |signature: &str| {
+            let request = admin.request(Method::GET, "/v2/bucketlists/1").header("x-fault", "panic");
+            let request = request.header("x-debug-capture", "1").header("x-replay-signature", signature);
+            request.send().await.expect(500);
+        };
+        let signatures = ReplaySignatures::new(&SECRET.into(), &[], app.clock.clone());
+        replay(&signatures.issue()).await;
+        app.store_incidents().await;
+        assert_eq!((count(&admin).await, &incident_of(&admin, &failed).await["occurrences"]), (1, &json!(1)));
+        // Only a server of the deployment can sign, and only for a minute.
+        let foreign = ReplaySignatures::new(&"another secret".into(), &[], app.clock.clone());
+        let old = signatures.issue();
+        app.advance_clock(std::time::Duration::from_secs(61));
+        for signature in ["1", "true", &foreign.issue(), &old] {
+            replay(signature).await;
+        }
+        app.store_incidents().await;
+        let incident = incident_of(&admin, &failed).await;
+        assert_eq!((count(&admin).await, &incident["occurrences"]), (5, &json!(5)));
+        let headers = incident["request"]["headers"].as_array().unwrap();
+        assert!(!headers.iter().any(|header| header["name"] == "x-replay-signature"), "{headers:?}");
     }
 
     async fn equal_failures_form_a_group_that_can_be_resolved(engine: Engine) {

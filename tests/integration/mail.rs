@@ -4,6 +4,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bucketlist::{
+    auth::ReplaySignatures,
     config::Environment,
     db::{DbConnection, DbError, schema},
     mail::Mail,
@@ -12,7 +13,7 @@ use diesel::prelude::*;
 use poem::http::Method;
 use sha2::{Digest, Sha256};
 
-use crate::support::{Actor, Engine, TestApp, Value, json};
+use crate::support::{Actor, Engine, SECRET, TestApp, Value, json};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
@@ -65,7 +66,7 @@ both_engines! {
         assert_eq!(mails.len(), 1);
         assert_eq!((mails[0].to.as_str(), mails[0].subject.as_str()), ("Ada@xn--bcher-kva.example", "Welcome to BucketList"));
         for part in [&mails[0].text, &mails[0].html] {
-            assert!(part.contains("http://test.example/docs") && !part.contains("evil"), "{part}");
+            assert!(part.contains("http://test.example/reference") && part.contains("http://test.example/guides/quick-start") && !part.contains("evil"), "{part}");
         }
         // A registration that fails sends nothing.
         let failed = register(&app, "ada@xn--bcher-kva.example").await;
@@ -151,7 +152,7 @@ both_engines! {
         // The client chooses its user agent.
         let reported = login(&app, "ada@example.com", "198.51.100.7", "Visit https://evil.example").await;
         assert_eq!(reported.len(), 1);
-        assert!(reported[0].text.contains("Program: another program") && !reported[0].html.contains("evil"), "{reported:?}");
+        assert!(reported[0].text.contains("Program: unknown") && !reported[0].html.contains("evil"), "{reported:?}");
         // A failed login is not a device.
         let body = json!({"email": "ada@example.com", "password": "not-the-password"});
         let failed = from_device(&app, "/v2/auth/login", &body, "192.0.2.1", FIREFOX).await;
@@ -169,6 +170,28 @@ both_engines! {
         app.execute("DELETE FROM known_devices");
         assert_eq!(login(&app, "ada@example.com", "192.0.2.1", FIREFOX).await, []);
         assert_eq!(login(&app, "ada@example.com", "198.51.100.7", FIREFOX).await.len(), 1);
+    }
+
+    async fn replay_of_an_incident_sends_no_mail(engine: Engine) {
+        let app = app(engine);
+        let signatures = ReplaySignatures::new(&SECRET.into(), &[], app.clock.clone());
+        let send = async |path: &str, body: &Value, signature: &str| {
+            let request = app.anonymous().request(Method::POST, path).json(body).header("x-replay-signature", signature);
+            request.header("x-forwarded-for", "203.0.113.9").send().await.any_status().json()
+        };
+        let registration = json!({"email": "replay@example.com", "password": Actor::PASSWORD, "name": "Replay"});
+        let account = send("/v2/auth/register", &registration, &signatures.issue()).await;
+        assert!(account["access_token"].is_string(), "{account}");
+        assert_eq!(mails(&app).await, []);
+        register(&app, "admin@example.com").await;
+        mails(&app).await;
+        let devices = known_devices(&app).await;
+        let credentials = json!({"email": "admin@example.com", "password": Actor::PASSWORD});
+        send("/v2/auth/login", &credentials, &signatures.issue()).await;
+        assert_eq!((mails(&app).await, known_devices(&app).await), (vec![], devices));
+        // A client that cannot sign is not a replay.
+        send("/v2/auth/login", &credentials, "1").await;
+        assert_eq!(mails(&app).await[0].subject, "New login to your BucketList account");
     }
 
     async fn number_of_known_devices_is_bounded(engine: Engine) {

@@ -103,7 +103,7 @@ for (const { title, change, expected, folder: version } of FAULTS) {
 // Last, because it deletes the seeded account.
 const entries = readArchive(readFileSync(new URL("collection.har", folder), "utf8"));
 const { problems, succeeded } = await playArchive(origin, entries, [DEMO, { email: ADMIN.admin_email, password: ADMIN.admin_password }]);
-say("the HTTP archive", `${entries.length} requests, ${succeeded} succeed with the seeded data`,
+say("the HTTP archive", `${entries.length} requests, ${succeeded} succeed with the sample data`,
     succeeded * 2 > entries.length ? problems : [...problems, "too few succeed"]);
 
 console.log(failed ? `${failed} problems` : "All checks passed.");

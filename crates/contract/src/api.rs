@@ -9,7 +9,7 @@ use openapi_samples::{Language, SampleOptions};
 use poem_openapi::{ContactObject, LicenseObject, OpenApi, OpenApiService, ServerObject};
 use serde_json::Value;
 
-use crate::{ErrorCode, Operation, ViolationInfo, error::MAX_DETAILS, rules, texts};
+use crate::{ErrorCode, Operation, ViolationInfo, documented_errors, error::MAX_DETAILS, texts};
 
 /// The differences between the versions of the API.
 pub(crate) trait Version: 'static {
@@ -189,7 +189,7 @@ pub(crate) fn build<V: Version>(raw: String, operations: &[&Operation]) -> Resul
 
 fn lint_config<V: Version>(operations: &[&Operation]) -> LintConfig {
     let owned = |names: &mut dyn Iterator<Item = &str>| Some(names.map(str::to_owned).collect());
-    let headers = rules::headers::<V>();
+    let headers = documented_errors::headers::<V>();
     let public = operations.iter().filter(|operation| operation.is_public);
     LintConfig::new(Preset::Strict).with_options(LintOptions {
         error_schema: Some(V::ERROR_SCHEMA.to_owned()),
@@ -216,10 +216,12 @@ pub(crate) fn repair<V: Version>(raw: String, operations: &[&Operation]) -> Resu
         &RepairOptions {
             error_schema: V::ERROR_SCHEMA,
             error_media_type: V::ERROR_MEDIA_TYPE,
-            errors: &|info| rules::errors(info, find(info.id)).into_iter().map(rules::documented).collect(),
+            errors: &|info| {
+                documented_errors::errors(info, find(info.id)).into_iter().map(documented_errors::documented).collect()
+            },
             error_example: &error_example::<V>,
             response_names: V::RESPONSE_NAMES,
-            headers: &rules::headers::<V>(),
+            headers: &documented_errors::headers::<V>(),
             header_names: texts::HEADER_NAMES,
             parameter_examples: &[V::parameter_examples(), texts::parameter_examples()].concat(),
             header_examples: &V::header_examples(),

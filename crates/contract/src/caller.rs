@@ -99,11 +99,13 @@ impl Caller {
 
 /// The client of a request, for the list of sessions and for the audit log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Client {
+pub struct ClientInfo {
     /// `User-Agent`, truncated to 200 characters.
     pub user_agent: Option<String>,
     /// Origin of the request.
     pub origin: RequestOrigin,
+    /// Whether the request is a [`ServerReplay`].
+    pub is_replay: bool,
 }
 
 /// Request ID and client address. The server inserts it into the extensions of the request.
@@ -117,16 +119,22 @@ pub struct RequestOrigin {
     pub api_client_id: Option<i64>,
 }
 
-impl<'a> poem::FromRequest<'a> for Client {
+/// Marks a request as the replay of an incident. The server inserts it into the extensions of a request that a server of the same
+/// deployment has signed.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerReplay;
+
+impl<'a> poem::FromRequest<'a> for ClientInfo {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
         // Not only ASCII: `to_str` would reject other characters.
         let user_agent = request.headers().get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
         let origin = request.extensions().get::<RequestOrigin>().cloned().unwrap_or_default();
-        Ok(Self { user_agent: user_agent.map(|name| name.chars().take(200).collect()), origin })
+        let is_replay = request.extensions().get::<ServerReplay>().is_some();
+        Ok(Self { user_agent: user_agent.map(|name| name.chars().take(200).collect()), origin, is_replay })
     }
 }
 
-impl Argument for Client {}
+impl Argument for ClientInfo {}
 
 /// The first argument of an operation for users and for API clients. Requests that read need the scope `read`, others `write`.
 #[derive(Clone, Debug)]
@@ -185,7 +193,7 @@ fn register_api_key(registry: &mut Registry) {
         MetaSecurityScheme {
             ty: "apiKey",
             description: Some(
-                "The key of an API client, `blk_…`. An API client acts for the account that owns it, within its scopes: \
+                "The key of an API client, `blk_…`. An API client acts for one account, within its scopes: \
                  `read` for GET, `write` for other methods, `admin` for the operations of administrators. \
                  `Authorization: Bearer blk_…` is equivalent.",
             ),

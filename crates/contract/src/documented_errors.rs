@@ -1,4 +1,4 @@
-//! Errors and response headers that the documents of both versions derive from the declarations.
+//! Derives the documented errors and response headers of an operation from its declaration.
 
 use openapi_repair::{DocumentedError, HeaderScope, OperationInfo, ResponseHeader};
 use serde_json::json;
@@ -20,34 +20,36 @@ pub(crate) fn errors(info: &OperationInfo<'_>, operation: Option<&Operation>) ->
     };
     let declares = |what: fn(&Operation) -> bool| operation.is_some_and(what);
     let mut codes: Vec<ErrorCode> = Vec::new();
-    let mut add = |applies: bool, added: &[ErrorCode]| {
+    let mut add_if = |applies: bool, added: &[ErrorCode]| {
         if applies {
             codes.extend(added);
         }
     };
-    add(info.has_body, &[MalformedJson, InvalidUtf8, DuplicateKey, JsonTooDeep, MalformedRequest]);
-    // Operations without a body ignore one, within the limits.
-    add(!info.has_body, &[MalformedRequest]);
-    add(true, &[RequestTimeout, PayloadTooLarge]);
-    add(info.has_body, &[UnsupportedMediaType, UnknownField]);
-    add(info.is_secured, &[AuthenticationRequired, InvalidToken, AccountDisabled]);
-    add(declares(Operation::is_admin_only), &[Forbidden]);
-    add(declares(|operation| operation.access.accepts_api_keys()), &[InsufficientScope]);
-    add(declares(|operation| operation.access.requires_session()), &[SessionRequired]);
+    add_if(info.has_body, &[MalformedJson, InvalidUtf8, DuplicateKey, JsonTooDeep]);
+    // A body sent to an operation without one is read and ignored, up to `BODY_LIMIT`.
+    add_if(true, &[MalformedRequest, RequestTimeout, PayloadTooLarge]);
+    add_if(info.has_body, &[UnsupportedMediaType, UnknownField]);
+    add_if(info.is_secured, &[AuthenticationRequired, InvalidToken, AccountDisabled]);
+    add_if(declares(Operation::is_admin_only), &[Forbidden]);
+    add_if(declares(|operation| operation.access.accepts_api_keys()), &[InsufficientScope]);
+    add_if(declares(|operation| operation.access.requires_session()), &[SessionRequired]);
     // Every operation rejects unknown query parameters.
-    add(true, &[ValidationFailed, UnknownParameter]);
+    add_if(true, &[ValidationFailed, UnknownParameter]);
     // A response without a body is acceptable for every client.
-    add(info.success_has_body, &[NotAcceptable]);
-    add(
+    add_if(info.success_has_body, &[NotAcceptable]);
+    add_if(
         true,
         &[UriTooLong, RateLimitExceeded, HeadersTooLarge, InternalError, ServiceUnavailable, InsufficientStorage],
     );
-    add(true, operation.map_or(&[], |operation| operation.errors));
-    add(declares(|operation| operation.deprecation.is_some()), &[Gone, Brownout]);
-    add(declares(|operation| operation.takes_cursor), &[InvalidCursor]);
-    add(declares(|operation| operation.takes_if_none_match), &[InvalidHeader]);
-    add(declares(|operation| operation.is_conditional), &[InvalidHeader, PreconditionFailed, PreconditionRequired]);
-    add(declares(|operation| operation.is_idempotent), &[InvalidHeader, IdempotencyKeyInFlight, IdempotencyKeyReused]);
+    add_if(true, operation.map_or(&[], |operation| operation.errors));
+    add_if(declares(|operation| operation.deprecation.is_some()), &[Gone, Brownout]);
+    add_if(declares(|operation| operation.takes_cursor), &[InvalidCursor]);
+    add_if(declares(|operation| operation.takes_if_none_match), &[InvalidHeader]);
+    add_if(declares(|operation| operation.is_conditional), &[InvalidHeader, PreconditionFailed, PreconditionRequired]);
+    add_if(
+        declares(|operation| operation.is_idempotent),
+        &[InvalidHeader, IdempotencyKeyInFlight, IdempotencyKeyReused],
+    );
     codes.retain(|code| operation.is_none_or(|operation| !operation.excluded_errors.contains(code)));
     codes
 }
@@ -61,7 +63,7 @@ fn is_deprecated<V: Version>(info: &OperationInfo<'_>, _: u16) -> bool {
     V::operation(info.id).is_some_and(|operation| operation.deprecation.is_some())
 }
 
-/// Returns whether a conflict resolves itself after some time, or the operation is available again after a brownout.
+/// Returns whether a 409 or 410 response can have `Retry-After`.
 fn is_temporary<V: Version>(info: &OperationInfo<'_>, status: u16) -> bool {
     let is_temporary = |code: &ErrorCode| matches!(code, ErrorCode::IdempotencyKeyInFlight | ErrorCode::ExportNotReady);
     if status == 410 {
@@ -75,8 +77,8 @@ fn lacks_scope<V: Version>(info: &OperationInfo<'_>, status: u16) -> bool {
     status == 403 && errors(info, V::operation(info.id)).contains(&ErrorCode::InsufficientScope)
 }
 
-/// Returns whether the document announces the media types of PATCH. The server sends the header on all responses of the path;
-/// in the document, it would only distinguish errors that are otherwise equal.
+/// Returns whether the document announces the media types of PATCH. The server sends the header on all responses of the path.
+/// Documenting it on errors would split error responses that are now shared.
 fn announces_patch<V: Version>(info: &OperationInfo<'_>, status: u16) -> bool {
     status < 400 && V::operations().any(|operation| operation.path == info.path && operation.method == "PATCH")
 }
@@ -166,7 +168,7 @@ pub(crate) fn headers<V: Version>() -> Vec<ResponseHeader> {
         retry_after(false, HeaderScope::Matching(is_temporary::<V>)),
         header(
             "Deprecation",
-            "Date since which the operation is deprecated: `@` and seconds since 1970 (RFC 9745).",
+            "Unix time since which the operation is deprecated, prefixed with `@` (RFC 9745).",
             text(20),
             json!("@1795132800"),
             HeaderScope::Matching(is_deprecated::<V>),
@@ -199,7 +201,8 @@ pub(crate) fn headers<V: Version>() -> Vec<ResponseHeader> {
             always: false,
             ..header(
                 "Cache-Status",
-                "Present if the response comes from the server's cache (RFC 9211). Cached responses are never stale.",
+                "How the response cache of the server handled the request (RFC 9211): `hit`, or `fwd=miss` if the response was computed. \
+                 Cached responses are never stale.",
                 text(100),
                 json!("bucketlist; hit"),
                 HeaderScope::Matching(is_cached::<V>),

@@ -1,6 +1,6 @@
 //! Error codes, and the error type that handlers return.
 //!
-//! The name, status and meaning of a published code do not change. The table is in `error/codes.rs`.
+//! The name, status and meaning of a published code do not change. All codes are in `error/codes.rs`.
 
 mod codes;
 mod examples;
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_serialised_as_documented() {
+    fn codes_are_serialized_as_documented() {
         use poem_openapi::types::ToJSON;
         for code in ErrorCode::ALL {
             assert_eq!(code.to_json(), Some(serde_json::Value::from(code.as_str())));

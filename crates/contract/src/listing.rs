@@ -172,7 +172,7 @@ impl<P: Page> ApiResponse for ListResponse<P> {
 
 #[expect(clippy::expect_used, reason = "an invalid contract must not start; the tests build it")]
 pub(crate) fn row_media_type<R: Row + Example>(format: RowFormat) -> MetaMediaType {
-    let example = format.begin::<R>().and_then(|text| format.append(&[R::example()], text));
+    let example = format.write_header::<R>().and_then(|buffer| format.append(&[R::example()], buffer));
     let bytes = example.expect("examples can be serialized");
     let example = String::from_utf8_lossy(&bytes).into_owned();
     MetaMediaType { content_type: format.media_type(), schema: text(None, example) }

@@ -270,7 +270,7 @@ impl Operation {
 
     /// Excludes errors that the arguments imply.
     #[must_use]
-    pub const fn never(mut self, errors: &'static [ErrorCode]) -> Self {
+    pub const fn excluded_errors(mut self, errors: &'static [ErrorCode]) -> Self {
         self.excluded_errors = errors;
         self
     }

@@ -13,8 +13,8 @@ use serde::Serialize;
 
 use crate::{
     ApiError, Detail, ErrorCode, ViolationInfo, base_path,
+    documented_errors::EXAMPLE_REQUEST_ID,
     error::MAX_DETAILS,
-    rules::EXAMPLE_REQUEST_ID,
     values::{Nullable, truncate},
 };
 
@@ -213,7 +213,18 @@ const fn example_instance(code: ErrorCode) -> &'static str {
         ErrorCode::InvalidResetToken => "/v2/auth/password-reset/confirm",
         ErrorCode::SessionNotFound => "/v2/auth/sessions/999",
         ErrorCode::Forbidden => "/v2/admin/users",
-        ErrorCode::UserNotFound | ErrorCode::LastAdmin => "/v2/admin/users/1",
+        ErrorCode::LastAdmin => "/v2/admin/users/1",
+        ErrorCode::UserNotFound => "/v2/admin/users/999",
+        ErrorCode::ExportNotFound => "/v2/exports/999",
+        ErrorCode::ExportNotReady => "/v2/exports/1/content",
+        ErrorCode::IncidentNotFound | ErrorCode::IncidentKeyMissing => "/v2/admin/incidents/999",
+        ErrorCode::IncidentTruncated => "/v2/admin/incidents/999/curl",
+        ErrorCode::ApiClientNotFound => "/v2/admin/api-clients/999",
+        ErrorCode::JobNotFound => "/v2/admin/jobs/999",
+        ErrorCode::JobStateConflict => "/v2/admin/jobs/999/retry",
+        ErrorCode::JobScheduleNotFound => "/v2/admin/schedules/unknown/run",
+        ErrorCode::JobScheduleRunning => "/v2/admin/schedules/purge/run",
+        ErrorCode::ProfilingDisabled | ErrorCode::ProfileInProgress => "/v2/admin/profile",
         ErrorCode::BucketlistNotFound => "/v2/bucketlists/999",
         ErrorCode::ItemNotFound => "/v2/bucketlists/1/items/999",
         ErrorCode::InvalidHeader | ErrorCode::PreconditionFailed | ErrorCode::PreconditionRequired => {

@@ -1,4 +1,4 @@
-//! Types of response headers. They put the bounds of the value into the document.
+//! Response header types that add value limits to the OpenAPI document.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use poem_openapi::{
     types::{ToHeader, Type},
 };
 
-/// A header value of at most `MAX` characters.
+/// A header value with a documented maximum of `MAX` characters, which is not enforced. A value that is not valid in a header is omitted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeaderText<const MAX: usize>(pub String);
 

@@ -49,11 +49,11 @@ impl RowFormat {
         }
     }
 
-    /// Returns the text before the first row.
+    /// Returns the header row of the format, if it has one.
     ///
     /// # Errors
-    /// Does not fail: it writes to memory.
-    pub fn begin<R: Row>(self) -> io::Result<Vec<u8>> {
+    /// Writing to memory does not fail in practice.
+    pub fn write_header<R: Row>(self) -> io::Result<Vec<u8>> {
         match self {
             Self::Csv => {
                 let mut writer = csv_writer(Vec::new());
@@ -64,14 +64,14 @@ impl RowFormat {
         }
     }
 
-    /// Appends rows to `text`.
+    /// Appends rows to `buffer`.
     ///
     /// # Errors
     /// Fails if a row cannot be serialized.
-    pub fn append<R: Row>(self, rows: &[R], mut text: Vec<u8>) -> io::Result<Vec<u8>> {
+    pub fn append<R: Row>(self, rows: &[R], mut buffer: Vec<u8>) -> io::Result<Vec<u8>> {
         match self {
             Self::Csv => {
-                let mut writer = csv_writer(text);
+                let mut writer = csv_writer(buffer);
                 for row in rows {
                     let Value::Object(fields) = serde_json::to_value(row)? else {
                         return Err(io::Error::other("a row is not a JSON object"));
@@ -85,17 +85,17 @@ impl RowFormat {
             }
             Self::Ndjson => {
                 for row in rows {
-                    serde_json::to_writer(&mut text, row)?;
-                    text.push(b'\n');
+                    serde_json::to_writer(&mut buffer, row)?;
+                    buffer.push(b'\n');
                 }
-                Ok(text)
+                Ok(buffer)
             }
         }
     }
 }
 
-fn csv_writer(text: Vec<u8>) -> Writer<Vec<u8>> {
-    WriterBuilder::new().terminator(Terminator::CRLF).from_writer(text)
+fn csv_writer(buffer: Vec<u8>) -> Writer<Vec<u8>> {
+    WriterBuilder::new().terminator(Terminator::CRLF).from_writer(buffer)
 }
 
 fn into_bytes(writer: Writer<Vec<u8>>) -> io::Result<Vec<u8>> {
@@ -120,12 +120,12 @@ fn cell<'a>(fields: &'a Map<String, Value>, column: &str) -> Cow<'a, str> {
 /// Importers strip spaces and quotes before a formula. Text that already starts with an apostrophe and a formula gets another
 /// one, so that removing one apostrophe restores the original text.
 fn escape_formula(text: &str) -> Cow<'_, str> {
-    let starts =
+    let starts_formula =
         |character| matches!(character, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠');
-    let skipped = |character: char| matches!(character, '"' | '\'') || character.is_whitespace();
+    let is_skipped = |character: char| matches!(character, '"' | '\'') || character.is_whitespace();
     // Tabs and line breaks are white space but also start formulas, so they are not skipped.
-    let first = text.chars().find(|character| starts(*character) || !skipped(*character));
-    if first.is_some_and(starts) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
+    let first = text.chars().find(|character| starts_formula(*character) || !is_skipped(*character));
+    if first.is_some_and(starts_formula) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
 
 #[cfg(test)]
@@ -164,7 +164,7 @@ mod tests {
     }
 
     fn write(format: RowFormat, rows: &[TestRow]) -> String {
-        String::from_utf8(format.append(rows, format.begin::<TestRow>().unwrap()).unwrap()).unwrap()
+        String::from_utf8(format.append(rows, format.write_header::<TestRow>().unwrap()).unwrap()).unwrap()
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{Operation, rules::EXAMPLE_REQUEST_ID};
+use crate::{Operation, documented_errors::EXAMPLE_REQUEST_ID};
 
 /// Header names with the upper and lower case that the document uses.
 pub(crate) const HEADER_NAMES: &[&str] = &[

@@ -22,6 +22,9 @@ const CONNECTION_HEADERS: [&str; 11] = [
     "upgrade",
 ];
 
+/// Header by which an administrator has requested the capture. Sent again, it would capture another incident of the same failure.
+const DEBUG_CAPTURE: &str = "x-debug-capture";
+
 /// A header to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResendHeader<'r> {
@@ -71,7 +74,9 @@ pub fn headers(record: &IncidentRecord) -> Vec<ResendHeader<'_>> {
         .request
         .headers
         .iter()
-        .filter(|(name, _)| !CONNECTION_HEADERS.iter().any(|other| name.eq_ignore_ascii_case(other)))
+        .filter(|(name, _)| {
+            !CONNECTION_HEADERS.iter().chain([&DEBUG_CAPTURE]).any(|other| name.eq_ignore_ascii_case(other))
+        })
         .map(|(name, value)| match &record.principal {
             Some(_) if name.eq_ignore_ascii_case(API_KEY) => {
                 has_credential = true;

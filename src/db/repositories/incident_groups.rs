@@ -5,7 +5,11 @@ use std::collections::HashMap;
 use diesel::sql_types::BigInt;
 
 use super::prelude::*;
-use super::{incidents::GroupRow, keyset::KeysetSql, statement::Statement};
+use super::{
+    incidents::{FIRST_FAILURE, GroupRow},
+    keyset::KeysetSql,
+    statement::Statement,
+};
 use crate::{
     db::{DbConnection, schema::incident_groups},
     domain::{
@@ -34,7 +38,9 @@ pub fn list_after(
     }
     query = match filter.resolved {
         Some(true) => query.filter(incident_groups::resolved_at.is_not_null()),
-        Some(false) => query.filter(incident_groups::resolved_at.is_null()),
+        Some(false) => {
+            query.filter(incident_groups::resolved_at.is_null()).filter(incident_groups::status.ge(FIRST_FAILURE))
+        }
         None => query,
     };
     if let Some(after) = keyset.after_position(c) {

@@ -19,6 +19,9 @@ use crate::{
     },
 };
 
+/// Lowest status of a failure. A captured request with a lower one is neither resolved nor unresolved.
+pub(super) const FIRST_FAILURE: i32 = 400;
+
 #[derive(Clone, Queryable, Selectable)]
 #[diesel(table_name = incident_groups)]
 pub(super) struct GroupRow {
@@ -252,7 +255,9 @@ fn matching_groups(c: &mut DbConnection, filter: &IncidentFilter) -> QueryResult
     }
     groups = match filter.resolved {
         Some(true) => groups.filter(incident_groups::resolved_at.is_not_null()),
-        Some(false) => groups.filter(incident_groups::resolved_at.is_null()),
+        Some(false) => {
+            groups.filter(incident_groups::resolved_at.is_null()).filter(incident_groups::status.ge(FIRST_FAILURE))
+        }
         None => groups,
     };
     groups.load(c)

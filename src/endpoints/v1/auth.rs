@@ -2,7 +2,7 @@
 
 use contract::{
     ApiError, Json, UserSession,
-    caller::{Client, SessionCaller, SessionToken},
+    caller::{ClientInfo, SessionCaller, SessionToken},
     responses::{Accepted, NoContent},
     v1::{
         endpoints::{AuthEndpoints, Created},
@@ -24,7 +24,11 @@ use crate::{
 pub struct AuthApi(pub Accounts);
 
 impl AuthEndpoints for AuthApi {
-    async fn register(&self, client: Client, Json(body): Json<Registration>) -> Result<Created<AuthSession>, ApiError> {
+    async fn register(
+        &self,
+        client: ClientInfo,
+        Json(body): Json<Registration>,
+    ) -> Result<Created<AuthSession>, ApiError> {
         let account = NewAccount { email: body.email.0, password: secret(&body.password), name: body.name };
         let user_agent = client.user_agent.clone();
         let registered = self.0.register(account, None, user_agent, audit_origin(client, None)).await?;
@@ -32,19 +36,23 @@ impl AuthEndpoints for AuthApi {
         Ok(Created::Created(Json(session(registered.value)), "/v1/users/me".to_owned()))
     }
 
-    async fn login(&self, client: Client, Json(body): Json<Credentials>) -> Result<Json<AuthSession>, ApiError> {
+    async fn login(&self, client: ClientInfo, Json(body): Json<Credentials>) -> Result<Json<AuthSession>, ApiError> {
         let user_agent = client.user_agent.clone();
         let origin = audit_origin(client, None);
         let tokens = self.0.login(&body.email.0, secret(&body.password), user_agent, origin).await?;
         Ok(Json(session(tokens)))
     }
 
-    async fn refresh(&self, client: Client, Json(body): Json<SessionRefresh>) -> Result<Json<AuthSession>, ApiError> {
+    async fn refresh(
+        &self,
+        client: ClientInfo,
+        Json(body): Json<SessionRefresh>,
+    ) -> Result<Json<AuthSession>, ApiError> {
         let tokens = self.0.refresh(secret(&body.refresh_token), audit_origin(client, None)).await?;
         Ok(Json(session(tokens)))
     }
 
-    async fn logout(&self, UserSession(caller): UserSession, client: Client) -> Result<NoContent, ApiError> {
+    async fn logout(&self, UserSession(caller): UserSession, client: ClientInfo) -> Result<NoContent, ApiError> {
         let SessionCaller { user_id, token: SessionToken { session_id, token_id, token_expires_at } } = caller;
         let (user_id, session_id) = (UserId::new(user_id), SessionId::new(session_id));
         let expires_at = Timestamp::from_seconds(token_expires_at);
@@ -56,7 +64,7 @@ impl AuthEndpoints for AuthApi {
     async fn change_password(
         &self,
         UserSession(caller): UserSession,
-        client: Client,
+        client: ClientInfo,
         Json(body): Json<PasswordChange>,
     ) -> Result<NoContent, ApiError> {
         let (current, new) = (secret(&body.current_password), secret(&body.new_password));
@@ -68,7 +76,7 @@ impl AuthEndpoints for AuthApi {
 
     async fn request_password_reset(
         &self,
-        client: Client,
+        client: ClientInfo,
         Json(body): Json<PasswordResetRequest>,
     ) -> Result<Accepted, ApiError> {
         self.0.request_password_reset(&body.email.0, audit_origin(client, None)).await?;
@@ -77,7 +85,7 @@ impl AuthEndpoints for AuthApi {
 
     async fn confirm_password_reset(
         &self,
-        client: Client,
+        client: ClientInfo,
         Json(body): Json<PasswordReset>,
     ) -> Result<NoContent, ApiError> {
         let (token, new) = (secret(&body.token), secret(&body.new_password));

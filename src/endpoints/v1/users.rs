@@ -2,7 +2,7 @@
 
 use contract::{
     Admin, ApiError, Json, User as Caller, UserSession,
-    caller::Client,
+    caller::ClientInfo,
     payload::MergePatch,
     responses::NoContent,
     v1::{
@@ -31,7 +31,7 @@ impl UserEndpoints for UserApi {
     async fn update_me(
         &self,
         UserSession(caller): UserSession,
-        client: Client,
+        client: ClientInfo,
         MergePatch(body): MergePatch<MePatch>,
     ) -> Result<Json<User>, ApiError> {
         let changes = AccountChanges {
@@ -47,7 +47,7 @@ impl UserEndpoints for UserApi {
     async fn delete_me(
         &self,
         UserSession(caller): UserSession,
-        client: Client,
+        client: ClientInfo,
         Json(body): Json<AccountDeletion>,
     ) -> Result<NoContent, ApiError> {
         let user_id = UserId::new(caller.user_id);
@@ -77,7 +77,7 @@ impl UserEndpoints for UserApi {
     async fn update(
         &self,
         Admin(caller): Admin,
-        client: Client,
+        client: ClientInfo,
         Path(Id(user_id)): Path<Id>,
         MergePatch(body): MergePatch<UserPatch>,
     ) -> Result<Json<User>, ApiError> {
@@ -94,7 +94,7 @@ impl UserEndpoints for UserApi {
     async fn delete(
         &self,
         Admin(caller): Admin,
-        client: Client,
+        client: ClientInfo,
         Path(Id(user_id)): Path<Id>,
     ) -> Result<NoContent, ApiError> {
         let origin = audit_origin(client, Some(UserId::new(caller.user_id)));

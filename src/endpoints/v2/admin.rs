@@ -2,7 +2,7 @@
 
 use contract::{
     Admin,
-    caller::Client,
+    caller::ClientInfo,
     listing::{Format, ListResponse, RowStream},
     payload::MergePatch,
     v2::{
@@ -108,7 +108,7 @@ impl AdminUserEndpoints for AdminUserApi {
     async fn update(
         &self,
         Admin(caller): Admin,
-        client: Client,
+        client: ClientInfo,
         Path(Id(user_id)): Path<Id>,
         if_match: IfMatch,
         MergePatch(body): MergePatch<UserPatch>,
@@ -127,7 +127,7 @@ impl AdminUserEndpoints for AdminUserApi {
     async fn delete(
         &self,
         Admin(caller): Admin,
-        client: Client,
+        client: ClientInfo,
         Path(Id(user_id)): Path<Id>,
         if_match: IfMatch,
     ) -> Result<NoContent, ProblemResponse> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use contract::{
     Admin, AdminSession, Json,
-    caller::Client,
+    caller::ClientInfo,
     payload::MergePatch,
     v2::{
         IdempotencyKey, IfMatch, IfNoneMatch, ProblemResponse,
@@ -83,7 +83,7 @@ impl ApiClientEndpoints for ApiClientApi {
     async fn create(
         &self,
         AdminSession(caller): AdminSession,
-        client: Client,
+        client: ClientInfo,
         IdempotencyKey(idempotency_key): IdempotencyKey,
         Json(body): Json<ApiClientCreate>,
     ) -> Result<Created<ApiClientCreated>, ProblemResponse> {
@@ -118,7 +118,7 @@ impl ApiClientEndpoints for ApiClientApi {
     async fn update(
         &self,
         AdminSession(caller): AdminSession,
-        client: Client,
+        client: ClientInfo,
         Path(Id(id)): Path<Id>,
         if_match: IfMatch,
         MergePatch(body): MergePatch<ApiClientPatch>,
@@ -141,7 +141,7 @@ impl ApiClientEndpoints for ApiClientApi {
     async fn rotate(
         &self,
         AdminSession(caller): AdminSession,
-        client: Client,
+        client: ClientInfo,
         Path(Id(id)): Path<Id>,
         Query(overlap_seconds): Query<Option<i32>>,
     ) -> Result<Json<ApiClientKey>, ProblemResponse> {
@@ -158,7 +158,7 @@ impl ApiClientEndpoints for ApiClientApi {
     async fn delete(
         &self,
         AdminSession(caller): AdminSession,
-        client: Client,
+        client: ClientInfo,
         Path(Id(id)): Path<Id>,
         if_match: IfMatch,
     ) -> Result<NoContent, ProblemResponse> {

@@ -2,7 +2,7 @@
 
 use contract::{
     Json, UserSession,
-    caller::{Client, SessionCaller, SessionToken},
+    caller::{ClientInfo, SessionCaller, SessionToken},
     v2::{
         IdempotencyKey, IfNoneMatch, ProblemResponse,
         endpoints::AuthEndpoints,
@@ -39,7 +39,7 @@ pub struct AuthApi {
 impl AuthEndpoints for AuthApi {
     async fn register(
         &self,
-        client: Client,
+        client: ClientInfo,
         IdempotencyKey(key): IdempotencyKey,
         Json(body): Json<Registration>,
     ) -> Result<SessionCreated<AuthSession>, ProblemResponse> {
@@ -50,7 +50,11 @@ impl AuthEndpoints for AuthApi {
         Ok(SessionCreated::Created(Json(session(registered.value)), "/v2/users/me".to_owned().into(), replayed))
     }
 
-    async fn login(&self, client: Client, Json(body): Json<Credentials>) -> Result<Json<AuthSession>, ProblemResponse> {
+    async fn login(
+        &self,
+        client: ClientInfo,
+        Json(body): Json<Credentials>,
+    ) -> Result<Json<AuthSession>, ProblemResponse> {
         let (user_agent, origin) = (client.user_agent.clone(), audit_origin(client, None));
         let tokens = self.accounts.login(&body.email.0, secret(&body.password), user_agent, origin).await?;
         Ok(Json(session(tokens)))
@@ -58,14 +62,14 @@ impl AuthEndpoints for AuthApi {
 
     async fn refresh(
         &self,
-        client: Client,
+        client: ClientInfo,
         Json(body): Json<SessionRefresh>,
     ) -> Result<Json<AuthSession>, ProblemResponse> {
         let tokens = self.accounts.refresh(secret(&body.refresh_token), audit_origin(client, None)).await?;
         Ok(Json(session(tokens)))
     }
 
-    async fn logout(&self, UserSession(caller): UserSession, client: Client) -> Result<NoContent, ProblemResponse> {
+    async fn logout(&self, UserSession(caller): UserSession, client: ClientInfo) -> Result<NoContent, ProblemResponse> {
         let SessionCaller { user_id, token: SessionToken { session_id, token_id, token_expires_at } } = caller;
         let (user_id, session_id) = (UserId::new(user_id), SessionId::new(session_id));
         let expires_at = Timestamp::from_seconds(token_expires_at);
@@ -77,7 +81,7 @@ impl AuthEndpoints for AuthApi {
     async fn change_password(
         &self,
         UserSession(caller): UserSession,
-        client: Client,
+        client: ClientInfo,
         Json(body): Json<PasswordChange>,
     ) -> Result<NoContent, ProblemResponse> {
         let (current, new) = (secret(&body.current_password), secret(&body.new_password));
@@ -89,7 +93,7 @@ impl AuthEndpoints for AuthApi {
 
     async fn request_password_reset(
         &self,
-        client: Client,
+        client: ClientInfo,
         Json(body): Json<PasswordResetRequest>,
     ) -> Result<Accepted, ProblemResponse> {
         self.accounts.request_password_reset(&body.email.0, audit_origin(client, None)).await?;
@@ -98,7 +102,7 @@ impl AuthEndpoints for AuthApi {
 
     async fn confirm_password_reset(
         &self,
-        client: Client,
+        client: ClientInfo,
         Json(body): Json<PasswordReset>,
     ) -> Result<NoContent, ProblemResponse> {
         let (token, new) = (secret(&body.token), secret(&body.new_password));
@@ -134,7 +138,7 @@ impl AuthEndpoints for AuthApi {
     async fn end_sessions(
         &self,
         UserSession(caller): UserSession,
-        client: Client,
+        client: ClientInfo,
     ) -> Result<NoContent, ProblemResponse> {
         let user_id = UserId::new(caller.user_id);
         self.sessions.end_all(user_id, audit_origin(client, Some(user_id))).await?;
@@ -144,7 +148,7 @@ impl AuthEndpoints for AuthApi {
     async fn end_session(
         &self,
         UserSession(caller): UserSession,
-        client: Client,
+        client: ClientInfo,
         Path(Id(session_id)): Path<Id>,
     ) -> Result<NoContent, ProblemResponse> {
         let user_id = UserId::new(caller.user_id);

@@ -4,7 +4,7 @@ use std::{io, marker::PhantomData};
 
 use contract::{
     ApiError, ErrorCode, Json, User,
-    caller::Client,
+    caller::ClientInfo,
     listing::Format,
     negotiation::Accept,
     table::RowFormat,
@@ -40,7 +40,7 @@ impl ExportEndpoints for ExportApi {
     async fn create(
         &self,
         User(caller): User,
-        client: Client,
+        client: ClientInfo,
         IdempotencyKey(key): IdempotencyKey,
         Json(body): Json<ExportCreate>,
     ) -> Result<Queued<Export>, ProblemResponse> {
@@ -69,7 +69,7 @@ impl ExportEndpoints for ExportApi {
     async fn content(
         &self,
         User(caller): User,
-        client: Client,
+        client: ClientInfo,
         accept: Accept,
         Path(Id(export_id)): Path<Id>,
     ) -> Result<ExportDownload<ExportContent>, ProblemResponse> {
@@ -198,7 +198,7 @@ fn body(format: Format, file: ExportFile) -> Body {
 fn header(format: Format) -> io::Result<Vec<u8>> {
     match format {
         Format::Json => Ok(b"{\"records\":[".to_vec()),
-        Format::Rows(rows) => rows.begin::<ExportRecord>(),
+        Format::Rows(rows) => rows.write_header::<ExportRecord>(),
     }
 }
 

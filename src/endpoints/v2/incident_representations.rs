@@ -98,6 +98,9 @@ pub(super) fn group((group, activity): (domain::IncidentGroup, IncidentGroupActi
         resolved: group.is_resolved(),
         resolved_at: Nullable(group.resolved_at().map(timestamp)),
         state: match group.state {
+            IncidentState::Open | IncidentState::Regressed { .. } if !is_failure(group.status) => {
+                IncidentGroupState::Captured
+            }
             IncidentState::Open => IncidentGroupState::Unresolved,
             IncidentState::Resolved { .. } => IncidentGroupState::Resolved,
             IncidentState::Regressed { .. } => IncidentGroupState::Regressed,
@@ -118,6 +121,11 @@ pub(super) fn group((group, activity): (domain::IncidentGroup, IncidentGroupActi
     }
 }
 
+/// Returns whether a response with this status is a failure. Others are captured at the request of an administrator.
+const fn is_failure(status: i32) -> bool {
+    status >= 400
+}
+
 fn headers(headers: Vec<(String, String)>) -> Vec<IncidentHeader> {
     headers.into_iter().map(|(name, value)| IncidentHeader { name, value }).collect()
 }
@@ -136,12 +144,19 @@ fn body(body: CapturedBody, truncated: bool) -> IncidentBody {
 /// Maximum number of differences and of violations, and maximum length of a value.
 const MAX_DIFFERENCES: usize = 100;
 const MAX_VALUE: usize = 1_000;
+/// Maximum length of the request ID of another server.
+const MAX_REQUEST_ID: usize = 128;
 
 pub(super) fn replay_target(target: &services::ReplayTarget) -> ReplayTarget {
     ReplayTarget { name: target.name.clone(), url: target.url.clone() }
 }
 
-pub(super) fn replay(target: &services::ReplayTarget, outcome: ReplayOutcome) -> IncidentReplay {
+pub(super) fn replay(target: &services::ReplayTarget, replay: services::Replay) -> IncidentReplay {
+    let services::Replay { outcome, response: replayed_response } = replay;
+    let (request_id, replayed_body) = match replayed_response {
+        Some(response) => (response.request_id, Some(body(response.body, response.is_truncated))),
+        None => (None, None),
+    };
     let result = match &outcome {
         ReplayOutcome { replayed: None, .. } => IncidentReplayResult::NotSent,
         ReplayOutcome { reproduced: true, .. } => IncidentReplayResult::Reproduced,
@@ -162,6 +177,8 @@ pub(super) fn replay(target: &services::ReplayTarget, outcome: ReplayOutcome) ->
         result,
         captured: response(outcome.captured),
         replayed: Nullable(outcome.replayed.map(response)),
+        replayed_request_id: Nullable(request_id.map(|id| id.chars().take(MAX_REQUEST_ID).collect())),
+        replayed_body: Nullable(replayed_body),
         differences: outcome.differences.into_iter().take(MAX_DIFFERENCES).map(difference).collect(),
         contract_violations: outcome.contract_violations.into_iter().take(MAX_DIFFERENCES).map(truncated).collect(),
         reason: Nullable(outcome.not_sent.map(truncated)),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ::incidents::{IncidentRecord, export, resend::not_resendable};
 use contract::{
     Admin, ApiError, Detail, ErrorCode, Json,
-    caller::Client,
+    caller::ClientInfo,
     payload::{MergePatch, SerializedJson},
     v2::{
         IfMatch, IfNoneMatch, ProblemResponse,
@@ -61,7 +61,7 @@ impl IncidentApi {
     async fn export_record(
         &self,
         caller: i64,
-        client: Client,
+        client: ClientInfo,
         Path(Id(id)): Path<Id>,
         format: &'static str,
     ) -> Result<IncidentRecord, ProblemResponse> {
@@ -137,7 +137,7 @@ impl IncidentEndpoints for IncidentApi {
     async fn get(
         &self,
         Admin(caller): Admin,
-        client: Client,
+        client: ClientInfo,
         Path(Id(id)): Path<Id>,
         _: IfNoneMatch,
     ) -> Result<Retrieved<Incident>, ProblemResponse> {
@@ -150,7 +150,7 @@ impl IncidentEndpoints for IncidentApi {
     async fn update(
         &self,
         Admin(caller): Admin,
-        client: Client,
+        client: ClientInfo,
         Path(Id(id)): Path<Id>,
         if_match: IfMatch,
         MergePatch(body): MergePatch<IncidentPatch>,
@@ -166,7 +166,7 @@ impl IncidentEndpoints for IncidentApi {
     async fn delete(
         &self,
         Admin(caller): Admin,
-        client: Client,
+        client: ClientInfo,
         Path(Id(id)): Path<Id>,
         if_match: IfMatch,
     ) -> Result<NoContent, ProblemResponse> {
@@ -179,7 +179,7 @@ impl IncidentEndpoints for IncidentApi {
     async fn postman(
         &self,
         Admin(caller): Admin,
-        client: Client,
+        client: ClientInfo,
         id: Path<Id>,
     ) -> Result<JsonDownload<PostmanCollection>, ProblemResponse> {
         let record = require_complete(self.export_record(caller.user_id, client, id, "postman").await?)?;
@@ -187,7 +187,12 @@ impl IncidentEndpoints for IncidentApi {
         Ok(download(collection.json, record.id, "postman_collection.json"))
     }
 
-    async fn curl(&self, Admin(caller): Admin, client: Client, id: Path<Id>) -> Result<ShellCommand, ProblemResponse> {
+    async fn curl(
+        &self,
+        Admin(caller): Admin,
+        client: ClientInfo,
+        id: Path<Id>,
+    ) -> Result<ShellCommand, ProblemResponse> {
         let record = require_complete(self.export_record(caller.user_id, client, id, "curl").await?)?;
         Ok(ShellCommand::Ok(ShellScript(export::curl(&record, &self.public_url))))
     }
@@ -195,7 +200,7 @@ impl IncidentEndpoints for IncidentApi {
     async fn har(
         &self,
         Admin(caller): Admin,
-        client: Client,
+        client: ClientInfo,
         id: Path<Id>,
     ) -> Result<JsonDownload<HttpArchive>, ProblemResponse> {
         let record = self.export_record(caller.user_id, client, id, "har").await?;
@@ -206,7 +211,7 @@ impl IncidentEndpoints for IncidentApi {
     async fn replay(
         &self,
         Admin(caller): Admin,
-        client: Client,
+        client: ClientInfo,
         Path(Id(id)): Path<Id>,
         Json(body): Json<IncidentReplayCreate>,
     ) -> Result<Json<IncidentReplay>, ProblemResponse> {
@@ -286,7 +291,7 @@ impl IncidentEndpoints for IncidentApi {
     async fn resolve_groups(
         &self,
         Admin(caller): Admin,
-        client: Client,
+        client: ClientInfo,
         Json(body): Json<IncidentGroupResolution>,
     ) -> Result<Json<ResolvedIncidentGroups>, ProblemResponse> {
         let ids = body.ids.into_iter().map(|Id(id)| IncidentGroupId::new(id)).collect();

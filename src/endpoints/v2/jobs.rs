@@ -2,7 +2,7 @@
 
 use contract::{
     Admin, Json,
-    caller::Client,
+    caller::ClientInfo,
     listing::{Format, ListResponse, RowStream},
     v2::{
         IfMatch, IfNoneMatch, ProblemResponse,
@@ -98,7 +98,7 @@ impl JobEndpoints for JobApi {
     async fn retry(
         &self,
         Admin(caller): Admin,
-        client: Client,
+        client: ClientInfo,
         Path(Id(id)): Path<Id>,
     ) -> Result<Json<Job>, ProblemResponse> {
         let origin = audit_origin(client, Some(UserId::new(caller.user_id)));
@@ -108,7 +108,7 @@ impl JobEndpoints for JobApi {
     async fn cancel(
         &self,
         Admin(caller): Admin,
-        client: Client,
+        client: ClientInfo,
         Path(Id(id)): Path<Id>,
     ) -> Result<Json<Job>, ProblemResponse> {
         let origin = audit_origin(client, Some(UserId::new(caller.user_id)));
@@ -118,7 +118,7 @@ impl JobEndpoints for JobApi {
     async fn delete(
         &self,
         Admin(caller): Admin,
-        client: Client,
+        client: ClientInfo,
         Path(Id(id)): Path<Id>,
         if_match: IfMatch,
     ) -> Result<NoContent, ProblemResponse> {
@@ -183,7 +183,7 @@ impl JobEndpoints for JobApi {
     async fn run_schedule(
         &self,
         Admin(caller): Admin,
-        client: Client,
+        client: ClientInfo,
         Path(Token(name)): Path<Token>,
     ) -> Result<Json<JobSchedule>, ProblemResponse> {
         let origin = audit_origin(client, Some(UserId::new(caller.user_id)));

@@ -147,7 +147,7 @@ pub(super) fn list_response<P: Page>(
         Format::Rows(format) => {
             let rows = rows(page);
             let text = format
-                .begin::<P::Row>()
+                .write_header::<P::Row>()
                 .and_then(|text| format.append(&rows, text))
                 .map_err(|error| ApiError::new(ErrorCode::InternalError).with_source(error))?;
             ListResponse::Rows(RowStream { format, file_name, body: text.into(), link: Some(link) })

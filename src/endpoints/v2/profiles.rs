@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use contract::{
     Admin, ApiError, ErrorCode,
-    caller::Client,
+    caller::ClientInfo,
     negotiation::Accept,
     v2::{
         ProblemResponse,
@@ -29,7 +29,7 @@ impl ProfileEndpoints for ProfileApi {
     async fn record(
         &self,
         Admin(caller): Admin,
-        client: Client,
+        client: ClientInfo,
         accept: Accept,
         Query(seconds): Query<Option<i32>>,
         Query(format): Query<Option<ProfileFormat>>,

@@ -49,7 +49,7 @@ where
     Body::from_bytes_stream(stream::try_unfold((Step::Begin(first), next), move |(step, mut next)| {
         let producing = async move {
             let (batch, text) = match step {
-                Step::Begin(batch) => (batch, format.begin::<R>().map_err(stream_error)?),
+                Step::Begin(batch) => (batch, format.write_header::<R>().map_err(stream_error)?),
                 Step::Continue(cursor) => (next(cursor).await.map_err(stream_error)?, Vec::new()),
                 Step::End => return Ok(None),
             };

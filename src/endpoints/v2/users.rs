@@ -2,7 +2,7 @@
 
 use contract::{
     Json, User as Caller, UserSession,
-    caller::Client,
+    caller::ClientInfo,
     payload::MergePatch,
     v2::{
         IfMatch, IfNoneMatch, ProblemResponse,
@@ -35,7 +35,7 @@ impl UserEndpoints for UserApi {
     async fn update_me(
         &self,
         UserSession(caller): UserSession,
-        client: Client,
+        client: ClientInfo,
         if_match: IfMatch,
         MergePatch(body): MergePatch<MePatch>,
     ) -> Result<Updated<User>, ProblemResponse> {
@@ -54,7 +54,7 @@ impl UserEndpoints for UserApi {
     async fn delete_me(
         &self,
         UserSession(caller): UserSession,
-        client: Client,
+        client: ClientInfo,
         if_match: IfMatch,
         Json(body): Json<AccountDeletion>,
     ) -> Result<NoContent, ProblemResponse> {
@@ -68,7 +68,7 @@ impl UserEndpoints for UserApi {
     async fn delete_account(
         &self,
         caller: UserSession,
-        client: Client,
+        client: ClientInfo,
         if_match: IfMatch,
         body: Json<AccountDeletion>,
     ) -> Result<NoContent, ProblemResponse> {

@@ -126,7 +126,7 @@ impl CapturedRequest {
 impl<'a> RequestCapture<'a> {
     /// Starts to capture a request, unless the capture rate is exceeded.
     pub(super) fn start(request: &mut Request, recorder: &'a Recorder, context: &RequestContext) -> Self {
-        let may_capture = request.headers().contains_key(DEBUG_CAPTURE) || recorder.may_accept(context.received_at);
+        let may_capture = requests_capture(request.headers()) || recorder.may_accept(context.received_at);
         let request = may_capture.then(|| CapturedRequest::new(request, recorder.limits().body_bytes));
         Self { recorder, request }
     }
@@ -141,9 +141,10 @@ impl<'a> RequestCapture<'a> {
     ) -> Option<CapturedExchange<'a>> {
         let status = response.status().as_u16();
         let is_failure = self.recorder.limits().filter.matches(status, context.error_code());
-        let is_requested = self.request.as_ref().is_some_and(|request| request.headers.contains_key(DEBUG_CAPTURE))
+        let is_requested = self.request.as_ref().is_some_and(|request| requests_capture(&request.headers))
             && context.identity.authorize(Access::Admin, "GET").is_ok();
-        if context.is_unversioned || !(is_failure || is_requested) {
+        // A replay is not an occurrence of the failure that it investigates.
+        if context.is_unversioned || context.is_replay || !(is_failure || is_requested) {
             return None;
         }
         let is_accepted = if is_requested {
@@ -169,6 +170,11 @@ impl<'a> RequestCapture<'a> {
             read_response_body(response, self.recorder.limits().body_bytes).await;
         Some(CapturedExchange { recorder: self.recorder, request, response_body, is_response_truncated })
     }
+}
+
+/// Returns whether the headers request a capture, with `X-Debug-Capture: 1`.
+fn requests_capture(headers: &HeaderMap) -> bool {
+    headers.get(DEBUG_CAPTURE).is_some_and(|value| value.as_bytes().trim_ascii() == b"1")
 }
 
 /// Reads a response body that is in memory and puts it back; returns it, and whether it is incomplete. A stream is not read.

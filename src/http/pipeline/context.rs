@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use contract::ApiError;
+use contract::{ApiError, caller::ServerReplay};
 use poem::{
     Request,
     http::{HeaderValue, Method, Uri, header::USER_AGENT},
@@ -54,6 +54,8 @@ pub(super) struct RequestContext {
     pub(super) deprecation: Option<DeprecationHeaders>,
     pub(super) identity: Identity,
     pub(super) rate_limit: Option<RateLimitDecision>,
+    /// Whether a server of this deployment sent the request to replay an incident.
+    pub(super) is_replay: bool,
     /// Error that ended the request.
     pub(super) error: Option<ApiError>,
 }
@@ -81,6 +83,7 @@ impl RequestContext {
             deprecation: None,
             identity: Identity::default(),
             rate_limit: None,
+            is_replay: request.extensions().get::<ServerReplay>().is_some(),
             error: None,
         }
     }

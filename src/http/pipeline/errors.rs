@@ -95,7 +95,7 @@ fn from_framework(error: poem::Error) -> ApiError {
 }
 
 /// Rejects a response whose body could not be serialized.
-pub(super) fn reject_unserialised(response: Response) -> Result<Response, ApiError> {
+pub(super) fn reject_unserialized(response: Response) -> Result<Response, ApiError> {
     if let Some(SerializationFailure(reason)) = response.extensions().get() {
         let source = format!("cannot serialize the response: {reason}");
         return Err(ApiError::new(ErrorCode::InternalError).with_source(source));
@@ -237,13 +237,13 @@ mod tests {
     }
 
     #[test]
-    fn response_that_cannot_be_serialised_becomes_an_error() {
+    fn response_that_cannot_be_serialized_becomes_an_error() {
         // The keys of a JSON object are strings.
-        let unserialisable = std::collections::BTreeMap::from([([1], 2)]);
-        let error = reject_unserialised(contract::Json(unserialisable).into_response()).unwrap_err();
+        let unserializable = std::collections::BTreeMap::from([([1], 2)]);
+        let error = reject_unserialized(contract::Json(unserializable).into_response()).unwrap_err();
         assert_eq!(error.code, ErrorCode::InternalError);
         assert!(causes(&error).starts_with("cannot serialize the response: "), "{}", causes(&error));
-        assert!(reject_unserialised(contract::Json(1).into_response()).is_ok());
+        assert!(reject_unserialized(contract::Json(1).into_response()).is_ok());
     }
 
     #[tokio::test]

@@ -289,7 +289,7 @@ impl<E: Endpoint> Pipeline<E> {
 
     async fn call_operation(&self, request: Request, mut deadline: Deadline) -> Result<Response, RequestError> {
         let response = deadline.run(self.operations.call(request)).await??.into_response();
-        Ok(errors::reject_unserialised(response)?)
+        Ok(errors::reject_unserialized(response)?)
     }
 
     /// Runs the stages from the result of the operation to the response.

@@ -69,7 +69,7 @@ impl RateLimits {
         let decision = self.limiter.count(specific, subject).decision().await;
         if !decision.is_allowed() && matches!(limit, OperationLimit::Login | OperationLimit::PasswordReset) {
             let RequestOrigin { request_id, address, .. } = origin.clone();
-            let origin = AuditOrigin { actor: user_id, request_id, address, api_client: None };
+            let origin = AuditOrigin { actor: user_id, request_id, address, ..AuditOrigin::default() };
             self.audit.record_throttled_login(decision, subject, &origin).await;
         }
         decision

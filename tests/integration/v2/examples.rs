@@ -1,4 +1,4 @@
-//! The examples of the v2 document succeed on the seeded data. New users send them first, from `/docs`.
+//! The examples of the v2 document succeed on the sample data. New users send them first, from `/docs`.
 
 use std::collections::BTreeSet;
 
@@ -147,7 +147,7 @@ both_engines! {
         }
     }
 
-    async fn every_example_of_a_write_succeeds_on_seeded_data(engine: Engine) {
+    async fn every_example_of_a_write_succeeds_on_sample_data(engine: Engine) {
         for operation in v2::contract().operations().filter(|operation| operation.method != "GET") {
             let app = seeded(engine).await;
             let response = send_examples(&permitted_actor(&app, operation).await, operation).await.any_status();

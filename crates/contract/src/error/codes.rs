@@ -1,4 +1,4 @@
-//! The table of error codes, ordered by status.
+//! All error codes, ordered by status.
 //!
 //! An entry has the meaning of the code, its message, its causes and the remedy. The page at the `type` of a problem shows
 //! all of them, so they address the developers of clients.
@@ -196,7 +196,7 @@ error_codes! {
     /// The recurring task does not exist, or the server has not enabled it.
     404 JobScheduleNotFound "JOB_SCHEDULE_NOT_FOUND" "The recurring task does not exist."
         causes["The name is wrong.", "The configuration of the server does not enable the task, such as `backup`."]
-        remedy["List the job schedules to get the names of the tasks."]
+        remedy["List the recurring tasks to get their names."]
     /// The server does not record profiles, because the operator has not enabled them.
     404 ProfilingDisabled "PROFILING_DISABLED" "Profiling is disabled on this server."
         causes["`PROFILING` is not set to `true`."]
@@ -251,7 +251,7 @@ error_codes! {
         causes["The request body was larger than `INCIDENTS_BODY_LIMIT`."]
         remedy["Export the incident as a HAR file, which contains the captured part. Increase the limit for future incidents."]
     /// The export has no file: it is not finished, or it has failed.
-    409 ExportNotReady "EXPORT_NOT_READY" "The export has no file."
+    409 ExportNotReady "EXPORT_NOT_READY" "The export has not finished or has failed."
         causes["The export is not finished yet.", "The export has failed: its `state` is `failed`."]
         remedy[
             "Poll the export until its `state` is `finished`, and wait for `Retry-After` seconds between requests. If it \
@@ -304,7 +304,7 @@ error_codes! {
         remedy["Retrieve the resource again, apply your changes, and send them with the new ETag in `If-Match`."]
     /// The request body is larger than the limit of the server (by default, 1 MiB).
     413 PayloadTooLarge "PAYLOAD_TOO_LARGE" "The request body is too large."
-        causes["The body or the value of `Content-Length` exceeds the limit, also for an operation that ignores the body."]
+        causes["The body or the value of `Content-Length` exceeds the limit, including for an operation that ignores the body."]
         remedy["Split the data into several requests."]
     /// The URL is longer than 8 KiB.
     414 UriTooLong "URI_TOO_LONG" "The URL is too long."

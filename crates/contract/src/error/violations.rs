@@ -78,7 +78,7 @@ impl ViolationInfo {
         ),
         violation(
             "TOO_LONG",
-            "The text has more characters than allowed.",
+            "The text has more characters than allowed, including surrounding white space.",
             "Shorten the text. The message contains the maximum.",
             "/name",
             "must have at most 100 characters",
@@ -121,7 +121,7 @@ impl ViolationInfo {
         violation(
             "INVALID_FORMAT",
             "The text does not have the required format, such as a date, an email address, an entity tag or a pattern.",
-            "Send the value in the format that the message or the schema names.",
+            "Send the value in the format of the message or the schema.",
             "/due_on",
             "must be a date such as 2026-12-31",
         ),

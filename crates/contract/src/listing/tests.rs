@@ -80,7 +80,7 @@ impl Api {
             ),
             Format::Rows(format) => {
                 let rows = [Wish::example(), Wish { note: Nullable(Some("=1".into())), ..Wish::example() }];
-                let text = format.append(&rows, format.begin::<Wish>().unwrap()).unwrap();
+                let text = format.append(&rows, format.write_header::<Wish>().unwrap()).unwrap();
                 ListResponse::Rows(RowStream { format, file_name: "wishes", body: text.into(), link: None })
             }
         })

@@ -13,8 +13,8 @@ use super::{
 use crate::{
     ApiError, ErrorCode, Operation,
     api::{Version, api},
+    documented_errors::EXAMPLE_REQUEST_ID,
     response_names,
-    rules::EXAMPLE_REQUEST_ID,
 };
 
 api! {
@@ -40,8 +40,8 @@ To get started, create an account (`register`) or log in (`login`). Send the `ac
 
 * **Pagination**: lists return pages with totals and links. The list operations are deprecated; use those of v2.
 * **Errors**: every error response contains an `error` object with a stable `code`. A validation error lists all violations.
-* **Text**: the server removes white space around text and converts it to Unicode normal form C. Passwords are not changed. Limits of
-  length apply to the value as sent. Text that requires a character must contain a visible one.
+* **Text**: the server removes white space around text and converts it to Unicode normal form C. Passwords are not changed. A
+  maximum length includes the surrounding white space. Text with a minimum length must contain at least one visible character.
 * **Compatibility**: requests with unknown fields are rejected. Responses can contain new fields; ignore those that you do
   not know.";
     const ERROR_SCHEMA: &'static str = "ErrorEnvelope";

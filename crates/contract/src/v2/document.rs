@@ -51,21 +51,21 @@ Manage bucketlists: named lists of things you want to do. A **user** owns **buck
 To get started, create an account (`register`) or log in (`login`). Send the `access_token` of the response as
 `Authorization: Bearer <access_token>`, and create a bucketlist.
 
-* **Pagination**: lists use cursors. Follow `links.next` (or the `Link` header) until it is null. The response time does not
-  depend on the position in the list.
+* **Pagination**: lists use cursors. Follow `links.next` until it is null, or the `Link` header with `rel=\"next\"` until it is
+  absent. The response time does not depend on the position in the list.
 * **Formats**: most lists are also available as `text/csv` and `application/x-ndjson`; select one with `Accept`. For Excel,
   request `text/csv; bom=true`: the file starts with a byte order mark.
 * **Errors**: error responses contain problem details (RFC 9457) with a stable `code`. `type` is the path of a page that
   explains the error.
 * **Conditional requests**: send the `ETag` of a resource as `If-Match` to change it only if it has not changed since.
 * **Idempotency**: send an `Idempotency-Key` to repeat a request safely without creating a resource twice.
-* **Text**: the server removes white space around text and converts it to Unicode normal form C. Passwords are not changed. Limits of
-  length apply to the value as sent. Text that requires a character must contain a visible one.
+* **Text**: the server removes white space around text and converts it to Unicode normal form C. Passwords are not changed. A
+  maximum length includes the surrounding white space. Text with a minimum length must contain at least one visible character.
 * **Times**: requests contain RFC 3339 or ISO 8601 with an offset, such as `2026-01-31T12:00:00+01:00` or `20260131T110000Z`.
   Years 1 to 9999 are accepted. Responses contain RFC 3339 in UTC with microseconds.
 * **Links**: `_links` contains links to related resources and operations that you may call with your access token or API key.
-* **API clients**: a program can use a key (`X-API-Key`) instead of an access token. The key acts for the account that owns it,
-  within its scopes: `read`, `write` and `admin`. Administrators create keys with `createApiClient`.
+* **API clients**: a program can use a key (`X-API-Key`) instead of an access token. The API client acts for one
+  account, within its scopes: `read`, `write` and `admin`. Administrators create keys with `createApiClient`.
 * **Compatibility**: requests with unknown fields are rejected. Responses can contain new fields; ignore those that you do
   not know.";
     const ERROR_SCHEMA: &'static str = "Problem";

@@ -173,7 +173,7 @@ text_enum! {
     /// - `running`: A worker runs the job.
     /// - `retrying`: The job failed, and waits for its next attempt.
     /// - `done`: The job succeeded.
-    /// - `dead`: The job failed for the last time. It is a dead letter.
+    /// - `dead`: The job exhausted its attempts. It is a dead letter.
     /// - `cancelled`: An administrator cancelled the job.
     JobState {
         /// The job waits for its first attempt.
@@ -184,7 +184,7 @@ text_enum! {
         Retrying "retrying"
         /// The job succeeded.
         Done "done"
-        /// The job failed for the last time. It is a dead letter.
+        /// The job exhausted its attempts. It is a dead letter.
         Dead "dead"
         /// An administrator cancelled the job.
         Cancelled "cancelled"

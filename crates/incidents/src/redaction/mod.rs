@@ -18,6 +18,7 @@ mod tests;
 use std::{cell::RefCell, collections::BTreeSet, ops::Range, sync::LazyLock};
 
 use contract::{ErrorCode, ViolationInfo, v1, v2};
+use openapi_model::Operation;
 use secrecy::SecretString;
 
 pub use placeholder::CommonPasswords;
@@ -36,8 +37,7 @@ const MIN_SEARCH_LENGTH: usize = 5;
 /// Maximum number of masked values that are searched for elsewhere.
 const MAX_SEARCHED: usize = 64;
 
-/// Lengths of the placeholders that a record lists, and their maximum number.
-const MIN_LISTED_LENGTH: usize = 4;
+/// Maximum length of the placeholders that a record lists, and their maximum number.
 const MAX_LISTED_LENGTH: usize = 4096;
 const MAX_LISTED: usize = 200;
 
@@ -102,15 +102,27 @@ impl Redactor {
         Self { placeholders: PlaceholderGenerator::new(secret, common), server_version }
     }
 
-    /// Returns the exchange with its sensitive data masked.
+    /// Returns the body of a response that is not part of an exchange with its sensitive data masked.
     #[must_use]
-    pub fn redact(&self, exchange: &Exchange) -> RedactedIncident {
-        let mut redaction = Redaction {
+    pub fn redact_response(&self, operation: Option<&Operation>, status: u16, body: &[u8]) -> Vec<u8> {
+        let mut masked = body.to_vec();
+        self.start().mask_response(&mut masked, operation, status);
+        masked
+    }
+
+    fn start(&self) -> Redaction<'_> {
+        Redaction {
             placeholders: &self.placeholders,
             sensitive: Vec::new(),
             unrecognized: Vec::new(),
             written: RefCell::default(),
-        };
+        }
+    }
+
+    /// Returns the exchange with its sensitive data masked.
+    #[must_use]
+    pub fn redact(&self, exchange: &Exchange) -> RedactedIncident {
+        let mut redaction = self.start();
         let mut target = exchange.target.clone().into_bytes();
         let mut body: Vec<u8> = exchange.body.concat();
         let content_type = headers::content_type(&exchange.headers);
@@ -172,16 +184,16 @@ impl Redaction<'_> {
         let value = characters(text);
         let placeholder = self.placeholders.for_text(&value);
         write_characters(bytes, text, &placeholder);
-        self.list(&placeholder);
+        self.list(&value, &placeholder);
         self.remember(value, placeholder, reason);
     }
 
-    /// Lists a placeholder in the record, unless it is too short to be found in a text.
-    fn list(&self, placeholder: &[char]) {
+    /// Lists a placeholder in the record, unless it equals the value.
+    fn list(&self, value: &[char], placeholder: &[char]) {
         let mut written = self.written.borrow_mut();
         let text: String = placeholder.iter().collect();
         let text = text.trim();
-        if written.len() < MAX_LISTED && (MIN_LISTED_LENGTH..=MAX_LISTED_LENGTH).contains(&text.chars().count()) {
+        if value != placeholder && written.len() < MAX_LISTED && text.chars().count() <= MAX_LISTED_LENGTH {
             written.insert(text.to_owned());
         }
     }
@@ -200,6 +212,7 @@ impl Redaction<'_> {
         let value = characters(text);
         let placeholder = self.placeholders.for_number(&value);
         write_characters(bytes, text, &placeholder);
+        self.list(&value, &placeholder);
         self.remember(value, placeholder, reason);
     }
 
@@ -228,7 +241,7 @@ impl Redaction<'_> {
         let mut masked = original.clone();
         for range in patterns::find_secrets(&original, masks_keys) {
             let placeholder = self.placeholders.for_text(&original[range.clone()]);
-            self.list(&placeholder);
+            self.list(&original[range.clone()], &placeholder);
             masked.splice(range, placeholder);
         }
         for (value, placeholder) in known {

@@ -1,9 +1,9 @@
-//! Placeholders: text of the same shape as the value it replaces, which fails in the same way.
+//! Placeholders: text of the same shape as the value it replaces, so that the request fails in the same way.
 //!
 //! A placeholder has the length of the value in characters and in bytes. Letters replace letters of the same case, digits replace
 //! digits, and everything else is unchanged. The same value always has the same placeholder, and without the key the value
-//! cannot be recovered. The rules for accounts give the same result for both: whether the text is an email address, whether it
-//! is a common password, and whether it equals another text, or the local part of an address, ignoring case.
+//! cannot be recovered. Checks of account rules give the same result for both: email syntax, common passwords, and equality with
+//! another text or the local part of an address, ignoring case.
 
 use std::{
     collections::HashMap,
@@ -23,7 +23,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::encoding::UNDECODABLE;
 
-/// Maximum number of candidates for a placeholder that is as valid as the value.
+/// Maximum number of attempts to generate a candidate that passes the same checks as the value.
 const MAX_ATTEMPTS: u8 = 16;
 
 /// HKDF info of the key of placeholders.
@@ -53,6 +53,7 @@ fn shape(text: &str) -> String {
         'a'..='z' | 'A'..='Z' => 'a',
         '0'..='9' => '0',
         character if character.is_ascii() => character,
+        // One representative for each UTF-8 length from 2 to 4.
         character => ['é', '山', '\u{1f400}'][character.len_utf8() - 2],
     };
     text.chars().map(class).collect()
@@ -108,7 +109,7 @@ impl PlaceholderGenerator {
         self.first_valid("word", value, is_valid)
     }
 
-    /// Replaces the local part like a separate text. Reserved domains stay: they have no mailboxes.
+    /// Replaces the local part as if it were a separate value. Reserved domains stay: they have no mailboxes.
     fn for_email(&self, value: &[char]) -> Vec<char> {
         let at = value.iter().rposition(|character| *character == '@').unwrap_or(0);
         let (local, domain) = value.split_at(at);
@@ -164,7 +165,7 @@ impl PlaceholderGenerator {
         candidate
     }
 
-    /// Returns the placeholder of a JSON number: zeros stay, and the number stays in the range of the same integer types.
+    /// Returns the placeholder of a JSON number. Zeros are unchanged, and the result fits the same integer types.
     pub(super) fn for_number(&self, number: &[char]) -> Vec<char> {
         let text: String = number.iter().collect();
         let has_same_type = |other: &str| {

@@ -154,16 +154,19 @@ fn pointer_of_a_response_is_masked_as_its_segments() {
 
 #[test]
 fn record_lists_its_placeholders() {
-    let text = r#"{"email": "ada@firm.io", "password": "harbour-lantern-42", "name": "Ada", "pin": 1}"#;
+    let text = r#"{"email": "ada@firm.io", "password": "harbour-lantern-42", "name": "Ada", "pin": 5, "otp": "abc", "zero": 0}"#;
     let record = redact(&exchange("register", "/v2/auth/register", JSON, text.as_bytes(), "{}"));
     let value: Value = serde_json::from_slice(&record.request.body.0).unwrap();
-    for field in ["email", "password"] {
+    for field in ["email", "password", "otp"] {
         assert!(
             record.placeholders.iter().any(|placeholder| value[field] == *placeholder),
             "{:?}",
             record.placeholders
         );
     }
+    // A number in its place looks like the number that the client has sent.
+    assert!(value["pin"] != 5 && record.placeholders.contains(&value["pin"].to_string()), "{:?}", record.placeholders);
+    assert!(!record.placeholders.contains(&"0".to_owned()), "unchanged");
     assert!(!record.placeholders.iter().any(|placeholder| placeholder == "Ada" || placeholder.contains("lantern")));
     let nothing = redact(&exchange("createItem", "/v2/bucketlists/1/items", JSON, br#"{"name": "K2"}"#, "{}"));
     assert!(nothing.placeholders.is_empty(), "{:?}", nothing.placeholders);
@@ -171,6 +174,17 @@ fn record_lists_its_placeholders() {
     let json = serde_json::to_value(&nothing).unwrap();
     assert!(json.get("placeholders").is_none());
     assert_eq!(serde_json::from_value::<IncidentRecord>(json).unwrap(), nothing);
+}
+
+#[test]
+fn response_of_a_replay_is_masked() {
+    let operation = v2::contract().operations().find(|known| known.id == "login");
+    let body =
+        r#"{"access_token":"eyJhbGciOi.eyJzdWIi.c2lnbmF0dXJl","user":{"id":1,"email":"ada@firm.io","name":"Ada"}}"#;
+    let redactor = Redactor::new(&"a key".into(), "0.1.0", COMMON);
+    let masked = String::from_utf8(redactor.redact_response(operation, 200, body.as_bytes())).unwrap();
+    assert!(masked.len() == body.len() && !masked.contains("c2lnbmF0dXJl") && !masked.contains("ada@firm"), "{masked}");
+    assert!(masked.contains(r#""id":1"#) && masked.contains(r#""name":"Ada""#), "{masked}");
 }
 
 #[test]

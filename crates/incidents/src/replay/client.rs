@@ -63,6 +63,8 @@ pub struct Client {
     tls: Option<TlsConnector>,
     /// Bytes at the start of each connection.
     preface: Vec<u8>,
+    /// Headers of each request.
+    headers: Vec<(String, String)>,
 }
 
 impl Client {
@@ -90,6 +92,7 @@ impl Client {
             port,
             tls: is_secure.then(tls).transpose().map_err(|reason| unreachable(url, reason))?,
             preface: Vec::new(),
+            headers: Vec::new(),
         })
     }
 
@@ -97,6 +100,13 @@ impl Client {
     #[must_use]
     pub fn with_preface(self, preface: Vec<u8>) -> Self {
         Self { preface, ..self }
+    }
+
+    /// Sends a header with each request.
+    #[must_use]
+    pub fn with_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// Returns the origin of the server.
@@ -125,7 +135,7 @@ impl Client {
     ) -> Result<ReplayResponse, ClientError> {
         let authority = self.origin.split_once("://").map_or(self.origin.as_str(), |(_, authority)| authority);
         let mut request = format!("{method} {}{target} HTTP/1.1\r\nHost: {authority}\r\n", self.prefix).into_bytes();
-        for (name, value) in headers {
+        for (name, value) in self.headers.iter().chain(headers) {
             request.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
         }
         if !body.is_empty() || ["POST", "PUT", "PATCH"].contains(&method) {

@@ -9,6 +9,7 @@ mod compare;
 mod substitutions;
 mod target;
 
+use openapi_model::Operation;
 use serde::Serialize;
 
 pub use client::{Client, ClientError, ReplayResponse};
@@ -22,6 +23,9 @@ use super::{
 };
 use substitutions::contract_of;
 use target::TargetServer;
+
+/// Minimum length of a placeholder that can be recognized as a part of a word.
+const MIN_DISTINCT_LENGTH: usize = 4;
 
 /// Requests that are replayed together: those of one session, in the order received.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +67,9 @@ pub struct ReplayOutcome {
     pub contract_violations: Vec<String>,
     /// Reason why the request was not sent.
     pub not_sent: Option<String>,
+    /// Response of the replay as received. It can contain sensitive data, and reports do not contain it.
+    #[serde(skip)]
+    pub response: Option<ReplayResponse>,
 }
 
 /// Groups records into sequences. Each list in a file is one; single records are grouped by session.
@@ -182,6 +189,7 @@ fn evaluate(
         as_expected,
         differences,
         contract_violations,
+        response: Some(response.clone()),
         ..outcome
     }
 }
@@ -203,7 +211,18 @@ fn has_placeholders(record: &IncidentRecord) -> bool {
         ResendHeader::Credential(..) => None,
     });
     let texts: Vec<&str> = headers.chain([record.request.target.as_str(), &body]).collect();
-    record.placeholders.iter().any(|placeholder| texts.iter().any(|text| text.contains(placeholder.as_str())))
+    record.placeholders.iter().any(|placeholder| texts.iter().any(|text| contains_placeholder(text, placeholder)))
+}
+
+/// Whether the text contains the placeholder. Short ones and numbers are parts of other words, so they must be separate.
+fn contains_placeholder(text: &str, placeholder: &str) -> bool {
+    let is_distinct = placeholder.chars().count() >= MIN_DISTINCT_LENGTH && placeholder.parse::<f64>().is_err();
+    let is_part_of_word =
+        |neighbour: Option<char>| neighbour.is_some_and(|c| c.is_alphanumeric() || "_.+-".contains(c));
+    text.match_indices(placeholder).any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + placeholder.len()..]);
+        is_distinct || !(is_part_of_word(before.chars().next_back()) || is_part_of_word(after.chars().next()))
+    })
 }
 
 impl ReplayOutcome {
@@ -226,16 +245,22 @@ impl ReplayOutcome {
             differences: Vec::new(),
             contract_violations: Vec::new(),
             not_sent: None,
+            response: None,
         }
     }
 }
 
+/// Returns the operation of a captured request; `None` if the path belongs to none.
+#[must_use]
+pub fn operation_of(record: &IncidentRecord) -> Option<&'static Operation> {
+    let path = record.request.target.split('?').next().unwrap_or_default();
+    contract_of(path).find(path)?.item.operation(&record.request.method)
+}
+
 /// Returns the violations of the contract by a response; none if the path belongs to no operation.
 fn contract_violations(record: &IncidentRecord, response: &ReplayResponse) -> Vec<String> {
-    let path = record.request.target.split('?').next().unwrap_or_default();
     let method = &record.request.method;
-    let Some(found) = contract_of(path).find(path) else { return Vec::new() };
-    let Some(operation) = found.item.operation(method) else { return Vec::new() };
+    let Some(operation) = operation_of(record) else { return Vec::new() };
     if operation.method == *method {
         operation.check_response(response.status, &response.headers, &response.body)
     } else if operation.statuses().any(|status| status == response.status) {
@@ -331,6 +356,18 @@ mod tests {
         assert!(is_fixed(&authenticated, 404));
         authenticated.principal = None;
         assert!(!is_fixed(&authenticated, 404));
+        // Numbers and short texts are placeholders only as separate values.
+        let unrelated = failed(r#"{"name":"Route 66","year":2001}"#, &["6", "1", "ute"]);
+        assert!(is_fixed(&unrelated, 404) && !is_fixed(&failed(r#"{"nme":6}"#, &["6"]), 404));
+    }
+
+    #[test]
+    fn request_for_a_capture_is_not_sent_again() {
+        let mut record = record(1, None, 0);
+        record.request.headers =
+            ["accept", "X-Debug-Capture", "x-fault"].map(|name| (name.to_owned(), "1".to_owned())).to_vec();
+        let names: Vec<&str> = headers(&record).iter().map(ResendHeader::name).collect();
+        assert_eq!(names, ["accept", "x-fault"]);
     }
 
     #[test]

@@ -198,7 +198,7 @@ pub fn retry_later(c: &mut DbConnection, job: &QueuedJob, run_at: Timestamp, err
         .map(drop)
 }
 
-/// Records that a job has failed for the last time. Returns `false` if the claim is lost.
+/// Records that a job has exhausted its attempts. Returns `false` if the claim is lost.
 pub fn mark_dead(c: &mut DbConnection, job: &QueuedJob, error: &str, now: Timestamp) -> QueryResult<bool> {
     let rows = diesel::update(claimed(job))
         .set((

@@ -27,7 +27,7 @@ pub trait JobPayload: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The fields that administrators see. The others are masked.
     const PUBLIC_FIELDS: &'static [&'static str] = &[];
 
-    /// Records that the job will not run again, in the same transaction: it has failed for the last time, or an administrator has
+    /// Records that the job will not run again, in the same transaction: it has exhausted its attempts, or an administrator has
     /// cancelled or deleted it.
     fn on_discarded(&self, _c: &mut DbConnection, _now: Timestamp) -> QueryResult<()> {
         Ok(())
@@ -161,7 +161,7 @@ impl JobPayload for NewLoginMail {
     const PUBLIC_FIELDS: &'static [&'static str] = &["user_id", "logged_in_at"];
 }
 
-/// Mails an administrator which jobs have failed for the last time.
+/// Mails an administrator which jobs have exhausted their attempts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetterDigestMail {
     pub user_id: UserId,

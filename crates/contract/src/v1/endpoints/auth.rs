@@ -5,7 +5,7 @@ use endpoints::endpoints;
 use super::{Created, Tag};
 use crate::{
     ApiError, ErrorCode, Json, Operation, UserSession,
-    caller::Client,
+    caller::ClientInfo,
     operation::OperationLimit,
     responses::{Accepted, NoContent},
     v1::schemas::{
@@ -22,34 +22,35 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     #[oai(path = "/register", method = "post", operation_id = "register")]
     #[operation(public(), returns("The first session of the created account."), carries_tokens())]
     #[operation(new_password("/password"), errors(&[ErrorCode::EmailTaken]), limit(OperationLimit::Register))]
-    async fn register(&self, client: Client, body: Json<Registration>) -> Result<Created<AuthSession>, ApiError>;
+    async fn register(&self, client: ClientInfo, body: Json<Registration>) -> Result<Created<AuthSession>, ApiError>;
 
     /// Log in
     ///
     /// Exchanges an email address and a password for a session. An unknown email address and a wrong password return the
-    /// same error. Attempts are rate-limited per client address. Attempts from addresses that have never logged in to the
-    /// account share a limit per account. The user can still log in from a known address.
+    /// same error. Attempts are rate-limited per IP address. Attempts from IP addresses without a previous login to the account
+    /// share one limit per account, so an attacker cannot lock the user out.
     #[oai(path = "/login", method = "post", operation_id = "login")]
     #[operation(public(), returns("The new session."), carries_tokens(), limit(OperationLimit::Login))]
     #[operation(errors(&[ErrorCode::InvalidCredentials, ErrorCode::AccountDisabled]))]
-    async fn login(&self, client: Client, body: Json<Credentials>) -> Result<Json<AuthSession>, ApiError>;
+    async fn login(&self, client: ClientInfo, body: Json<Credentials>) -> Result<Json<AuthSession>, ApiError>;
 
     /// Refresh a session
     ///
-    /// Exchanges a refresh token for a new access token and the next refresh token. A refresh token is valid for one use.
-    /// Using it again ends the session, because the token may have been stolen. Within ten seconds, a repeated request
-    /// returns the same refresh token, so parallel refreshes by one client are safe.
+    /// Exchanges a refresh token for a new access token and the next refresh token. A refresh token is valid once.
+    ///
+    /// If it is sent again within ten seconds, before the next token is used, the response contains the same next token, so that
+    /// parallel refreshes are safe. Otherwise the session ends, because the token may have been stolen.
     #[oai(path = "/refresh", method = "post", operation_id = "refreshSession")]
     #[operation(public(), returns("The refreshed session."), carries_tokens(), limit(OperationLimit::Refresh))]
     #[operation(errors(&[ErrorCode::InvalidRefreshToken, ErrorCode::AccountDisabled]))]
-    async fn refresh(&self, client: Client, body: Json<SessionRefresh>) -> Result<Json<AuthSession>, ApiError>;
+    async fn refresh(&self, client: ClientInfo, body: Json<SessionRefresh>) -> Result<Json<AuthSession>, ApiError>;
 
     /// Log out
     ///
     /// Ends the session of the access token. Its access and refresh tokens are no longer accepted.
     #[oai(path = "/logout", method = "post", operation_id = "logout")]
     #[operation(returns("The session was ended."))]
-    async fn logout(&self, caller: UserSession, client: Client) -> Result<NoContent, ApiError>;
+    async fn logout(&self, caller: UserSession, client: ClientInfo) -> Result<NoContent, ApiError>;
 
     /// Change the password
     ///
@@ -61,19 +62,19 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     async fn change_password(
         &self,
         caller: UserSession,
-        client: Client,
+        client: ClientInfo,
         body: Json<PasswordChange>,
     ) -> Result<NoContent, ApiError>;
 
     /// Request a password reset
     ///
     /// Sends an email with a token for `confirmPasswordReset` if an account with this email address exists. The response and
-    /// its timing are the same if no account exists. Requests are rate-limited per client address and per email address.
+    /// its timing are the same if no account exists. Requests are rate-limited per IP address and per email address.
     #[oai(path = "/password-reset", method = "post", operation_id = "requestPasswordReset")]
     #[operation(public(), returns("The request was accepted."), limit(OperationLimit::PasswordReset))]
     async fn request_password_reset(
         &self,
-        client: Client,
+        client: ClientInfo,
         body: Json<PasswordResetRequest>,
     ) -> Result<Accepted, ApiError>;
 
@@ -84,5 +85,9 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     #[oai(path = "/password-reset/confirm", method = "post", operation_id = "confirmPasswordReset")]
     #[operation(public(), returns("The password was changed."), new_password("/new_password"))]
     #[operation(errors(&[ErrorCode::InvalidResetToken]), limit(OperationLimit::Login))]
-    async fn confirm_password_reset(&self, client: Client, body: Json<PasswordReset>) -> Result<NoContent, ApiError>;
+    async fn confirm_password_reset(
+        &self,
+        client: ClientInfo,
+        body: Json<PasswordReset>,
+    ) -> Result<NoContent, ApiError>;
 }

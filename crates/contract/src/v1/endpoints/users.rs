@@ -6,7 +6,7 @@ use poem_openapi::param::{Path, Query};
 use super::{Tag, default_per_page, first_page};
 use crate::{
     Admin, ApiError, ErrorCode, Json, Operation, User as Caller, UserSession,
-    caller::Client,
+    caller::ClientInfo,
     payload::MergePatch,
     responses::NoContent,
     v1::schemas::{AccountDeletion, MePatch, User, UserPage, UserPatch},
@@ -32,7 +32,7 @@ pub trait UserEndpoints: Send + Sync + 'static {
     async fn update_me(
         &self,
         caller: UserSession,
-        client: Client,
+        client: ClientInfo,
         body: MergePatch<MePatch>,
     ) -> Result<Json<User>, ApiError>;
 
@@ -45,7 +45,7 @@ pub trait UserEndpoints: Send + Sync + 'static {
     async fn delete_me(
         &self,
         caller: UserSession,
-        client: Client,
+        client: ClientInfo,
         body: Json<AccountDeletion>,
     ) -> Result<NoContent, ApiError>;
 
@@ -79,7 +79,7 @@ pub trait UserEndpoints: Send + Sync + 'static {
     async fn update(
         &self,
         caller: Admin,
-        client: Client,
+        client: ClientInfo,
         user_id: Path<Id>,
         body: MergePatch<UserPatch>,
     ) -> Result<Json<User>, ApiError>;
@@ -90,5 +90,5 @@ pub trait UserEndpoints: Send + Sync + 'static {
     /// be deleted. For administrators only.
     #[oai(path = "/:user_id", method = "delete", operation_id = "deleteUser")]
     #[operation(returns("The user was deleted."), errors(&[ErrorCode::UserNotFound, ErrorCode::LastAdmin]))]
-    async fn delete(&self, caller: Admin, client: Client, user_id: Path<Id>) -> Result<NoContent, ApiError>;
+    async fn delete(&self, caller: Admin, client: ClientInfo, user_id: Path<Id>) -> Result<NoContent, ApiError>;
 }

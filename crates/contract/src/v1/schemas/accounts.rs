@@ -165,7 +165,7 @@ pub struct PasswordChange {
     /// Current password.
     #[oai(validator(min_length = 1, max_length = 128))]
     pub current_password: Password,
-    /// New password, 8 to 128 characters. Common passwords and the email address are rejected.
+    /// New password, 8 to 128 characters; the server can require more. Common passwords and the email address are rejected.
     #[oai(validator(min_length = 8, max_length = 128))]
     pub new_password: Password,
 }
@@ -189,7 +189,7 @@ pub struct PasswordReset {
     /// Token from the email.
     #[oai(validator(min_length = 1, max_length = 128))]
     pub token: Password,
-    /// New password, 8 to 128 characters. Common passwords and the email address are rejected.
+    /// New password, 8 to 128 characters; the server can require more. Common passwords and the email address are rejected.
     #[oai(validator(min_length = 8, max_length = 128))]
     pub new_password: Password,
 }

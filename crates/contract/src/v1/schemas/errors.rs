@@ -4,7 +4,7 @@ use openapi_model::Location;
 use poem_openapi::Object;
 use serde::Serialize;
 
-pub use crate::rules::EXAMPLE_REQUEST_ID;
+pub use crate::documented_errors::EXAMPLE_REQUEST_ID;
 use crate::{
     ApiError, ErrorCode,
     error::MAX_DETAILS,

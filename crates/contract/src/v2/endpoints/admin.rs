@@ -48,7 +48,7 @@ pub trait AdminUserEndpoints: Send + Sync + 'static {
     async fn update(
         &self,
         caller: Admin,
-        client: Client,
+        client: ClientInfo,
         user_id: Path<Id>,
         if_match: IfMatch,
         body: MergePatch<UserPatch>,
@@ -60,5 +60,11 @@ pub trait AdminUserEndpoints: Send + Sync + 'static {
     /// be deleted. For administrators only.
     #[oai(path = "/:user_id", method = "delete", operation_id = "deleteUser")]
     #[operation(returns("The user was deleted."), errors(&[ErrorCode::UserNotFound, ErrorCode::LastAdmin]))]
-    async fn delete(&self, caller: Admin, client: Client, user_id: Path<Id>, if_match: IfMatch) -> Result<NoContent>;
+    async fn delete(
+        &self,
+        caller: Admin,
+        client: ClientInfo,
+        user_id: Path<Id>,
+        if_match: IfMatch,
+    ) -> Result<NoContent>;
 }

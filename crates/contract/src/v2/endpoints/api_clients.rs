@@ -34,7 +34,7 @@ pub trait ApiClientEndpoints: Send + Sync + 'static {
     async fn create(
         &self,
         caller: AdminSession,
-        client: Client,
+        client: ClientInfo,
         /// Unique key for this request, for example a UUID. Repeating the request with the same key within 24 hours returns the
         /// API client without its key.
         idempotency_key: IdempotencyKey,
@@ -62,7 +62,7 @@ pub trait ApiClientEndpoints: Send + Sync + 'static {
     async fn update(
         &self,
         caller: AdminSession,
-        client: Client,
+        client: ClientInfo,
         api_client_id: Path<Id>,
         if_match: IfMatch,
         body: MergePatch<ApiClientPatch>,
@@ -78,7 +78,7 @@ pub trait ApiClientEndpoints: Send + Sync + 'static {
     async fn rotate(
         &self,
         caller: AdminSession,
-        client: Client,
+        client: ClientInfo,
         api_client_id: Path<Id>,
         /// Seconds for which previous keys remain valid. Default: 86400, one day. With 0, they are revoked immediately. Maximum:
         /// 2592000, 30 days.
@@ -95,7 +95,7 @@ pub trait ApiClientEndpoints: Send + Sync + 'static {
     async fn delete(
         &self,
         caller: AdminSession,
-        client: Client,
+        client: ClientInfo,
         api_client_id: Path<Id>,
         if_match: IfMatch,
     ) -> Result<NoContent>;

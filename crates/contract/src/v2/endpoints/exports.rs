@@ -18,7 +18,7 @@ pub trait ExportEndpoints: Send + Sync + 'static {
     async fn create(
         &self,
         caller: User,
-        client: Client,
+        client: ClientInfo,
         idempotency_key: IdempotencyKey,
         body: Json<ExportCreate>,
     ) -> Result<Queued<Export>>;
@@ -40,7 +40,7 @@ pub trait ExportEndpoints: Send + Sync + 'static {
     async fn content(
         &self,
         caller: User,
-        client: Client,
+        client: ClientInfo,
         accept: Accept,
         export_id: Path<Id>,
     ) -> Result<ExportDownload<ExportContent>>;

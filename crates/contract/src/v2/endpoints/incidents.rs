@@ -12,7 +12,7 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
     /// List incidents
     ///
     /// Returns captured failed requests, newest first. By default, the server captures responses with a status of 5xx and
-    /// retains them for 14 days. A request of an administrator with the header `X-Debug-Capture` is always captured. For
+    /// retains them for 14 days. A request of an administrator with the header `X-Debug-Capture: 1` is always captured. For
     /// administrators only.
     #[oai(path = "/incidents", method = "get", operation_id = "listIncidents")]
     #[operation(returns("A page of incidents."))]
@@ -32,7 +32,7 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
         code: Query<Option<Token>>,
         /// Returns only incidents with this fingerprint.
         fingerprint: Query<Option<Fingerprint>>,
-        /// Returns only resolved (`true`) or only unresolved (`false`) incidents.
+        /// Returns only resolved (`true`) or only unresolved (`false`) incidents. Captured successful requests are neither.
         resolved: Query<Option<bool>>,
         /// Returns only incidents of requests received after this timestamp.
         received_after: Query<Option<Timestamp>>,
@@ -52,7 +52,7 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
     async fn get(
         &self,
         caller: Admin,
-        client: Client,
+        client: ClientInfo,
         incident_id: Path<Id>,
         if_none_match: IfNoneMatch,
     ) -> Result<Retrieved<Incident>>;
@@ -67,7 +67,7 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
     async fn update(
         &self,
         caller: Admin,
-        client: Client,
+        client: ClientInfo,
         incident_id: Path<Id>,
         if_match: IfMatch,
         body: MergePatch<IncidentPatch>,
@@ -82,7 +82,7 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
     async fn delete(
         &self,
         caller: Admin,
-        client: Client,
+        client: ClientInfo,
         incident_id: Path<Id>,
         if_match: IfMatch,
     ) -> Result<NoContent>;
@@ -101,40 +101,45 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
     async fn postman(
         &self,
         caller: Admin,
-        client: Client,
+        client: ClientInfo,
         incident_id: Path<Id>,
     ) -> Result<JsonDownload<PostmanCollection>>;
 
     /// Export an incident as a curl command
     ///
     /// Returns a command for a POSIX shell that sends the request byte for byte. It reads the URL of the server and the
-    /// access token from the environment variables `BASE_URL` and `TOKEN`. For administrators only.
+    /// credential from the environment variables `BASE_URL` and `TOKEN`, or `API_KEY` if an API client sent the request. For
+    /// administrators only.
     #[oai(path = "/incidents/:incident_id/curl", method = "get", operation_id = "exportIncidentForCurl")]
     #[operation(returns("The curl command."))]
     #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentKeyMissing, ErrorCode::IncidentTruncated]))]
-    async fn curl(&self, caller: Admin, client: Client, incident_id: Path<Id>) -> Result<ShellCommand>;
+    async fn curl(&self, caller: Admin, client: ClientInfo, incident_id: Path<Id>) -> Result<ShellCommand>;
 
     /// Export an incident as a HAR file
     ///
     /// Returns the captured request and response as an HTTP archive (HAR 1.2). For administrators only.
     #[oai(path = "/incidents/:incident_id/har", method = "get", operation_id = "exportIncidentAsHar")]
     #[operation(returns("The HTTP archive."), errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentKeyMissing]))]
-    async fn har(&self, caller: Admin, client: Client, incident_id: Path<Id>) -> Result<JsonDownload<HttpArchive>>;
+    async fn har(&self, caller: Admin, client: ClientInfo, incident_id: Path<Id>) -> Result<JsonDownload<HttpArchive>>;
 
     /// Replay an incident
     ///
     /// Sends the captured request to a configured server and compares the response with the captured one. A replay takes at most 25
     /// seconds. For administrators only.
     ///
-    /// A replay modifies the server: it creates an account and the resources that the request needs, and deletes them afterwards,
-    /// together with what the request has created. Each replay is recorded in the audit log.
+    /// The request is sent with a temporary account; requests of administrators are sent with the administrator account of the
+    /// target. The replay creates the resources that the request needs. Resources that the replay creates are deleted afterwards.
+    /// The audit log records each replay.
+    ///
+    /// If the target shares `JWT_SECRET` with this server, it sends no mail about the replay, and does not count it as an occurrence of
+    /// the failure.
     #[oai(path = "/incidents/:incident_id/replay", method = "post", operation_id = "replayIncident")]
     #[operation(returns("The outcome of the replay."))]
     #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentKeyMissing]))]
     async fn replay(
         &self,
         caller: Admin,
-        client: Client,
+        client: ClientInfo,
         incident_id: Path<Id>,
         body: Json<IncidentReplayCreate>,
     ) -> Result<Json<IncidentReplay>>;
@@ -174,7 +179,7 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
         status: Query<Option<i32>>,
         /// Returns only groups with this error code.
         code: Query<Option<Token>>,
-        /// Returns only resolved (`true`) or only unresolved (`false`) groups.
+        /// Returns only resolved (`true`) or only unresolved (`false`) groups. Groups with the state `captured` are neither.
         resolved: Query<Option<bool>>,
         if_none_match: IfNoneMatch,
     ) -> Result<PageResponse<IncidentGroupPage>>;
@@ -187,7 +192,7 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
     async fn resolve_groups(
         &self,
         caller: Admin,
-        client: Client,
+        client: ClientInfo,
         body: Json<IncidentGroupResolution>,
     ) -> Result<Json<ResolvedIncidentGroups>>;
 }

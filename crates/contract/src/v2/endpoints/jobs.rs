@@ -43,7 +43,7 @@ pub trait JobEndpoints: Send + Sync + 'static {
     /// or retrying job does not wait until it is due. A job that is running or done cannot be retried. For administrators only.
     #[oai(path = "/jobs/:job_id/retry", method = "post", operation_id = "retryJob")]
     #[operation(returns("The job, which is due now."), errors(&[ErrorCode::JobNotFound, ErrorCode::JobStateConflict]))]
-    async fn retry(&self, caller: Admin, client: Client, job_id: Path<Id>) -> Result<Json<Job>>;
+    async fn retry(&self, caller: Admin, client: ClientInfo, job_id: Path<Id>) -> Result<Json<Job>>;
 
     /// Cancel a job
     ///
@@ -51,7 +51,7 @@ pub trait JobEndpoints: Send + Sync + 'static {
     /// cancelled. For administrators only.
     #[oai(path = "/jobs/:job_id/cancel", method = "post", operation_id = "cancelJob")]
     #[operation(returns("The cancelled job."), errors(&[ErrorCode::JobNotFound, ErrorCode::JobStateConflict]))]
-    async fn cancel(&self, caller: Admin, client: Client, job_id: Path<Id>) -> Result<Json<Job>>;
+    async fn cancel(&self, caller: Admin, client: ClientInfo, job_id: Path<Id>) -> Result<Json<Job>>;
 
     /// Delete a job
     ///
@@ -59,14 +59,15 @@ pub trait JobEndpoints: Send + Sync + 'static {
     /// only.
     #[oai(path = "/jobs/:job_id", method = "delete", operation_id = "deleteJob")]
     #[operation(returns("The job was deleted."), errors(&[ErrorCode::JobNotFound, ErrorCode::JobStateConflict]))]
-    async fn delete(&self, caller: Admin, client: Client, job_id: Path<Id>, if_match: IfMatch) -> Result<NoContent>;
+    async fn delete(&self, caller: Admin, client: ClientInfo, job_id: Path<Id>, if_match: IfMatch)
+    -> Result<NoContent>;
 
-    /// List job schedules
+    /// List recurring tasks
     ///
     /// Returns the recurring tasks, sorted by name, with their last and next run. Each task runs on one server at a time. For
     /// administrators only.
     #[oai(path = "/schedules", method = "get", operation_id = "listJobSchedules")]
-    #[operation(returns("A page of job schedules."))]
+    #[operation(returns("A page of recurring tasks."))]
     async fn schedules(
         &self,
         caller: Admin,
@@ -85,7 +86,7 @@ pub trait JobEndpoints: Send + Sync + 'static {
     async fn run_schedule(
         &self,
         caller: Admin,
-        client: Client,
+        client: ClientInfo,
         schedule_name: Path<Token>,
     ) -> Result<Json<JobSchedule>>;
 

@@ -39,7 +39,7 @@ use poem_openapi::{
 
 use crate::{
     Admin, AdminSession, ErrorCode, Json, Operation, User, UserSession,
-    caller::Client,
+    caller::ClientInfo,
     listing::{Format, ListResponse},
     negotiation::Accept,
     operation::OperationLimit,

@@ -19,7 +19,7 @@ pub trait ProfileEndpoints: Send + Sync + 'static {
     async fn record(
         &self,
         caller: Admin,
-        client: Client,
+        client: ClientInfo,
         accept: Accept,
         /// Duration of a CPU profile in seconds. Ignored with `format=heap`. Default: 5.
         #[oai(validator(minimum(value = "1"), maximum(value = "30")))]

@@ -11,7 +11,7 @@ pub trait UsageEndpoints: Send + Sync + 'static {
     /// Returns the number of requests by day, operation, version and consumer, by default the latest day first. As CSV or
     /// NDJSON, streams all rows unless `per_page` is set. For administrators only.
     ///
-    /// A consumer is an API client, otherwise the account of the access token, otherwise the user agent of an anonymous client. A
+    /// A consumer is an API client; for requests without an API key, the account; for anonymous requests, the user agent. A
     /// server counts at most 200 user agents a day; additional user agents are counted as `other`.
     ///
     /// Counters are updated within 10 seconds of the response. Daily counters are retained for 400 days by default, hourly
@@ -27,8 +27,8 @@ pub trait UsageEndpoints: Send + Sync + 'static {
         /// Sort order: `-requests` (most requests first). Default: the latest day first, then by version, operation and
         /// consumer. Rows can move between pages while requests are counted, so a row can be missing or appear twice.
         sort: Query<Option<UsageSort>>,
-        /// First day, in UTC. Default: 29 days before `to`. Days before the retention period are omitted. Returns 422 if it is after
-        /// today and there is no `to`.
+        /// First day, in UTC. Default: 29 days before `to`. Days before the retention period are omitted. If `to` is
+        /// omitted, must not be after today.
         from: Query<Option<Date>>,
         /// Last day, in UTC. Default: today. Must not be before `from` or before the retention period.
         to: Query<Option<Date>>,

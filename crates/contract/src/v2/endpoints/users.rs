@@ -25,7 +25,7 @@ pub trait UserEndpoints: Send + Sync + 'static {
     async fn update_me(
         &self,
         caller: UserSession,
-        client: Client,
+        client: ClientInfo,
         if_match: IfMatch,
         body: MergePatch<MePatch>,
     ) -> Result<Updated<User>>;
@@ -39,7 +39,7 @@ pub trait UserEndpoints: Send + Sync + 'static {
     async fn delete_me(
         &self,
         caller: UserSession,
-        client: Client,
+        client: ClientInfo,
         if_match: IfMatch,
         body: Json<AccountDeletion>,
     ) -> Result<NoContent>;
@@ -52,7 +52,7 @@ pub trait UserEndpoints: Send + Sync + 'static {
     async fn delete_account(
         &self,
         caller: UserSession,
-        client: Client,
+        client: ClientInfo,
         if_match: IfMatch,
         body: Json<AccountDeletion>,
     ) -> Result<NoContent>;

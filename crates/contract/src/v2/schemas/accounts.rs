@@ -126,7 +126,10 @@ pub struct Session {
     pub links: Links,
 }
 
+/// 30 days after the creation of the session in the example, in microseconds since 1970.
+const EXAMPLE_SESSION_EXPIRY: i64 = 1_769_817_600_000_000;
+
 example! { Session {
     id: Id(1), device: some("Mozilla/5.0 (X11; Linux x86_64)"), current: true, created_at: example_time(),
-    last_seen_at: example_time(), expires_at: example_time(), links: Links::Session(1),
+    last_seen_at: example_time(), expires_at: Timestamp::from_micros(EXAMPLE_SESSION_EXPIRY), links: Links::Session(1),
 } }

@@ -50,7 +50,7 @@ impl Row for AuditEvent {
 
 example! { AuditEvent {
     id: Id(1), created_at: example_time(), action: "user.role_changed".to_owned(), actor_id: Nullable(Some(Id(1))),
-    target_type: some("user"), target_id: Nullable(Some(Id(2))), request_id: some(crate::rules::EXAMPLE_REQUEST_ID),
+    target_type: some("user"), target_id: Nullable(Some(Id(2))), request_id: some(crate::documented_errors::EXAMPLE_REQUEST_ID),
     address: some("192.0.2.7"),
     detail: [("from", "user"), ("to", "admin")].map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
     links: Links::AuditEvent,

@@ -68,5 +68,5 @@ pub struct BucketlistPatch {
 }
 
 example! { BucketlistPatch {
-    name: Some("See the world".into()), description: MaybeUndefined::Value("Places to visit.".into()),
+    name: Some("See the world".into()), description: MaybeUndefined::Value("Places to visit once.".into()),
 } }

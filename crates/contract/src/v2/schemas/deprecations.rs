@@ -3,7 +3,7 @@
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
 
-use super::{Consumer, example_time};
+use super::Consumer;
 use crate::values::{Date, Timestamp};
 
 /// A period in which a deprecated operation returns 410 `BROWNOUT`.
@@ -16,10 +16,15 @@ pub struct BrownoutPeriod {
     pub ends_at: Timestamp,
 }
 
-example! { BrownoutPeriod { starts_at: example_time(), ends_at: Timestamp::from_micros(EXAMPLE_END) } }
+example! { BrownoutPeriod {
+    starts_at: Timestamp::from_micros(EXAMPLE_START), ends_at: Timestamp::from_micros(EXAMPLE_END),
+} }
 
-/// An hour after [`example_time`], in microseconds since 1970.
-const EXAMPLE_END: i64 = 1_767_229_200_000_000;
+/// An hour on 2027-10-20, between the deprecation and the sunset, in microseconds since 1970.
+const EXAMPLE_START: i64 = 1_824_033_600_000_000;
+const EXAMPLE_END: i64 = 1_824_037_200_000_000;
+/// A request after the deprecation: 2026-12-01.
+const EXAMPLE_REQUEST: i64 = 1_796_083_200_000_000;
 
 /// State of the mail with a notice.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq, Serialize)]
@@ -30,7 +35,7 @@ pub enum DeprecationNoticeState {
     Queued,
     /// The mail server has accepted the mail.
     Sent,
-    /// The mail server has rejected the mail for the last time, or the consumer has no address any more.
+    /// The mail server has rejected the mail in the last attempt, or the consumer has no address any more.
     Failed,
     /// No mail was sent, because an administrator has disabled the notices to the consumer.
     Suppressed,
@@ -51,7 +56,7 @@ pub struct DeprecationNotice {
 }
 
 example! { DeprecationNotice {
-    notice: "first_use".into(), sent_at: example_time(), state: DeprecationNoticeState::Sent,
+    notice: "first_use".into(), sent_at: Timestamp::from_micros(EXAMPLE_REQUEST), state: DeprecationNoticeState::Sent,
 } }
 
 /// A consumer of a deprecated operation.
@@ -72,7 +77,8 @@ pub struct DeprecationConsumer {
 }
 
 example! { DeprecationConsumer {
-    consumer: Consumer::example(), requests: 3, last_seen_at: example_time(), notices: vec![DeprecationNotice::example()],
+    consumer: Consumer::example(), requests: 3, last_seen_at: Timestamp::from_micros(EXAMPLE_REQUEST),
+    notices: vec![DeprecationNotice::example()],
 } }
 
 /// A deprecated operation, its schedule and its consumers.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ApiScope, Links, example_time, some};
 use crate::{
-    rules::EXAMPLE_REQUEST_ID,
+    documented_errors::EXAMPLE_REQUEST_ID,
     values::{Id, Nullable, Timestamp},
 };
 
@@ -55,7 +55,7 @@ pub struct IncidentBody {
 /// Request body of the incident in the seed data.
 pub const EXAMPLE_REQUEST: &str = "{\"name\": \"Ride to Zürich\", \"due_on\": null}";
 /// Response body of the incident in the seed data.
-pub const EXAMPLE_RESPONSE: &str = "{\"type\":\"/problems/internal-error\",\"title\":\"An internal error occurred.\",\
+pub const EXAMPLE_RESPONSE: &str = "{\"type\":\"/problems/internal-error\",\"title\":\"Internal error\",\
      \"status\":500,\"detail\":\"An internal error occurred.\",\"instance\":\"/v2/bucketlists/1/items\",\
      \"code\":\"INTERNAL_ERROR\",\"request_id\":\"019b76da-a800-7000-8000-000000000001\",\"retry_after\":null,\"errors\":[]}";
 
@@ -75,7 +75,7 @@ impl Example for IncidentBody {
 pub const EXAMPLE_PLACEHOLDER: &str = "qrTkVxpMwEo";
 
 const EXAMPLE_REQUEST_SHA256: &str = "0dfad12aa5b73019f099d2b3655ab92762d1f60d4dafdd4013c30e4706781a68";
-const EXAMPLE_RESPONSE_SHA256: &str = "96bfddd76be05b62aa2dfe53df3de6ed55bfc138ff0e250e78e77b173964b421";
+const EXAMPLE_RESPONSE_SHA256: &str = "1d051db7585948a7eaba600e2f7713f30f7adafabecac5572c458b2aab24a3f0";
 
 /// A captured request. It is unchanged except for placeholders that replace sensitive values. A placeholder has the length
 /// and the kinds of characters of the original.
@@ -243,7 +243,8 @@ pub struct Incident {
     /// Version that contains the fix; null if unknown.
     #[oai(validator(max_length = 100))]
     pub fixed_in: Nullable<String>,
-    /// Placeholders of masked values in the request and the response, at most 200.
+    /// Placeholders of masked values in the request and the response, at most 200. A number, or a placeholder with fewer than four
+    /// characters, replaces a complete value.
     #[oai(validator(max_items = 200, max_length = 4096))]
     pub placeholders: Vec<String>,
     /// The captured request.
@@ -292,6 +293,7 @@ impl Example for Incident {
 /// - `unresolved`: Not marked as resolved.
 /// - `resolved`: Marked as resolved.
 /// - `regressed`: Occurred again after it was marked as resolved.
+/// - `captured`: Not a failure: an administrator requested the capture of a successful request.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq, Serialize)]
 #[oai(rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
@@ -302,6 +304,8 @@ pub enum IncidentGroupState {
     Resolved,
     /// Occurred again after it was marked as resolved.
     Regressed,
+    /// Not a failure: an administrator requested the capture of a successful request.
+    Captured,
 }
 
 /// Incidents with the same fingerprint: the same operation, status, error code and error location.
@@ -376,3 +380,16 @@ pub struct IncidentPatch {
 }
 
 example! { IncidentPatch { resolved: Some(true), fixed_in: Some("0.2.0".into()) } }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ApiError, ErrorCode, problem::Problem};
+
+    #[test]
+    fn example_response_is_that_of_the_server() {
+        let error = ApiError::new(ErrorCode::InternalError);
+        let problem = Problem::new(&error, "/v2/bucketlists/1/items", EXAMPLE_REQUEST_ID);
+        assert_eq!(serde_json::to_string(&problem).ok().as_deref(), Some(EXAMPLE_RESPONSE));
+    }
+}

@@ -67,7 +67,7 @@ pub struct Job {
     pub created_at: Timestamp,
     /// Time at which the latest attempt started; null before the first attempt.
     pub started_at: Nullable<Timestamp>,
-    /// Time at which the job succeeded, failed for the last time or was cancelled; otherwise null.
+    /// Time at which the job succeeded, exhausted its attempts or was cancelled; otherwise null.
     pub finished_at: Nullable<Timestamp>,
     /// Worker of the latest attempt, in the format `host/process ID/random suffix`; null before the first attempt.
     #[oai(validator(max_length = 300))]
@@ -145,8 +145,11 @@ pub struct JobSchedule {
     pub worker: Nullable<String>,
 }
 
+/// An interval after the last run in the example, in microseconds since 1970.
+const EXAMPLE_NEXT_RUN: i64 = 1_767_226_200_000_000;
+
 example! { JobSchedule {
-    name: "purge".to_owned(), interval_seconds: 600, next_run_at: example_time(),
+    name: "purge".to_owned(), interval_seconds: 600, next_run_at: Timestamp::from_micros(EXAMPLE_NEXT_RUN),
     last_started_at: Nullable(Some(example_time())), last_finished_at: Nullable(Some(example_time())),
     last_result: Nullable(Some(JobScheduleResult::Succeeded)), last_error: Nullable(None),
     last_count: Nullable(Some(12)), worker: some(EXAMPLE_WORKER),

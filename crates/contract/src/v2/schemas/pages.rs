@@ -130,7 +130,7 @@ page! {
 }
 
 page! {
-    /// A page of job schedules, by name.
+    /// A page of recurring tasks, by name.
     JobSchedulePage of JobSchedule at "/v2/admin/schedules"
 }
 

@@ -3,8 +3,11 @@
 use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 
-use super::{IncidentGroup, some};
-use crate::values::{Id, Nullable};
+use super::{IncidentBody, IncidentGroup, some};
+use crate::{
+    documented_errors::EXAMPLE_REQUEST_ID,
+    values::{Id, Nullable},
+};
 
 /// A server that incidents can be replayed on, as configured by the operator.
 #[derive(Clone, Debug, Object, Serialize)]
@@ -34,8 +37,9 @@ example! { IncidentReplayCreate { target: "staging".into() } }
 /// Result of a replay:
 ///
 /// - `reproduced`: The request fails in the same way.
-/// - `fixed`: The response is another one, has a status below 500 and conforms to the API documentation.
-/// - `different`: The request fails in another way.
+/// - `fixed`: The response differs from the captured one, has a status below 500, conforms to the OpenAPI document, and is not
+///   caused by a placeholder.
+/// - `different`: The request fails in another way, or cannot be compared because placeholders can cause the response.
 /// - `not_sent`: The request was not sent. `reason` contains the reason.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq, Serialize)]
 #[oai(rename_all = "snake_case")]
@@ -43,7 +47,8 @@ example! { IncidentReplayCreate { target: "staging".into() } }
 pub enum IncidentReplayResult {
     /// The request fails in the same way.
     Reproduced,
-    /// The response differs, has a status below 500, conforms to the OpenAPI document, and is not caused by placeholders.
+    /// The response differs from the captured one, has a status below 500, conforms to the OpenAPI document, and is not caused by a
+    /// placeholder.
     Fixed,
     /// The request fails in another way, or cannot be compared: placeholders in the request can cause a 4xx.
     Different,
@@ -94,6 +99,11 @@ pub struct IncidentReplay {
     pub captured: ReplayedResponse,
     /// The response of the replay; null if the request was not sent.
     pub replayed: Nullable<ReplayedResponse>,
+    /// `X-Request-ID` of the response of the replay; null if the request was not sent.
+    #[oai(validator(max_length = 128))]
+    pub replayed_request_id: Nullable<String>,
+    /// Body of the response of the replay, with masked data; null if the request was not sent.
+    pub replayed_body: Nullable<IncidentBody>,
     /// Differences between the responses, at most 100. IDs, times and other volatile values are not compared.
     #[oai(validator(max_items = 100))]
     pub differences: Vec<ReplayDifference>,
@@ -108,6 +118,7 @@ pub struct IncidentReplay {
 example! { IncidentReplay {
     target: ReplayTarget::example(), result: IncidentReplayResult::Fixed, captured: ReplayedResponse::example(),
     replayed: Nullable(Some(ReplayedResponse { status: 201, code: Nullable(None) })),
+    replayed_request_id: some(EXAMPLE_REQUEST_ID), replayed_body: Nullable(Some(IncidentBody::example())),
     differences: vec![ReplayDifference::example()], contract_violations: Vec::new(), reason: Nullable(None),
 } }
 

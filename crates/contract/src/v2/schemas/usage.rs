@@ -41,7 +41,8 @@ pub struct Consumer {
 
 example! { Consumer { kind: ConsumerKind::User, id: Nullable(Some(Id(2))), name: some("demo@example.com") } }
 
-/// Percentiles of the time until the response was ready.
+/// Estimated percentiles of the time until the response was ready, at most 10,000 ms. They are interpolated between the bounds of a
+/// histogram.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct LatencyPercentiles {
@@ -89,7 +90,7 @@ pub struct UsageRow {
     /// Size of all response bodies as sent, in bytes.
     #[oai(validator(minimum(value = "0")))]
     pub bytes_out: i64,
-    /// Time until the response was ready.
+    /// Time until the response was ready, estimated.
     pub latency_ms: LatencyPercentiles,
     /// Time of the last request.
     pub last_seen_at: Timestamp,
