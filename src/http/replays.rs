@@ -5,7 +5,7 @@ use poem::{Endpoint, Request, Response};
 
 use crate::auth::{REPLAY_SIGNATURE_HEADER, ReplaySignatures};
 
-/// Marks replays before the request pipeline, which neither captures nor counts them.
+/// Marks replays before the request pipeline, which does not capture them.
 pub struct ReplayRecognition<E> {
     pub(crate) inner: E,
     pub(crate) signatures: ReplaySignatures,
