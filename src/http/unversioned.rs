@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use contract::{ApiError, BasePath, ErrorCode, negotiation, problem};
 use poem::{
-    IntoResponse, Request, Response,
+    Request, Response,
     http::{Method, StatusCode, header::CACHE_CONTROL},
 };
 use serde_json::json;
@@ -196,24 +196,12 @@ impl UnversionedRoutes {
             security_txt::PATH => self.security_txt.as_ref().map(UnversionedRoute::SecurityTxt),
             path => match self.files.get(path) {
                 Some(file) => Some(UnversionedRoute::File(file)),
-                None => {
-                    self.reference_of_version(path).map(UnversionedRoute::Redirect).or_else(|| self.misspelled(path))
-                }
+                None => self
+                    .canonical_path(path)
+                    .map(UnversionedRoute::Redirect)
+                    .or_else(|| self.operation(path).map(UnversionedRoute::Operation)),
             },
         }
-    }
-
-    fn misspelled(&self, path: &str) -> Option<UnversionedRoute<'_>> {
-        let file = self.canonical_path(path).map(UnversionedRoute::Redirect);
-        file.or_else(|| self.operation(path).map(UnversionedRoute::Operation))
-    }
-
-    /// Returns the path of the reference of a version for the path before its operations: `/v2`. The catalog of the API refers to it.
-    fn reference_of_version(&self, path: &str) -> Option<&str> {
-        let name = path.strip_prefix('/')?.trim_end_matches('/');
-        let is_version = build_info::CONTRACTS.contains(&name);
-        let reference = is_version.then(|| format!("/reference/{name}"))?;
-        self.files.get_key_value(reference.as_str()).map(|(path, _)| path.as_ref())
     }
 
     /// Returns the path of the file that this path misspells: with a slash at the end, or with an error code as in a response.

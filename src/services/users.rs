@@ -101,7 +101,7 @@ impl Users {
             })?;
             accounts.verify_password(user_id, password, "current_password", &origin).await?;
         }
-        let (name, now, notices) = (changes.name, self.0.clock.now(), self.0.notices());
+        let (name, now, notices) = (changes.name, self.0.clock.now(), self.0.notices(&origin));
         let (user, is_moved) = self
             .0
             .db

@@ -68,7 +68,7 @@ both_engines! {
         let outcome = replay("broken");
         assert_eq!((&outcome["result"], &outcome["differences"]), (&json!("reproduced"), &json!([])), "{outcome}");
         // A server with the same secret recognizes the replay: it is not an occurrence, and its account receives no mail.
-        let broken_admin = admin_token(&broken.1, &broken.0);
+        let broken_admin = broken.0.create_admin(&broken.1);
         incident_id(&broken.0, &broken_admin, &fail(&broken.0, &broken_admin));
         let incidents = broken.0.get("/v2/admin/incidents", Some(&broken_admin)).expect(200).json();
         assert_eq!(incidents["data"].as_array().unwrap().len(), 1, "{incidents}");

@@ -2,7 +2,7 @@
 
 use poem::http::Method;
 
-use crate::support::{Engine, TestApp, json};
+use crate::support::{Engine, TestApp, TestResponse, json};
 
 /// The `Accept` of a browser that opens a page.
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
@@ -86,18 +86,13 @@ async fn former_path_of_the_reference_is_redirected() {
         ("/redoc?contract=v9&x", "/reference?x"),
         ("/redoc?x=1", "/reference?x=1"),
         ("/redoc?x=1&contract=v2&y=2", "/reference/v2?x=1&y=2"),
-        ("/v1", "/reference/v1"),
-        ("/v2/", "/reference/v2"),
-        ("/v2?x=1", "/reference/v2?x=1"),
     ] {
         let response = app.anonymous().get(path).await.expect(308);
         assert_eq!(response.header("location"), location, "{path}");
         app.anonymous().get(location).await.expect(200);
     }
-    for path in ["/redoc", "/v1", "/v2"] {
-        app.anonymous().request(Method::HEAD, path).send().await.expect(308);
-        app.anonymous().delete(path).await.expect_error(405, "METHOD_NOT_ALLOWED");
-    }
+    app.anonymous().request(Method::HEAD, "/redoc").send().await.expect(308);
+    app.anonymous().delete("/redoc").await.expect_error(405, "METHOD_NOT_ALLOWED");
 }
 
 #[tokio::test]
@@ -304,7 +299,9 @@ async fn files_are_compressed_at_the_best_level() {
                 tokio::task::yield_now().await;
             };
             assert_eq!(best.header("content-encoding"), encoding, "{path}");
-            assert_eq!(best.header("etag"), first.header("etag"));
+            // The first response can have other bytes, so its ETag is weak.
+            let opaque = |response: &TestResponse| response.header("etag").trim_start_matches("W/").to_owned();
+            assert!(best.header("etag").starts_with('"') && opaque(&best) == opaque(&first), "{path}");
             assert!(best.body.len() <= first.body.len(), "{path} {encoding}: {} {}", best.body.len(), first.body.len());
             let head = app
                 .anonymous()

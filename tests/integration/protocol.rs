@@ -1142,15 +1142,16 @@ async fn static_file_with_a_matching_etag_returns_304() {
             assert_eq!(response.header("cache-control"), full.header("cache-control"));
         }
     }
-    // The compressed representation has its own strong ETag.
+    // The compressed representation has its own ETag. It is weak until the file is compressed as a whole.
     let compressed = anonymous.request(Method::GET, "/openapi/v1.json").header("accept-encoding", "gzip");
     let compressed = compressed.send().await.expect(200);
     assert_eq!(compressed.header("content-encoding"), "gzip");
     let etag = compressed.header("etag");
-    assert!(etag.starts_with('"') && etag.ends_with("-gzip\""), "{etag}");
+    let opaque = etag.trim_start_matches("W/");
+    assert!(opaque.starts_with('"') && opaque.ends_with("-gzip\""), "{etag}");
     let again = anonymous.request(Method::GET, "/openapi/v1.json").header("if-none-match", etag);
     let again = again.header("accept-encoding", "gzip").send().await.expect(304);
-    assert_eq!(again.header("etag"), etag);
+    assert_eq!(again.header("etag").trim_start_matches("W/"), opaque);
 }
 
 both_engines! {

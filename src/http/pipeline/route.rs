@@ -49,8 +49,8 @@ pub(super) fn find<'u, 'p>(
     unversioned: Option<UnversionedRoute<'u>>,
     context: &mut RequestContext,
 ) -> Result<Route<'u, 'p>, RequestError> {
-    // Neither names a resource: `OPTIONS *` asks for the methods of the server, and CONNECT for a tunnel.
-    if *method == Method::CONNECT || path == "*" {
+    // The target is not a resource: `OPTIONS *` asks for the methods of the server, and `CONNECT host:port` for a tunnel.
+    if path == "*" || path.is_empty() {
         return reject_method(method, SERVER_METHODS, context);
     }
     let Some((version, found)) = versions::find(path) else {
@@ -114,7 +114,7 @@ mod tests {
             ("OPTIONS", "*", "OPTIONS", Some(SERVER_METHODS)),
             ("GET", "*", "METHOD_NOT_ALLOWED", Some(SERVER_METHODS)),
             ("CONNECT", "", "METHOD_NOT_ALLOWED", Some(SERVER_METHODS)),
-            ("CONNECT", "/v2/search", "METHOD_NOT_ALLOWED", Some(SERVER_METHODS)),
+            ("CONNECT", "/v2/search", "METHOD_NOT_ALLOWED", Some("GET, HEAD, OPTIONS")),
             ("GET", "/v2/nothing", "not found", None),
             ("GET", "/health/live", "not found", None),
         ] {
