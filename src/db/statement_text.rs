@@ -44,10 +44,20 @@ pub(super) fn summary(sql: &str) -> String {
     let mut words =
         sql.split(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | ',' | ';')).filter(|w| !w.is_empty());
     let operation = words.next().unwrap_or_default().to_ascii_uppercase();
+    // Within a subquery, if the statement selects from one.
+    let mut table_after = |keyword: &str| {
+        loop {
+            words.by_ref().find(|word| word.eq_ignore_ascii_case(keyword))?;
+            let table = words.next()?;
+            if !table.eq_ignore_ascii_case("SELECT") {
+                return Some(table);
+            }
+        }
+    };
     let table = match operation.as_str() {
         "UPDATE" => words.next(),
-        "SELECT" | "DELETE" => words.skip_while(|word| !word.eq_ignore_ascii_case("FROM")).nth(1),
-        "INSERT" => words.skip_while(|word| !word.eq_ignore_ascii_case("INTO")).nth(1),
+        "SELECT" | "DELETE" => table_after("FROM"),
+        "INSERT" => table_after("INTO"),
         _ => None,
     };
     let table = table.map(|table| table.trim_matches(['"', '`']));
@@ -100,6 +110,7 @@ mod tests {
         for (sql, expected) in [
             ("SELECT `users`.`id` FROM `users` WHERE 1", "SELECT users"),
             ("select 1 from items", "SELECT items"),
+            ("SELECT * FROM (SELECT `a` FROM `lists`) AS a LEFT JOIN (SELECT 1 FROM b) AS b ON 1", "SELECT lists"),
             ("INSERT INTO \"items\" (\"id\") VALUES ($1)", "INSERT items"),
             ("INSERT OR IGNORE INTO items(id) VALUES (1)", "INSERT items"),
             ("UPDATE items SET done = ?", "UPDATE items"),

@@ -128,7 +128,7 @@ both_engines! {
             statements.iter().map(|span| span_attributes(span).get("db.response.returned_rows").cloned()).collect()
         };
         let items = format!("/v2/bucketlists/{list}/items");
-        let page = rows(Method::GET, &format!("{items}?per_page=2"), 200, "SELECT items").await;
+        let page = rows(Method::GET, &format!("{items}?per_page=2"), 200, "SELECT bucketlists").await;
         assert_eq!(page, [Some("3".to_owned())], "the page and the row that follows it");
         let none = rows(Method::GET, "/v2/bucketlists/999999", 404, "SELECT bucketlists").await;
         assert_eq!(none, [Some("0".to_owned())]);

@@ -129,7 +129,7 @@ both_engines! {
 
         let recorded: BTreeSet<&str> = all.iter().map(|event| event["action"].as_str().unwrap()).collect();
         let tested_elsewhere = [
-            "user.created", "login.rate_limited", "export.requested", "export.read", "incident.read", "incident.resolved", "incident.deleted", "incident.replayed",
+            "user.created", "user.deprecation_notices_disabled", "user.deprecation_notices_enabled", "login.rate_limited", "export.requested", "export.read", "incident.read", "incident.resolved", "incident.deleted", "incident.replayed",
             "api_client.created", "api_client.updated", "api_client.rotated", "api_client.deleted",
             "job.retried", "job.cancelled", "job.deleted", "job_schedule.run",
             "profile.recorded",

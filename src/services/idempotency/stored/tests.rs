@@ -148,7 +148,7 @@ fn repeated_request_has_the_same_fingerprint_in_every_release() {
 
 /// Otherwise all such requests would have the same fingerprint.
 #[test]
-fn request_that_cannot_be_serialised_has_no_fingerprint() {
+fn request_that_cannot_be_serialized_has_no_fingerprint() {
     // The keys of a JSON object are strings.
     let request = BTreeMap::from([([1], 2)]);
     assert!(Fingerprint::new("bucketlist", &request).is_err());
