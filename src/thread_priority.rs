@@ -19,14 +19,11 @@ pub const fn lower() {}
 mod tests {
     use super::*;
 
-    fn priority() -> i32 {
-        rustix::process::getpriority_process(Some(rustix::thread::gettid())).unwrap()
-    }
-
     #[test]
     fn other_threads_keep_their_priority() {
+        let priority = || rustix::process::getpriority_process(Some(rustix::thread::gettid())).unwrap();
         let initial = priority();
-        let lowered = std::thread::spawn(|| {
+        let lowered = std::thread::spawn(move || {
             lower();
             priority()
         });

@@ -23,7 +23,6 @@ pub async fn record_heap_profile() -> Result<Vec<u8>, ProfileError> {
 /// # Errors
 /// [`ProfileError::HeapUnavailable`].
 #[cfg(not(feature = "heap-profile"))]
-#[expect(clippy::unused_async, reason = "awaits in a build with the feature")]
 pub async fn record_heap_profile() -> Result<Vec<u8>, ProfileError> {
     const NOT_BUILT: &str = "This server was built without heap profiles. Build it with `cargo build --release --features \
          heap-profile`.";

@@ -311,6 +311,8 @@ fn commit_documents(sandbox: &Sandbox) {
 fn breaking_compares_an_unreleased_version_with_the_merge_base() {
     let sandbox = Sandbox::new();
     let _ = sandbox.run(&["openapi", "write"]).expect_success();
+    // Not an OpenAPI document.
+    sandbox.write("openapi/flows.arazzo.json", r#"{"arazzo": "1.0.1"}"#);
     commit_documents(&sandbox);
     assert_eq!(sandbox.run(&["openapi", "breaking"]).expect_success(), "no breaking changes\n");
 

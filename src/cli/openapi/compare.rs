@@ -20,9 +20,6 @@ use crate::{
 /// Exit code for breaking changes and for lint findings.
 pub(super) const FAILED: u8 = 4;
 
-/// The file of the directory that configures `bucketlist openapi lint`.
-const LINT_CONFIG: &str = "lint.json";
-
 /// Maximum number of locations printed for one change.
 const MAX_LOCATIONS: usize = 3;
 
@@ -112,9 +109,10 @@ pub(super) fn breaking(directory: &Path, base: &str, out: &mut dyn Write) -> Res
     Ok(exit_code(is_compatible))
 }
 
-/// Returns whether a file of the directory is an OpenAPI 3.0 document.
+/// Returns whether a file of the directory is the OpenAPI 3.0 document of a version, such as `v2.json`.
 fn is_document(name: &str) -> bool {
-    name.ends_with(".json") && !name.contains("-3.1") && name != LINT_CONFIG
+    let version = name.strip_prefix('v').and_then(|name| name.strip_suffix(".json"));
+    version.is_some_and(|version| !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Compares a document with an old one and prints breaking changes.
