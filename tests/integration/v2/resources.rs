@@ -230,7 +230,7 @@ both_engines! {
         let path = "/v2/users/me";
         let expected = json!({
             "id": user.id(), "email": "ann@example.com", "name": "Ann", "role": "user", "disabled": false,
-            "created_at": CREATED, "updated_at": CREATED,
+            "deprecation_notices_enabled": true, "created_at": CREATED, "updated_at": CREATED,
             "_links": {
                 "self": link("GET", path), "bucketlists": link("GET", "/v2/bucketlists"),
                 "sessions": link("GET", "/v2/auth/sessions"), "update": link("PATCH", path),
