@@ -75,9 +75,7 @@ impl From<Error> for ApiError {
                 Self { details: vec![detail], ..Self::new(ErrorCode::InvalidResetToken) }
             }
             Error::ProfilingDisabled => Self::new(ErrorCode::ProfilingDisabled),
-            Error::HeapProfilingUnavailable(reason) => {
-                Self::new(ErrorCode::HeapProfilingUnavailable).with_message(reason)
-            }
+            Error::HeapProfilingUnavailable(reason) => Self::new(ErrorCode::ProfilingDisabled).with_message(reason),
             Error::IdempotencyKeyReused => {
                 let detail = Detail {
                     location: Location::Header("Idempotency-Key".to_owned()),

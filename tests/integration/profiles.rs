@@ -59,7 +59,7 @@ both_engines! {
         let app = TestApp::builder().engine(engine).config(|config| config.has_profiles = true).build();
         let admin = app.admin().await;
         app.user().await.get("/v2/admin/profile?format=heap").await.expect_error(403, "FORBIDDEN");
-        let rejected = admin.get("/v2/admin/profile?format=heap").await.expect_error(404, "HEAP_PROFILING_UNAVAILABLE");
+        let rejected = admin.get("/v2/admin/profile?format=heap").await.expect_error(404, "PROFILING_DISABLED");
         // In a build with the feature, the tests run without the options of jemalloc.
         let remedy = if cfg!(feature = "heap-profile") { "_RJEM_MALLOC_CONF" } else { "--features heap-profile" };
         let detail = rejected.json()["detail"].as_str().unwrap().to_owned();

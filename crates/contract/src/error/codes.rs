@@ -199,15 +199,11 @@ error_codes! {
         remedy["List the recurring tasks to get their names."]
     /// The server does not record profiles, because the operator has not enabled them.
     404 ProfilingDisabled "PROFILING_DISABLED" "Profiling is disabled on this server."
-        causes["`PROFILING` is not set to `true`."]
-        remedy["Ask the operator of the server to set `PROFILING=true` and to restart it."]
-    /// The server cannot record heap profiles, because it was built or started without them.
-    404 HeapProfilingUnavailable "HEAP_PROFILING_UNAVAILABLE" "Heap profiles are not available on this server."
         causes[
-            "The server was built without the Cargo feature `heap-profile`.",
-            "The server was started without `prof:true` in the options of jemalloc.",
+            "`PROFILING` is not set to `true`.",
+            "A heap profile is requested, and the server was built without the Cargo feature `heap-profile`, or started without `_RJEM_MALLOC_CONF=prof:true`.",
         ]
-        remedy["Ask the operator of the server to build and start it as the message describes, or request a CPU profile."]
+        remedy["Ask the operator of the server to enable profiles, and to restart it."]
     /// The path exists, but it does not support the method.
     405 MethodNotAllowed "METHOD_NOT_ALLOWED" "This path does not support the method."
         causes["The client uses the wrong method.", "A redirect or a proxy has changed the method."]

@@ -23,7 +23,6 @@ impl ErrorCode {
                 | Self::JobScheduleNotFound
                 | Self::JobScheduleRunning
                 | Self::ProfilingDisabled
-                | Self::HeapProfilingUnavailable
                 | Self::ProfileInProgress
                 | Self::UnsupportedVersion
                 | Self::IdempotencyKeyInFlight

@@ -12,10 +12,10 @@ pub trait ProfileEndpoints: Send + Sync + 'static {
     ///
     /// With `format=heap`, returns the memory in use at this time, by the functions that have allocated it. Requires a server that
     /// was built with the Cargo feature `heap-profile` and started with heap profiling; otherwise returns 404
-    /// `HEAP_PROFILING_UNAVAILABLE`.
+    /// `PROFILING_DISABLED`.
     #[oai(path = "/profile", method = "get", operation_id = "recordProfile")]
     #[operation(returns("The profile."), time_limit(60))]
-    #[operation(errors(&[ErrorCode::ProfilingDisabled, ErrorCode::HeapProfilingUnavailable, ErrorCode::ProfileInProgress]))]
+    #[operation(errors(&[ErrorCode::ProfilingDisabled, ErrorCode::ProfileInProgress]))]
     async fn record(
         &self,
         caller: Admin,
