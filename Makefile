@@ -77,9 +77,9 @@ coverage-contract: ## Run the tests and list documented responses; fail if one n
 	@scripts/coverage-contract
 
 .PHONY: coverage
-coverage: ## Run all tests with instrumented code; fail below 97 % of lines (INSTALL=yes installs cargo-llvm-cov)
+coverage: ## Run all tests with instrumented code; fail below 97 % of lines (INSTALL_TOOLS=yes installs cargo-llvm-cov)
 	@scripts/deps
-	@INSTALL_TOOLS=$(INSTALL) scripts/coverage
+	@scripts/coverage
 
 .PHONY: bench
 bench: ## Measure throughput, login floods, incident capture, metrics and traces, a million items, and check docs/scaling.md (FORMAT=json for JSON)
@@ -204,12 +204,12 @@ proxy-test: ## Test servers behind HAProxy, nginx and Apache: below a path, with
 	@scripts/proxy-test
 
 .PHONY: deny
-deny: ## Check licenses, advisories and sources of dependencies (INSTALL=yes installs cargo-deny)
-	@INSTALL_TOOLS=$(INSTALL) scripts/deny
+deny: ## Check licenses, advisories and sources of dependencies (INSTALL_TOOLS=yes installs cargo-deny)
+	@scripts/deny
 
 .PHONY: sbom
-sbom: ## Generate the bill of materials in target/sbom.cdx.json (INSTALL=yes installs cargo-cyclonedx)
-	@INSTALL_TOOLS=$(INSTALL) scripts/sbom
+sbom: ## Generate the bill of materials in target/sbom.cdx.json (INSTALL_TOOLS=yes installs cargo-cyclonedx)
+	@scripts/sbom
 
 .PHONY: alerts
 alerts: ## Check and test the alerts of Prometheus with promtool
