@@ -113,7 +113,7 @@ fn server_writes_recurring_backups() {
 
 /// Starts a backup and sends it a signal when its partial file exists; returns the exit code and standard error.
 fn interrupt_backup(sandbox: &Sandbox, signal: &str) -> (Option<i32>, String) {
-    let mut child = sandbox.command(&["backup", "backup.db"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = sandbox.interruptible_command(&["backup", "backup.db"]).stderr(Stdio::piped()).spawn().unwrap();
     while child.try_wait().unwrap().is_none() {
         if !names(sandbox, ".", "backup.db.").is_empty() {
             let sent = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();

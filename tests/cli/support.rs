@@ -135,6 +135,13 @@ impl Sandbox {
         self.set_up(command)
     }
 
+    /// Returns a command that signals end, even if this process ignores them, as a job in the background does.
+    pub fn interruptible_command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("env");
+        command.args(["--default-signal=INT,TERM,HUP", env!("CARGO_BIN_EXE_bucketlist")]).args(arguments);
+        self.set_up(command)
+    }
+
     fn set_up(&self, mut command: Command) -> Command {
         command.current_dir(self.folder.path()).env_clear().stdin(Stdio::null());
         command.env("PATH", std::env::var_os("PATH").unwrap());
