@@ -1,8 +1,8 @@
 //! Queues of write units by account, on PostgreSQL.
 //!
 //! A unit that changes resources of an account locks the row of the account until its commit is durable. Several threads that run units of
-//! one account would only wait for each other. One thread at a time therefore runs the units of an account, and the others wait here. Those that
-//! are single statements then share a transaction and its sync.
+//! one account would only wait for each other. One thread at a time therefore runs the units of an account, and the others wait here. Units
+//! that can share a statement do so, also with those of other accounts.
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
@@ -11,8 +11,8 @@ use std::{
 
 use super::unit::Unit;
 
-/// Maximum number of units that share a transaction: enough to share a sync, few enough that other accounts do not wait long.
-pub(super) const MAX_SHARED: usize = 16;
+/// Maximum number of units of an account in a batch, so that no account fills it while others wait.
+const MAX_OF_ACCOUNT: usize = 16;
 
 /// The waiting units of each account whose units are in the queue of the threads or run.
 #[derive(Default)]
@@ -34,19 +34,35 @@ impl AccountQueues {
         })
     }
 
-    /// Returns the units that share a transaction with `first`, which comes first.
-    pub(super) fn join(&self, account: i64, first: Box<dyn Unit>) -> Vec<Box<dyn Unit>> {
-        if !first.is_autocommit() {
-            return vec![first];
-        }
-        let mut units = vec![first];
+    /// Completes a batch, which has one unit of each of its accounts, with the units of the same kind that wait behind them.
+    pub(super) fn complete(&self, batch: &mut Vec<Box<dyn Unit>>, max: usize) {
         self.with(|accounts| {
-            let Some(waiting) = accounts.get_mut(&account) else { return };
-            while units.len() < MAX_SHARED && waiting.front().is_some_and(|unit| unit.is_autocommit()) {
-                units.extend(waiting.pop_front());
+            for index in 0..batch.len() {
+                let kind = batch[index].batch_kind();
+                let Some(waiting) = batch[index].account().and_then(|account| accounts.get_mut(&account)) else {
+                    continue;
+                };
+                let mut of_account = 1;
+                while of_account < MAX_OF_ACCOUNT
+                    && batch.len() < max
+                    && let Some(unit) = waiting.pop_front_if(|unit| unit.batch_kind() == kind)
+                {
+                    batch.push(unit);
+                    of_account += 1;
+                }
             }
         });
-        units
+    }
+
+    /// Returns units to the front of the queues of their accounts, whose units must be running.
+    pub(super) fn return_units(&self, units: Vec<Box<dyn Unit>>) {
+        self.with(|accounts| {
+            for unit in units.into_iter().rev() {
+                if let Some(account) = unit.account() {
+                    accounts.entry(account).or_default().push_front(unit);
+                }
+            }
+        });
     }
 
     /// Called after the units of an account have run. Returns the next one, which must be sent to the threads.

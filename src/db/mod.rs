@@ -6,6 +6,7 @@
 
 mod account_queues;
 pub mod backup;
+mod batch;
 mod checkpointer;
 mod connection;
 mod email_domains;
@@ -47,9 +48,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use connection::Manager;
-use connection::MultiBackend;
+pub use batch::BatchableChange;
 pub use connection::{DbConnection, Target};
+use connection::{Manager, MultiBackend};
 pub use error::{DbError, UniqueConstraint};
 use executor::Executor;
 pub use file_lock::{FileLock, FileLockError};
@@ -63,7 +64,7 @@ use replicas::Replicas;
 pub use replicas::{ReadFence, ReplicaMonitor, ReplicaProblem, check_replicas};
 use statement_text::function_name;
 pub use unit::panic_message;
-use unit::{AfterCommit, Call, Kind, Timing, Work};
+use unit::{AfterCommit, Batchable, Call, Kind, Perform, Timing, Work};
 use worker::Limits;
 
 use crate::{
@@ -309,25 +310,24 @@ impl Db {
         self.run(&self.writes, kind, closure, work, Some(Box::new(after))).await
     }
 
-    /// Like [`Self::write_account_then_as`], for work that is a single statement on PostgreSQL: the statement is committed when it ends,
-    /// which saves the round trips of a transaction, or with other statements of the account that wait. If the connection is lost during
-    /// the statement, the result is an error although the statement may have taken effect, as for a connection that is lost during a
-    /// commit.
+    /// Like [`Self::write_account_then_as`], for a change that is a single statement on PostgreSQL, possibly together with those of other
+    /// callers. If the connection is lost during the statement, the result is an error although the statement may have taken effect, as for
+    /// a connection that is lost during a commit.
     ///
     /// # Errors
     /// The errors of the unit of work; [`DbError`] if it did not run or was not committed.
-    pub async fn write_statement_then<T, E>(
+    pub async fn write_change_then_as<C: BatchableChange, E>(
         &self,
         account: UserId,
-        work: impl FnMut(&mut DbConnection) -> Result<T, E> + Send + 'static,
-        after: impl FnOnce(&T) + Send + 'static,
-    ) -> Result<T, E>
+        closure: &'static str,
+        change: C,
+        after: impl FnOnce(&C::Output) + Send + 'static,
+    ) -> Result<C::Output, E>
     where
-        T: Send + 'static,
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,
     {
-        let closure = type_name_of_val(&work);
-        self.run(&self.writes, Kind::WriteStatement { account }, closure, work, Some(Box::new(after))).await
+        let kind = Kind::WriteStatement { account };
+        self.run(&self.writes, kind, closure, Batchable(change), Some(Box::new(after))).await
     }
 
     /// Runs a unit of work on the primary.
@@ -336,7 +336,7 @@ impl Db {
         executor: &Executor,
         kind: Kind,
         closure: &'static str,
-        work: impl FnMut(&mut DbConnection) -> Result<T, E> + Send + 'static,
+        work: impl Perform<T, E>,
         after: Option<AfterCommit<T>>,
     ) -> Result<T, E>
     where
@@ -353,7 +353,7 @@ impl Db {
         Dispatch { executor, wait, replica }: Dispatch<'_>,
         kind: Kind,
         closure: &'static str,
-        work: impl FnMut(&mut DbConnection) -> Result<T, E> + Send + 'static,
+        work: impl Perform<T, E>,
         after: Option<AfterCommit<T>>,
     ) -> Result<T, E>
     where
@@ -385,6 +385,7 @@ impl Db {
             span: tracing::Span::current(),
             deadline,
             timing,
+            runs_alone: false,
             _permit: permit,
         };
         executor.send(Box::new(unit))?;

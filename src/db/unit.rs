@@ -1,16 +1,19 @@
 //! A unit of work: sent to a database thread, which returns the result.
 
+mod work;
+
 use std::{
-    any::Any,
+    any::{Any, TypeId},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
-use tracing::Span;
+use tokio::sync::oneshot;
 
-use super::{DbConnection, DbError, connection::PooledConnection, failure::Statements};
+pub(super) use work::{Batchable, Perform, Work};
+
+use super::{DbError, connection::PooledConnection};
 use crate::{
     domain::UserId,
     metrics::DatabaseMetrics,
@@ -18,7 +21,7 @@ use crate::{
 };
 
 /// The interface of a unit of work for a database thread.
-pub(super) trait Unit: Send {
+pub(super) trait Unit: Any + Send {
     /// Returns whether the deadline has passed, so that the unit must not start.
     fn is_overdue(&self) -> bool;
 
@@ -56,10 +59,23 @@ pub(super) trait Unit: Send {
         None
     }
 
-    /// Like [`Self::run`], for a unit that is a single statement, within a transaction that it shares with others.
-    fn run_shared(&mut self, connection: &mut PooledConnection) -> bool {
+    /// Returns the kind of a unit that one statement can run together with others of the same kind; `None` if it must run alone.
+    fn batch_kind(&self) -> Option<TypeId> {
+        None
+    }
+
+    /// Runs the unit and others of the same kind with one statement. Returns whether the statement succeeded. Then, each unit has a result or
+    /// must run alone.
+    fn run_batch(&mut self, _others: &mut [Box<dyn Unit>], connection: &mut PooledConnection) -> bool {
         self.run(connection)
     }
+
+    fn has_result(&self) -> bool {
+        true
+    }
+
+    /// Excludes the unit from batches.
+    fn run_alone(&mut self) {}
 }
 
 /// A call whose time can be up while its unit runs.
@@ -78,7 +94,8 @@ pub(super) enum Kind {
     /// Changes that are committed together or not at all. Within the transaction of a group, a savepoint. `account` is the one whose row is
     /// locked first.
     Write { account: Option<UserId> },
-    /// On PostgreSQL, changes of a single statement, without an explicit transaction. On SQLite, the same as [`Kind::Write`].
+    /// On PostgreSQL, changes of a single statement, without an explicit transaction, which can be those of several units. On SQLite, the same
+    /// as [`Kind::Write`].
     WriteStatement { account: UserId },
 }
 
@@ -103,6 +120,7 @@ impl Kind {
 /// Measures how long a unit waits for a connection and for its commit, for traces and metrics.
 pub(super) struct Timing {
     queued_at: Instant,
+    has_started: bool,
     /// When the work ended; set only if it is traced.
     ended_at: Option<Instant>,
     /// `None` if the unit is not traced.
@@ -112,11 +130,12 @@ pub(super) struct Timing {
 
 impl Timing {
     pub(super) fn new(trace: Option<Context>, metrics: Option<DatabaseMetrics>) -> Self {
-        Self { queued_at: Instant::now(), ended_at: None, trace, metrics }
+        Self { queued_at: Instant::now(), has_started: false, ended_at: None, trace, metrics }
     }
 
-    fn record_wait(&self, kind: Kind) {
-        if self.trace.is_none() && self.metrics.is_none() {
+    /// Records the time until the unit has started for the first time.
+    fn record_wait(&mut self, kind: Kind) {
+        if std::mem::replace(&mut self.has_started, true) || (self.trace.is_none() && self.metrics.is_none()) {
             return;
         }
         let wait = self.queued_at.elapsed();
@@ -125,6 +144,13 @@ impl Timing {
         }
         if let Some(trace) = &self.trace {
             traces::set_milliseconds(trace, "bucketlist.db.wait_ms", wait);
+        }
+    }
+
+    /// Records that the statement of the unit makes the changes of `size` units.
+    fn record_batch(&self, size: usize) {
+        if let Some(trace) = &self.trace {
+            traces::set_count(trace, "db.operation.batch.size", size);
         }
     }
 
@@ -195,176 +221,6 @@ impl<T: Send, E: From<DbError> + Send> Expire for Call<T, E> {
         if self.change(CallState::Started, CallState::Expired) {
             self.reply(Err(DbError::TransactionTimeout(limit).into()));
         }
-    }
-}
-
-pub(super) struct Work<F, T, E> {
-    pub(super) kind: Kind,
-    pub(super) work: F,
-    pub(super) result: Option<Result<T, E>>,
-    pub(super) call: Arc<Call<T, E>>,
-    /// Called after the commit and before the caller gets the result, even if the caller no longer waits for it.
-    pub(super) after: Option<AfterCommit<T>>,
-    pub(super) span: Span,
-    /// Time before which the unit must start.
-    pub(super) deadline: Instant,
-    pub(super) timing: Timing,
-    pub(super) _permit: OwnedSemaphorePermit,
-}
-
-/// The reason for rolling back a transaction.
-enum Rollback {
-    /// The work failed.
-    Failed,
-    Database(diesel::result::Error),
-}
-
-impl From<diesel::result::Error> for Rollback {
-    fn from(error: diesel::result::Error) -> Self {
-        Self::Database(error)
-    }
-}
-
-impl<F, T, E> Unit for Work<F, T, E>
-where
-    F: FnMut(&mut DbConnection) -> Result<T, E> + Send,
-    T: Send + 'static,
-    E: From<DbError> + From<diesel::result::Error> + Send + 'static,
-{
-    fn is_overdue(&self) -> bool {
-        Instant::now() > self.deadline || self.call.is(CallState::Expired)
-    }
-
-    fn start(&mut self) -> bool {
-        let is_started = self.call.change(CallState::Waiting, CallState::Started);
-        if is_started {
-            self.timing.record_wait(self.kind);
-        }
-        is_started
-    }
-
-    fn release(&mut self) -> bool {
-        !self.is_overdue() && self.call.change(CallState::Started, CallState::Waiting)
-    }
-
-    fn resume(&mut self) -> bool {
-        self.call.change(CallState::Waiting, CallState::Started)
-    }
-
-    fn run(&mut self, connection: &mut PooledConnection) -> bool {
-        let PooledConnection { connection, begin, statements, .. } = connection;
-        let _entered = self.span.enter();
-        let _attached = self.timing.trace.clone().map(Context::attach);
-        statements.reset();
-        let (work, call) = (&mut self.work, &self.call);
-        let result = match self.kind {
-            Kind::Read => catch_panic(|| match &begin.read {
-                Some(begin) => connection.read_transaction(begin, work),
-                None => work(connection),
-            }),
-            Kind::Snapshot => {
-                catch_panic(|| connection.read_transaction(begin.snapshot.as_deref().unwrap_or(SQLITE_SNAPSHOT), work))
-            }
-            // A pooler needs a transaction for its settings.
-            Kind::WriteStatement { .. } if begin.read.is_none() && matches!(connection, DbConnection::Postgres(_)) => {
-                run_statement(work, connection, statements)
-            }
-            Kind::Write { .. } | Kind::WriteStatement { .. } => {
-                let mut result = None;
-                let transaction = connection.transaction_with::<(), Rollback>(begin.write.as_deref(), |connection| {
-                    match catch_panic(|| work(connection)) {
-                        // The caller has received an error.
-                        Ok(_) if call.is(CallState::Expired) => {
-                            result = Some(Err(DbError::DeadlineExceeded.into()));
-                            Err(Rollback::Failed)
-                        }
-                        // The work has ignored an error of its last statement, so its changes may be lost.
-                        Ok(_) if statements.has_last_failed() => {
-                            result = Some(Err(DbError::Query(diesel::result::Error::RollbackTransaction).into()));
-                            Err(Rollback::Failed)
-                        }
-                        Ok(value) => {
-                            result = Some(Ok(value));
-                            Ok(())
-                        }
-                        Err(error) => {
-                            result = Some(Err(error));
-                            Err(Rollback::Failed)
-                        }
-                    }
-                });
-                match (transaction, result) {
-                    (Ok(()) | Err(Rollback::Failed), Some(result)) => result,
-                    (Err(Rollback::Database(error)), _) => Err(DbError::from(error).into()),
-                    (_, None) => Err(DbError::Panicked.into()),
-                }
-            }
-        };
-        let succeeded = result.is_ok();
-        self.timing.record_end();
-        self.result = Some(result);
-        succeeded
-    }
-
-    fn finish(mut self: Box<Self>, commit: Result<(), DbError>) {
-        self.timing.record_commit(self.kind);
-        if let (Ok(()), Some(Ok(value)), Some(after)) = (&commit, &self.result, self.after.take()) {
-            after(value);
-        }
-        let result = match (commit, self.result) {
-            // The error of the unit is more specific than that of its group.
-            (_, Some(Err(error))) => Err(error),
-            (Err(error), _) => Err(error.into()),
-            (Ok(()), Some(Ok(value))) => Ok(value),
-            (Ok(()), None) => Err(DbError::Panicked.into()),
-        };
-        self.call.reply(result);
-    }
-
-    fn call(&self) -> Arc<dyn Expire> {
-        Arc::clone(&self.call) as Arc<dyn Expire>
-    }
-
-    fn is_autocommit(&self) -> bool {
-        matches!(self.kind, Kind::WriteStatement { .. })
-    }
-
-    fn account(&self) -> Option<i64> {
-        match self.kind {
-            Kind::Write { account } => Some(account?.get()),
-            Kind::WriteStatement { account } => Some(account.get()),
-            Kind::Read | Kind::Snapshot => None,
-        }
-    }
-
-    fn run_shared(&mut self, connection: &mut PooledConnection) -> bool {
-        let PooledConnection { connection, statements, .. } = connection;
-        let _entered = self.span.enter();
-        let _attached = self.timing.trace.clone().map(Context::attach);
-        statements.reset();
-        let result = run_statement(&mut self.work, connection, statements);
-        let succeeded = result.is_ok();
-        self.timing.record_end();
-        self.result = Some(result);
-        succeeded
-    }
-}
-
-/// Runs work that is a single statement.
-fn run_statement<T, E: From<DbError>>(
-    work: &mut impl FnMut(&mut DbConnection) -> Result<T, E>,
-    connection: &mut DbConnection,
-    statements: &Statements,
-) -> Result<T, E> {
-    let result = catch_panic(|| {
-        let result = work(connection);
-        debug_assert!(statements.count() <= 1, "several statements are not atomic without a transaction");
-        result
-    });
-    match result {
-        // The work has ignored an error of its statement.
-        Ok(_) if statements.has_last_failed() => Err(DbError::Query(diesel::result::Error::RollbackTransaction).into()),
-        result => result,
     }
 }
 

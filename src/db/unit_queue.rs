@@ -3,6 +3,9 @@
 //! The thread that became idle last is woken first, so that few threads and connections serve a low load. While a woken thread has not taken
 //! a unit yet, no other one is woken: on a busy machine, a running thread often takes the unit earlier, and a thread that finds nothing costs
 //! two context switches. A thread that takes a unit wakes the next one if more units wait.
+//!
+//! Units that can share a statement wait until a thread takes all of them. Few threads do so at the same time, so that the units that arrive
+//! in the meantime share the next statement.
 
 use std::{
     collections::VecDeque,
@@ -39,11 +42,18 @@ impl Role {
 /// The end of a wait for a unit.
 pub(super) enum Next {
     Unit(Queue, Box<dyn Unit>),
+    /// Units that can share a statement. Call [`UnitQueue::end_batch`] or [`UnitQueue::end_batch_before_next`] afterwards.
+    Batch(Vec<Box<dyn Unit>>),
     /// No unit came within the time limit, or the connection of the thread must be closed.
     None,
     /// The database is closed, and no unit is left.
     Closed,
 }
+
+/// Maximum number of units that share a statement.
+pub(super) const MAX_BATCH: usize = 64;
+/// Maximum number of threads that run such statements: while one waits for the sync of its commit, the other one uses the processor.
+const MAX_BATCHES: usize = 2;
 
 /// A queue of units, and the threads that wait for them.
 #[derive(Default)]
@@ -53,6 +63,9 @@ pub(super) struct UnitQueue(Mutex<State>);
 struct State {
     reads: VecDeque<Waiting>,
     writes: VecDeque<Waiting>,
+    /// The writes that can share a statement.
+    batchable: VecDeque<Waiting>,
+    running_batches: usize,
     /// Number of units that were added.
     added: u64,
     /// The waiting threads, in the order in which they began to wait.
@@ -102,9 +115,9 @@ impl UnitQueue {
         let mut state = self.lock();
         let mut deadline = None;
         loop {
-            if let Some((queue, unit)) = state.take(role) {
+            if let Some(next) = state.take(role) {
                 state.wake_next();
-                return Next::Unit(queue, unit);
+                return next;
             }
             // The unit that this thread was woken for is gone, but there may be one that it does not run.
             state.wake_next();
@@ -123,6 +136,18 @@ impl UnitQueue {
                 None => state.is_waking = false,
             }
         }
+    }
+
+    /// Ends a batch.
+    pub(super) fn end_batch(&self) {
+        let mut state = self.lock();
+        state.running_batches -= 1;
+        state.wake_next();
+    }
+
+    /// Ends a batch. No thread is woken for the next one, because the calling thread takes a unit next.
+    pub(super) fn end_batch_before_next(&self) {
+        self.lock().running_batches -= 1;
     }
 
     /// Wakes all waiting threads.
@@ -147,27 +172,49 @@ impl State {
     fn add(&mut self, queue: Queue, unit: Box<dyn Unit>) {
         let waiting = Waiting { number: self.added, unit };
         self.added += 1;
-        self.queue(queue).push_back(waiting);
-    }
-
-    const fn queue(&mut self, queue: Queue) -> &mut VecDeque<Waiting> {
-        match queue {
+        let units = match queue {
             Queue::Reads => &mut self.reads,
+            Queue::Writes if waiting.unit.batch_kind().is_some() => &mut self.batchable,
             Queue::Writes => &mut self.writes,
-        }
+        };
+        units.push_back(waiting);
     }
 
-    /// Removes the oldest unit that a thread with this role runs.
-    fn take(&mut self, role: Role) -> Option<(Queue, Box<dyn Unit>)> {
-        let oldest =
-            |units: &VecDeque<Waiting>, queue| units.front().filter(|_| role.runs(queue)).map(|unit| unit.number);
-        let queue = match (oldest(&self.reads, Queue::Reads), oldest(&self.writes, Queue::Writes)) {
-            (Some(read), Some(write)) if write < read => Queue::Writes,
-            (Some(_), _) => Queue::Reads,
-            (None, Some(_)) => Queue::Writes,
-            (None, None) => return None,
+    fn can_start_batch(&self) -> bool {
+        !self.batchable.is_empty() && self.running_batches < MAX_BATCHES
+    }
+
+    /// Removes the oldest unit that a thread with this role runs, with those that can share its statement.
+    fn take(&mut self, role: Role) -> Option<Next> {
+        let oldest = |units: &VecDeque<Waiting>, is_allowed| {
+            units.front().filter(|_| is_allowed).map_or(u64::MAX, |waiting| waiting.number)
         };
-        self.queue(queue).pop_front().map(|waiting| (queue, waiting.unit))
+        let read = oldest(&self.reads, role.runs(Queue::Reads));
+        let write = oldest(&self.writes, role.runs(Queue::Writes));
+        let batch = oldest(&self.batchable, role.runs(Queue::Writes) && self.can_start_batch());
+        if batch < read.min(write) {
+            return self.take_batch();
+        }
+        let (queue, units) =
+            if write < read { (Queue::Writes, &mut self.writes) } else { (Queue::Reads, &mut self.reads) };
+        // No unit has the number of those that do not exist.
+        let waiting = units.pop_front_if(|waiting| waiting.number == read.min(write))?;
+        Some(Next::Unit(queue, waiting.unit))
+    }
+
+    fn take_batch(&mut self) -> Option<Next> {
+        let kind = self.batchable.front()?.unit.batch_kind();
+        let (mut batch, mut others) = (Vec::new(), VecDeque::new());
+        for waiting in self.batchable.drain(..) {
+            if batch.len() < MAX_BATCH && waiting.unit.batch_kind() == kind {
+                batch.push(waiting.unit);
+            } else {
+                others.push_back(waiting);
+            }
+        }
+        self.batchable = others;
+        self.running_batches += 1;
+        Some(Next::Batch(batch))
     }
 
     /// Wakes a thread that runs one of the waiting units, unless one is about to look for them.
@@ -175,7 +222,7 @@ impl State {
         if self.is_waking {
             return;
         }
-        let (has_reads, has_writes) = (!self.reads.is_empty(), !self.writes.is_empty());
+        let (has_reads, has_writes) = (!self.reads.is_empty(), !self.writes.is_empty() || self.can_start_batch());
         let is_needed = |role: Role| (has_reads && role.runs(Queue::Reads)) || (has_writes && role.runs(Queue::Writes));
         if let Some(position) = self.idle.iter().rposition(|(role, _)| is_needed(*role)) {
             let (_, bell) = self.idle.remove(position);
@@ -186,142 +233,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{
-        sync::{
-            atomic::{AtomicBool, Ordering},
-            mpsc,
-        },
-        thread,
-    };
-
-    use super::*;
-    use crate::db::{DbError, connection::PooledConnection, unit::Expire};
-
-    const LONG: Duration = Duration::from_secs(60);
-
-    /// A unit that sends its name when it is finished.
-    struct NamedUnit(&'static str, mpsc::Sender<&'static str>);
-
-    impl Expire for () {
-        fn expire(&self, _: Duration) {}
-    }
-
-    impl Unit for NamedUnit {
-        fn is_overdue(&self) -> bool {
-            false
-        }
-
-        fn start(&mut self) -> bool {
-            true
-        }
-
-        fn run(&mut self, _: &mut PooledConnection) -> bool {
-            true
-        }
-
-        fn finish(self: Box<Self>, _: Result<(), DbError>) {
-            self.1.send(self.0).unwrap();
-        }
-
-        fn call(&self) -> Arc<dyn Expire> {
-            Arc::new(())
-        }
-    }
-
-    /// Takes the next unit; returns its name, or how the wait ended.
-    fn take(units: &UnitQueue, role: Role, names: &mpsc::Receiver<&'static str>) -> &'static str {
-        match units.next(role, &Arc::default(), Duration::ZERO, || false) {
-            Next::Unit(_, unit) => {
-                unit.finish(Ok(()));
-                names.recv().unwrap()
-            }
-            Next::None => "none",
-            Next::Closed => "closed",
-        }
-    }
-
-    fn wait_for_idle(units: &UnitQueue, count: usize) {
-        while units.lock().idle.len() < count {
-            thread::yield_now();
-        }
-    }
-
-    #[test]
-    fn thread_takes_the_oldest_unit_that_it_runs() {
-        let (units, (sender, names)) = (UnitQueue::default(), mpsc::channel());
-        let unit = |name| Box::new(NamedUnit(name, sender.clone()));
-        for (queue, name) in [(Queue::Writes, "1"), (Queue::Reads, "2"), (Queue::Reads, "3"), (Queue::Writes, "4")] {
-            assert!(units.push(queue, unit(name)));
-        }
-        assert_eq!(take(&units, Role::Reads, &names), "2");
-        assert_eq!(take(&units, Role::All, &names), "1");
-        assert_eq!(take(&units, Role::All, &names), "3");
-        assert_eq!(take(&units, Role::Reads, &names), "none");
-        assert_eq!(take(&units, Role::Writes, &names), "4");
-        assert_eq!(take(&units, Role::All, &names), "none");
-    }
-
-    #[test]
-    fn closed_queue_accepts_no_unit_and_ends_when_it_is_empty() {
-        let (units, (sender, names)) = (UnitQueue::default(), mpsc::channel());
-        let unit = |name| Box::new(NamedUnit(name, sender.clone()));
-        assert!(units.push(Queue::Writes, unit("accepted")));
-        units.close();
-        assert!(!units.push(Queue::Writes, unit("rejected")));
-        units.push_before_next(Queue::Writes, unit("next of its account"));
-        assert_eq!(take(&units, Role::Reads, &names), "closed");
-        assert_eq!(take(&units, Role::Writes, &names), "accepted");
-        assert_eq!(take(&units, Role::Writes, &names), "next of its account");
-        assert_eq!(take(&units, Role::Writes, &names), "closed");
-    }
-
-    #[test]
-    fn unit_wakes_the_thread_that_became_idle_last() {
-        let (units, (sender, names)) = (UnitQueue::default(), mpsc::channel());
-        let wait = |role| matches!(units.next(role, &Arc::default(), LONG, || false), Next::Unit(..));
-        thread::scope(|scope| {
-            let first = scope.spawn(|| wait(Role::All));
-            wait_for_idle(&units, 1);
-            let last = scope.spawn(|| wait(Role::All));
-            wait_for_idle(&units, 2);
-            let writer = scope.spawn(|| wait(Role::Writes));
-            wait_for_idle(&units, 3);
-            assert!(units.push(Queue::Reads, Box::new(NamedUnit("read", sender.clone()))));
-            assert!(last.join().unwrap());
-            assert!(!first.is_finished() && !writer.is_finished());
-            units.close();
-            assert!(!first.join().unwrap() && !writer.join().unwrap());
-        });
-        drop(names);
-    }
-
-    #[test]
-    fn units_of_both_kinds_wake_a_thread_each() {
-        let (units, (sender, _names)) = (UnitQueue::default(), mpsc::channel());
-        let wait = |role| matches!(units.next(role, &Arc::default(), LONG, || false), Next::Unit(..));
-        thread::scope(|scope| {
-            let waiting = [Role::Reads, Role::Writes].map(|role| scope.spawn(move || wait(role)));
-            wait_for_idle(&units, 2);
-            for queue in [Queue::Reads, Queue::Writes] {
-                assert!(units.push(queue, Box::new(NamedUnit("unit", sender.clone()))));
-            }
-            for thread in waiting {
-                assert!(thread.join().unwrap());
-            }
-        });
-    }
-
-    #[test]
-    fn waiting_thread_closes_its_connection_when_all_threads_are_woken() {
-        let (units, must_close) = (UnitQueue::default(), AtomicBool::new(false));
-        thread::scope(|scope| {
-            let waiting =
-                scope.spawn(|| units.next(Role::All, &Arc::default(), LONG, || must_close.load(Ordering::SeqCst)));
-            wait_for_idle(&units, 1);
-            must_close.store(true, Ordering::SeqCst);
-            units.wake_all();
-            assert!(matches!(waiting.join().unwrap(), Next::None));
-        });
-    }
-}
+mod tests;

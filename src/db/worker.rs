@@ -4,7 +4,7 @@
 //! connection up. A thread that waits for too long is therefore abandoned: its caller gets an error, another thread takes its
 //! place with a new connection, and the abandoned thread ends when its call returns.
 
-mod shared;
+mod batch;
 
 use std::{
     sync::{
@@ -72,6 +72,13 @@ struct Posts {
     vacant: Vec<Role>,
 }
 
+/// What a thread leaves when it is abandoned.
+struct Abandoned {
+    waiting: WaitingUnits,
+    accounts: Vec<i64>,
+    is_batch: bool,
+}
+
 /// Units and the queues that they come from.
 type WaitingUnits = Vec<(Queue, Box<dyn Unit>)>;
 
@@ -87,8 +94,10 @@ struct PostState {
     waiting: WaitingUnits,
     /// The callers of the units that run.
     running: Vec<Arc<dyn Expire>>,
-    /// The account whose units run.
-    account: Option<i64>,
+    /// The accounts whose units run.
+    accounts: Vec<i64>,
+    /// Whether the units that run are a batch.
+    is_batch: bool,
     is_abandoned: bool,
 }
 
@@ -101,8 +110,8 @@ impl Post {
         self.with(|state| state.busy = Some((Instant::now(), limit)));
     }
 
-    /// Abandons the thread if its current call takes too long. Returns the units that wait for a connection, and the account.
-    fn abandon_overdue(&self, now: Instant) -> Option<(WaitingUnits, Option<i64>)> {
+    /// Abandons the thread if its current call takes too long.
+    fn abandon_overdue(&self, now: Instant) -> Option<Abandoned> {
         self.with(|state| {
             let (since, limit) = state.busy.filter(|(since, limit)| now.duration_since(*since) > *limit)?;
             tracing::warn!(
@@ -114,7 +123,11 @@ impl Post {
             for call in state.running.drain(..) {
                 call.expire(limit);
             }
-            Some((std::mem::take(&mut state.waiting), state.account.take()))
+            Some(Abandoned {
+                waiting: std::mem::take(&mut state.waiting),
+                accounts: std::mem::take(&mut state.accounts),
+                is_batch: std::mem::take(&mut state.is_batch),
+            })
         })
     }
 }
@@ -173,28 +186,26 @@ impl Crew {
             let active = std::mem::take(&mut posts.active);
             for (role, post) in active {
                 match post.abandon_overdue(now) {
-                    Some((waiting, account)) => overdue.push((role, waiting, account)),
+                    Some(abandoned) => overdue.push((role, abandoned)),
                     None => posts.active.push((role, post)),
                 }
             }
             posts.abandoned += overdue.len();
         });
-        for (role, waiting, account) in overdue {
+        for (role, Abandoned { waiting, accounts, is_batch }) in overdue {
             self.manager.count_loss();
             self.fill(role);
             for (queue, unit) in waiting {
                 // Fails if the server stops.
                 let _ = queues.send(queue, unit);
             }
-            if let Some(next) = self.next_of_account(account) {
+            if is_batch {
+                self.units.end_batch();
+            }
+            for next in accounts.into_iter().filter_map(|account| self.accounts.next(account)) {
                 self.units.push_accepted(Queue::Writes, next);
             }
         }
-    }
-
-    /// Returns the next unit of an account whose unit has ended.
-    fn next_of_account(&self, account: Option<i64>) -> Option<Box<dyn Unit>> {
-        self.accounts.next(account?)
     }
 
     /// Starts a thread in place of an abandoned one, unless too many are abandoned.
@@ -225,6 +236,12 @@ impl Crew {
     }
 }
 
+/// What a thread runs next.
+enum Work {
+    Unit(Queue, Box<dyn Unit>),
+    Batch(Vec<Box<dyn Unit>>),
+}
+
 /// A database thread.
 struct Worker {
     crew: Arc<Crew>,
@@ -237,25 +254,34 @@ struct Worker {
 
 impl Worker {
     fn run(mut self) {
-        while let Some((queue, unit)) = self.next() {
+        while let Some(next) = self.next() {
             let in_use = self.crew.manager.metrics.as_ref().map(DatabaseMetrics::start_unit);
-            match unit.account() {
-                Some(account) => self.execute_for_account(account, unit),
-                None => self.execute(queue, unit, false),
+            match next {
+                Work::Unit(queue, unit) => {
+                    self.post.with(|state| state.accounts.extend(unit.account()));
+                    self.execute(queue, unit);
+                }
+                Work::Batch(units) => self.execute_batch(units),
             }
             drop(in_use);
             self.log_slow_statements();
-            let (is_abandoned, account) = self.post.with(|state| {
+            let (is_abandoned, accounts, is_batch) = self.post.with(|state| {
                 state.busy = None;
                 state.running.clear();
-                (state.is_abandoned, state.account.take())
+                (state.is_abandoned, std::mem::take(&mut state.accounts), std::mem::take(&mut state.is_batch))
             });
-            if let Some(next) = self.crew.next_of_account(account) {
+            let units = &self.crew.units;
+            for next in accounts.into_iter().filter_map(|account| self.crew.accounts.next(account)) {
                 if is_abandoned {
-                    self.crew.units.push_accepted(Queue::Writes, next);
+                    units.push_accepted(Queue::Writes, next);
                 } else {
-                    self.crew.units.push_before_next(Queue::Writes, next);
+                    units.push_before_next(Queue::Writes, next);
                 }
+            }
+            match (is_batch, is_abandoned) {
+                (true, true) => units.end_batch(),
+                (true, false) => units.end_batch_before_next(),
+                (false, _) => {}
             }
             if is_abandoned {
                 self.connection = None;
@@ -275,22 +301,23 @@ impl Worker {
         }
     }
 
-    /// Waits for a unit; `None` when the database is closed. Closes a connection that is not used.
-    fn next(&mut self) -> Option<(Queue, Box<dyn Unit>)> {
+    /// Waits for units; `None` when the database is closed. Closes a connection that is not used.
+    fn next(&mut self) -> Option<Work> {
         loop {
             let Self { crew, connection, .. } = self;
             let is_outdated = || connection.as_ref().is_some_and(|connection| !crew.manager.is_current(connection));
             match crew.units.next(self.role, &self.bell, crew.limits.idle, is_outdated) {
-                Next::Unit(queue, unit) => return Some((queue, unit)),
+                Next::Unit(queue, unit) => return Some(Work::Unit(queue, unit)),
+                Next::Batch(units) => return Some(Work::Batch(units)),
                 Next::None => *connection = None,
                 Next::Closed => return None,
             }
         }
     }
 
-    /// Runs a unit. `is_started` is true if it has run in a transaction that was rolled back.
-    fn execute(&mut self, queue: Queue, mut unit: Box<dyn Unit>, is_started: bool) {
-        if !is_started && unit.is_overdue() {
+    /// Runs a unit.
+    fn execute(&mut self, queue: Queue, mut unit: Box<dyn Unit>) {
+        if unit.is_overdue() {
             return unit.finish(Err(DbError::DeadlineExceeded));
         }
         let (post, crew) = (Arc::clone(&self.post), Arc::clone(&self.crew));
@@ -306,7 +333,7 @@ impl Worker {
                 Ok(connection) => connection,
                 Err(error) => return unit.finish(Err(DbError::unreachable(&error))),
             };
-            if started.is_none() && !is_started && !unit.start() {
+            if started.is_none() && !unit.start() {
                 return unit.finish(Err(DbError::DeadlineExceeded));
             }
             if std::mem::take(&mut is_released) && !unit.resume() {

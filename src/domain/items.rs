@@ -60,6 +60,14 @@ pub struct NewItem {
     pub updated_at: Timestamp,
 }
 
+impl NewItem {
+    /// Returns when the item was completed; `None` if it is not.
+    #[must_use]
+    pub fn effective_done_at(&self) -> Option<Timestamp> {
+        self.content.done.then(|| self.done_at.unwrap_or(self.created_at))
+    }
+}
+
 /// The bucketlist that an item is in, and the owner that the bucketlist must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ItemScope {

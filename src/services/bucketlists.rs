@@ -10,7 +10,9 @@ use crate::{
     db::{
         DbConnection,
         repositories::{
-            bucketlists, creation, items,
+            bucketlists,
+            creation::CreateBucketlist,
+            items,
             search::{self, Document},
         },
     },
@@ -128,8 +130,8 @@ impl Bucketlists {
         let new = NewBucketlist { owner, content, created_at: now, updated_at: now };
         let created = self
             .0
-            .create_resource_once(owner, request, move |c| {
-                creation::create_bucketlist(c, &new)?.ok_or(Error::Unauthenticated(Unauthenticated::Session))
+            .create_resource_once(owner, request, CreateBucketlist(new), || {
+                Error::Unauthenticated(Unauthenticated::Session)
             })
             .await?;
         Ok(created.map(Versioned::new))

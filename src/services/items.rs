@@ -12,7 +12,9 @@ use crate::{
     db::{
         DbConnection,
         repositories::{
-            ItemCounts, bucketlists, creation, items,
+            ItemCounts, bucketlists,
+            creation::CreateItem,
+            items,
             search::{self, Document},
         },
     },
@@ -113,8 +115,8 @@ impl Items {
         let new = new_item(scope, content, self.0.clock.now());
         let created = self
             .0
-            .create_resource_once(scope.owner, request, move |c| {
-                creation::create_item(c, scope.owner, &new)?.ok_or(Error::NotFound(Resource::Bucketlist))
+            .create_resource_once(scope.owner, request, CreateItem { owner: scope.owner, item: new }, || {
+                Error::NotFound(Resource::Bucketlist)
             })
             .await?;
         Ok(created.map(Versioned::new))

@@ -53,7 +53,7 @@ pub use users::{AccountChanges, Users};
 
 use crate::{
     auth::{AccessTokens, Hasher, RefreshTokens, TokenStatusCache},
-    db::{Db, DbConnection, repositories::users::increment_revision},
+    db::{BatchableChange, Db, DbConnection, repositories::users::increment_revision},
     domain::{Clock, DeprecatedOperation, PasswordPolicy, Random, RateLimiter, UserId},
     redis::{AccountEpochs, Announcement, Delivery},
     traces::Tracer,
@@ -273,23 +273,28 @@ impl Context {
         .await
     }
 
-    /// Like [`Self::create_once`], for work that increments the revision of `owner` itself and is a single statement on PostgreSQL.
-    async fn create_resource_once<T: Replayable>(
+    /// Like [`Self::create_once`], for a change that increments the revision of `owner` itself and is a single statement on PostgreSQL. Without
+    /// an idempotency key, it can share the statement with other requests. Returns the error of `missing` if nothing was created.
+    async fn create_resource_once<T: Replayable, C: BatchableChange<Output = Option<T>> + Clone + Sync>(
         &self,
         owner: UserId,
         request: Option<KeyedRequest>,
-        work: impl Fn(&mut DbConnection) -> Result<T, Error> + Clone + Send + 'static,
+        change: C,
+        missing: impl Fn() -> Error + Copy + Send + 'static,
     ) -> Result<Idempotent<T>, Error> {
+        let (now, closure) = (self.clock.now(), type_name_of_val(&missing));
         let Some(request) = request else {
             let (after_commit, delivery) = self.after_change(owner);
-            let value = self.db.write_statement_then(owner, work, after_commit).await?;
+            let created: Result<_, Error> = self.db.write_change_then_as(owner, closure, change, after_commit).await;
+            let value = created?.ok_or_else(missing)?;
             delivery.wait().await;
             return Ok(Idempotent { value, replayed: false });
         };
-        let (now, closure) = (self.clock.now(), type_name_of_val(&work));
         idempotency::retry_while_in_flight(|| async {
-            let (request, work) = (request.clone(), work.clone());
-            let create = move |c: &mut DbConnection| idempotency::create_once(c, Some(&request), now, &work);
+            let (request, change) = (request.clone(), change.clone());
+            let create = move |c: &mut DbConnection| {
+                idempotency::create_once(c, Some(&request), now, |c| change.apply(c)?.ok_or_else(missing))
+            };
             let (after_commit, delivery) = self.after_change(owner);
             let created = self.db.write_account_then_as(owner, closure, create, after_commit).await?;
             delivery.wait().await;

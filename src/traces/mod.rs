@@ -29,7 +29,7 @@ use opentelemetry_sdk::{
 pub use export::ExportStats;
 pub use parent::TraceParent;
 pub use settings::{TraceSampler, TraceSettings};
-pub use span::{ActiveSpan, RootSpan, TraceHeader, is_recorded, record, set_milliseconds, start};
+pub use span::{ActiveSpan, RootSpan, TraceHeader, is_recorded, record, set_count, set_milliseconds, start};
 
 /// Name of the instrumentation scope.
 const SCOPE: &str = "bucketlist";

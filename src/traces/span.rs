@@ -145,6 +145,11 @@ pub fn is_recorded() -> bool {
     Context::map_current(|context| context.get::<SdkTracer>().is_some())
 }
 
+/// Sets an attribute of the span of a context to a number.
+pub fn set_count(context: &Context, name: &'static str, count: usize) {
+    context.span().set_attribute(KeyValue::new(name, i64::try_from(count).unwrap_or(i64::MAX)));
+}
+
 /// Sets an attribute of the span of a context to a duration in milliseconds.
 pub fn set_milliseconds(context: &Context, name: &'static str, duration: Duration) {
     context.span().set_attribute(KeyValue::new(name, duration.as_secs_f64() * 1e3));

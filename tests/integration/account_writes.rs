@@ -1,4 +1,4 @@
-//! Writes of one account on PostgreSQL: they wait for each other without occupying database threads, and share transactions.
+//! Writes on PostgreSQL: those of an account wait for each other without occupying database threads, and creations share statements.
 
 use std::{
     collections::HashMap,
@@ -10,121 +10,220 @@ use std::{
 };
 
 use bucketlist::{
-    db::{DbConnection, DbError},
+    db::{BatchableChange, DbConnection, DbError},
     domain::UserId,
 };
-use diesel::connection::SimpleConnection;
+use diesel::{connection::SimpleConnection, prelude::*, sql_query, sql_types::BigInt};
 use futures_util::future::join_all;
 
 use crate::{
     faults::{Gate, hold_transaction, select_number_directly},
     support::{Engine, TestApp, json},
+    transactions::block_writer,
 };
 
-/// An account that no user has. The queues do not need one.
-const ACCOUNT: UserId = UserId::new(4711);
+/// A change that can share a statement.
+#[derive(Clone)]
+enum Change {
+    /// Inserts a number.
+    Insert(i64),
+    /// Locks a table that another transaction has locked.
+    Lock,
+    /// Loses the connection.
+    Disconnect,
+}
 
-/// Starts a unit of `ACCOUNT` that waits for the gate, then one for each of `statements`, which wait for the first one. Opens the gate,
-/// and returns the results of the statements and how often each was sent.
-async fn run_together(app: &TestApp, statements: &[&'static str]) -> Vec<(Result<(), DbError>, u32)> {
-    let db = &app.app.db;
-    let (gate, (started, mut running)) = (Gate::default(), tokio::sync::mpsc::unbounded_channel());
-    let first = {
-        let (db, gate) = (db.clone(), gate.clone());
-        tokio::spawn(async move {
-            let work = move |_: &mut DbConnection| {
-                started.send(()).unwrap();
-                gate.wait();
-                Ok::<_, DbError>(())
-            };
-            db.write_account_then_as(ACCOUNT, "first", work, |()| ()).await
+/// A change that counts how often it is made alone.
+struct CountedChange(Change, Arc<AtomicU32>);
+
+impl BatchableChange for CountedChange {
+    type Output = ();
+
+    fn apply(&self, c: &mut DbConnection) -> QueryResult<()> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        c.batch_execute(&match self.0 {
+            Change::Insert(number) => format!("INSERT INTO numbers VALUES ({number})"),
+            Change::Lock => "LOCK TABLE locked".to_owned(),
+            Change::Disconnect => "SELECT pg_terminate_backend(pg_backend_pid())".to_owned(),
         })
-    };
-    running.recv().await.unwrap();
-    let units: Vec<_> = statements
+    }
+
+    fn apply_all(changes: &[&Self], c: &mut DbConnection) -> QueryResult<Vec<Option<()>>> {
+        let numbers: Vec<String> = changes
+            .iter()
+            .map(|change| match change.0 {
+                Change::Insert(number) => format!("({number})"),
+                Change::Lock => "((SELECT n FROM locked))".to_owned(),
+                Change::Disconnect => "(pg_terminate_backend(pg_backend_pid())::integer)".to_owned(),
+            })
+            .collect();
+        let statement = format!("INSERT INTO numbers VALUES {} ON CONFLICT DO NOTHING RETURNING n", numbers.join(", "));
+        let DbConnection::Postgres(c) = c else { unreachable!("these tests run on PostgreSQL") };
+        let inserted: Vec<NumberRow> = sql_query(statement).load(c)?;
+        let mut inserted: Vec<i64> = inserted.into_iter().map(|row| row.n).collect();
+        let mut take = |number| inserted.iter().position(|inserted| *inserted == number).map(|at| inserted.remove(at));
+        let is_inserted = |change: &&Self| match change.0 {
+            Change::Insert(number) => take(number).map(drop),
+            Change::Lock | Change::Disconnect => None,
+        };
+        Ok(changes.iter().map(is_inserted).collect())
+    }
+}
+
+#[derive(QueryableByName)]
+struct NumberRow {
+    #[diesel(sql_type = BigInt)]
+    n: i64,
+}
+
+/// Occupies the only database thread, sends changes, each of the account with its number, and releases the thread. Returns the results of the
+/// changes and how often each was made alone.
+async fn run_together(app: &TestApp, changes: &[(i64, Change)]) -> Vec<(Result<(), DbError>, u32)> {
+    let db = &app.app.db;
+    let gate = Gate::default();
+    let blocker = block_writer(db, &gate).await;
+    let units: Vec<_> = changes
         .iter()
-        .map(|statement| {
+        .map(|(account, change)| {
             let (db, runs) = (db.clone(), Arc::new(AtomicU32::new(0)));
-            let (statement, counter) = (*statement, Arc::clone(&runs));
+            let (account, change) = (UserId::new(*account), CountedChange(change.clone(), Arc::clone(&runs)));
             tokio::spawn(async move {
-                let work = move |c: &mut DbConnection| {
-                    counter.fetch_add(1, Ordering::SeqCst);
-                    c.batch_execute(statement).map_err(DbError::from)
-                };
-                (db.write_statement_then(ACCOUNT, work, |()| ()).await, runs.load(Ordering::SeqCst))
+                let result = db.write_change_then_as(account, "change", change, |()| ()).await;
+                (result, runs.load(Ordering::SeqCst))
             })
         })
         .collect();
     // Tasks of this runtime run in order: when this task runs, the units are queued.
     tokio::spawn(async {}).await.unwrap();
     gate.open();
-    first.await.unwrap().unwrap();
+    blocker.await.unwrap().unwrap();
     join_all(units).await.into_iter().map(Result::unwrap).collect()
 }
 
+/// Returns the number of rows, and of the transactions that have inserted them.
 fn numbers(app: &TestApp) -> (i64, i64) {
     let read = |query: &str| select_number_directly(&app.database, query);
     (read("SELECT count(*) AS n FROM numbers"), read("SELECT count(DISTINCT xmin::text) AS n FROM numbers"))
 }
 
+/// An app with one database thread.
 fn app_with_numbers() -> TestApp {
-    let app = TestApp::new(Engine::Postgres);
-    app.execute("CREATE TABLE numbers (n bigint PRIMARY KEY)");
+    let app = TestApp::builder()
+        .engine(Engine::Postgres)
+        .config(|config| {
+            config.database.pool_size = 1;
+            config.database.lock_timeout = Duration::from_millis(100);
+        })
+        .build();
+    app.execute("CREATE TABLE numbers (n bigint PRIMARY KEY CHECK (n > 0)); CREATE TABLE locked (n bigint)");
     app
 }
 
-const INSERTS: [&str; 4] = [
-    "INSERT INTO numbers VALUES (1)",
-    "INSERT INTO numbers VALUES (2)",
-    "INSERT INTO numbers VALUES (3)",
-    "INSERT INTO numbers VALUES (4)",
-];
+fn results(outcomes: &[(Result<(), DbError>, u32)]) -> Vec<(bool, u32)> {
+    outcomes.iter().map(|(result, runs)| (result.is_ok(), *runs)).collect()
+}
 
 #[tokio::test]
-async fn waiting_statements_of_an_account_share_a_transaction() {
+async fn waiting_changes_of_one_or_more_accounts_share_a_statement() {
     let app = app_with_numbers();
-    for (result, runs) in run_together(&app, &INSERTS).await {
-        assert!(matches!((result, runs), (Ok(()), 1)));
-    }
+    let changes = [(1, Change::Insert(1)), (2, Change::Insert(2)), (1, Change::Insert(3)), (1, Change::Insert(4))];
+    let outcomes = run_together(&app, &changes).await;
+    assert_eq!(results(&outcomes), [(true, 0); 4], "{outcomes:?}");
     assert_eq!(numbers(&app), (4, 1), "four rows of one transaction");
 }
 
 #[tokio::test]
-async fn statement_that_fails_does_not_affect_others_of_its_transaction() {
+async fn change_that_is_left_out_of_a_statement_is_made_alone() {
     let app = app_with_numbers();
-    let duplicate = [INSERTS[0], INSERTS[1], INSERTS[0], INSERTS[2]];
-    let outcomes = run_together(&app, &duplicate).await;
-    let results: Vec<_> = outcomes.iter().map(|(result, _)| result.is_ok()).collect();
-    assert_eq!(results, [true, true, false, true], "{outcomes:?}");
-    assert!(matches!(outcomes[2].0, Err(DbError::UniqueViolation(_))), "{outcomes:?}");
-    assert_eq!(numbers(&app), (3, 3), "each statement has run alone");
+    let changes = [(1, Change::Insert(1)), (2, Change::Insert(1)), (3, Change::Insert(2)), (2, Change::Insert(3))];
+    let outcomes = run_together(&app, &changes).await;
+    assert_eq!(results(&outcomes), [(true, 0), (false, 1), (true, 0), (true, 0)], "{outcomes:?}");
+    assert!(matches!(outcomes[1].0, Err(DbError::UniqueViolation(_))), "{outcomes:?}");
+    assert_eq!(numbers(&app), (3, 1));
 }
 
 #[tokio::test]
-async fn connection_lost_before_the_commit_fails_only_the_statement_that_lost_it() {
+async fn changes_of_a_statement_that_fails_are_made_alone() {
     let app = app_with_numbers();
-    let statements = [INSERTS[0], "SELECT pg_terminate_backend(pg_backend_pid())", INSERTS[1]];
-    let outcomes = run_together(&app, &statements).await;
-    let results: Vec<_> = outcomes.iter().map(|(result, _)| result.is_ok()).collect();
-    assert_eq!(results, [true, false, true], "{outcomes:?}");
-    assert!(matches!(outcomes[1].0, Err(DbError::Unavailable(_))), "{outcomes:?}");
-    assert_eq!(numbers(&app).0, 2);
+    // The second one violates a constraint that the statement does not handle.
+    let changes = [(1, Change::Insert(1)), (2, Change::Insert(-1)), (3, Change::Insert(2)), (3, Change::Insert(3))];
+    let outcomes = run_together(&app, &changes).await;
+    assert_eq!(results(&outcomes), [(true, 1), (false, 1), (true, 1), (true, 1)], "{outcomes:?}");
+    assert_eq!(numbers(&app), (3, 3), "each in a transaction of its own");
 }
 
 #[tokio::test]
-async fn timeout_in_a_shared_transaction_is_not_repeated() {
-    let app = TestApp::builder()
-        .engine(Engine::Postgres)
-        .config(|config| config.database.lock_timeout = Duration::from_millis(100))
-        .build();
-    app.execute("CREATE TABLE numbers (n bigint PRIMARY KEY); CREATE TABLE locked (n bigint PRIMARY KEY)");
-    let _lock = hold_transaction(&app.database, "BEGIN; LOCK TABLE locked");
-    let outcomes = run_together(&app, &[INSERTS[0], "INSERT INTO locked VALUES (1)", INSERTS[1]]).await;
+async fn changes_of_a_statement_that_loses_the_connection_are_not_repeated() {
+    let app = app_with_numbers();
+    let changes = [(1, Change::Insert(1)), (2, Change::Disconnect), (3, Change::Insert(2))];
+    let outcomes = run_together(&app, &changes).await;
+    assert_eq!(results(&outcomes), [(false, 0); 3], "{outcomes:?}");
     for (result, _) in &outcomes {
         assert!(matches!(result, Err(DbError::Unavailable(_))), "{outcomes:?}");
     }
-    assert_eq!(outcomes.iter().map(|(_, runs)| *runs).collect::<Vec<_>>(), [1, 1, 0]);
     assert_eq!(numbers(&app).0, 0);
+    let outcomes = run_together(&app, &[(1, Change::Insert(1))]).await;
+    assert_eq!(results(&outcomes), [(true, 0)], "the accounts are usable afterwards");
+}
+
+#[tokio::test]
+async fn timeout_of_a_statement_is_not_repeated() {
+    let app = app_with_numbers();
+    let _lock = hold_transaction(&app.database, "BEGIN; LOCK TABLE locked");
+    let outcomes = run_together(&app, &[(1, Change::Insert(1)), (2, Change::Lock), (3, Change::Insert(2))]).await;
+    assert_eq!(results(&outcomes), [(false, 0); 3], "{outcomes:?}");
+    for (result, _) in &outcomes {
+        assert!(matches!(result, Err(DbError::Unavailable(_))), "{outcomes:?}");
+    }
+    assert_eq!(numbers(&app).0, 0);
+}
+
+/// Each response has the ID of its own row, also if many rows are created by one statement.
+#[tokio::test]
+async fn concurrent_creations_of_several_accounts_are_stored_as_requested() {
+    let app = TestApp::builder().engine(Engine::Postgres).config(|config| config.database.pool_size = 2).build();
+    let users = [app.user().await, app.user().await, app.user().await];
+    let requests: Vec<_> = users
+        .iter()
+        .flat_map(|user| {
+            (0..20).map(move |number| {
+                let description =
+                    if number % 3 == 0 { json!(null) } else { json!(format!("Of {} \u{1f3d4}", user.id())) };
+                (user, json!({"name": format!("List {number}"), "description": description}))
+            })
+        })
+        .collect();
+    let created = join_all(requests.iter().map(|(user, body)| user.post("/v2/bucketlists", body))).await;
+    let mut lists = Vec::new();
+    for ((user, body), response) in requests.iter().zip(created) {
+        let list = response.expect(201).json();
+        assert_eq!((&list["name"], &list["description"]), (&body["name"], &body["description"]));
+        let stored = user.get(&format!("/v2/bucketlists/{}", list["id"])).await.expect(200).json();
+        assert_eq!(stored, list);
+        lists.push((*user, format!("/v2/bucketlists/{}", list["id"])));
+    }
+    let items: Vec<_> = (0..90)
+        .map(|number| {
+            let (user, list) = &lists[number % 3 * 20];
+            let due_on = if number % 2 == 0 { json!(null) } else { json!("2027-05-01") };
+            (user, list, json!({"name": format!("Item {number}"), "done": number % 5 == 0, "due_on": due_on}))
+        })
+        .collect();
+    let paths: Vec<_> = items.iter().map(|(_, list, _)| format!("{list}/items")).collect();
+    let created = join_all(items.iter().zip(&paths).map(|((user, _, body), path)| user.post(path, body))).await;
+    for ((user, list, body), response) in items.iter().zip(created) {
+        let item = response.expect(201).json();
+        for field in ["name", "done", "due_on"] {
+            assert_eq!(item[field], body[field], "{item}");
+        }
+        assert_eq!(user.get(&format!("{list}/items/{}", item["id"])).await.expect(200).json(), item);
+    }
+    for (user, list) in [&lists[0], &lists[20], &lists[40]] {
+        let list = user.get(list).await.expect(200).json();
+        assert_eq!((&list["items_total"], &list["items_done"]), (&json!(30), &json!(6)));
+        let found = user.get("/v2/search?q=item&per_page=100").await.expect(200).json();
+        assert_eq!(found["data"].as_array().map(Vec::len), Some(30));
+    }
 }
 
 #[tokio::test]
@@ -181,5 +280,44 @@ async fn locked_account_occupies_one_thread() {
     let (created, ()) = futures_util::future::join(waiting, others).await;
     for response in created {
         response.expect(201);
+    }
+}
+
+/// Creations that wait for a locked row do not delay those of other accounts, although they could share a statement.
+#[tokio::test]
+async fn locked_rows_do_not_delay_creations_of_other_accounts() {
+    let app = TestApp::builder()
+        .engine(Engine::Postgres)
+        .config(|config| {
+            config.database.pool_size = 4;
+            config.database.acquire_timeout = Duration::from_secs(20);
+            config.database.lock_timeout = Duration::from_secs(30);
+            config.database.statement_timeout = Duration::from_secs(30);
+            config.database.transaction_timeout = Duration::from_secs(40);
+        })
+        .build();
+    let (locked, other) = (app.user().await, app.user().await);
+    let paths = [
+        format!("/v2/bucketlists/{}/items", locked.create_bucketlist("Locked").await),
+        format!("/v2/bucketlists/{}/items", other.create_bucketlist("Free").await),
+    ];
+    for table in ["users", "bucketlists"] {
+        let query = match table {
+            "users" => format!("BEGIN; SELECT * FROM users WHERE id = {} FOR UPDATE", locked.id()),
+            _ => format!("BEGIN; SELECT * FROM bucketlists WHERE user_id = {} FOR UPDATE", locked.id()),
+        };
+        let lock = hold_transaction(&app.database, &query);
+        let body = json!({"name": "Item"});
+        let waiting = join_all((0..5).map(|_| locked.post(&paths[0], &body)));
+        let others = async {
+            for response in join_all((0..20).map(|_| other.post(&paths[1], &body))).await {
+                response.expect(201);
+            }
+            drop(lock);
+        };
+        let (created, ()) = futures_util::future::join(waiting, others).await;
+        for response in created {
+            response.expect(201);
+        }
     }
 }

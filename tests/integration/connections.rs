@@ -19,8 +19,8 @@ use futures_util::future::join_all;
 
 use crate::{
     faults::{
-        expect_not_ready, expect_ready, expect_unavailable, hold_transaction, kill_connections, retry_until_ok,
-        select_number, select_number_directly, unique, with_application_name,
+        UnsharedChange, expect_not_ready, expect_ready, expect_unavailable, hold_transaction, kill_connections,
+        retry_until_ok, select_number, select_number_directly, unique, with_application_name,
     },
     support::{Actor, Database, Engine, Proxy, TestApp, json},
 };
@@ -209,14 +209,11 @@ async fn single_statement_is_sent_once() {
     let statement = |sql: &'static str| {
         let runs = Arc::new(AtomicU32::new(0));
         let counter = Arc::clone(&runs);
-        let unit = app.app.db.write_statement_then(
-            UserId::new(1),
-            move |c| {
-                counter.fetch_add(1, Ordering::SeqCst);
-                select_number(c, sql).map_err(DbError::from)
-            },
-            |_| (),
-        );
+        let change = UnsharedChange(move |c: &mut DbConnection| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            select_number(c, sql)
+        });
+        let unit = app.app.db.write_change_then_as::<_, DbError>(UserId::new(1), "change", change, |_| ());
         async move { (unit.await, runs.load(Ordering::SeqCst)) }
     };
     // A connection that the server has closed is replaced before the statement is sent.

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use bucketlist::db::{Db, DbConnection, DbError, Target, migrations::Migrator};
+use bucketlist::db::{BatchableChange, Db, DbConnection, DbError, Target, migrations::Migrator};
 use diesel::{connection::SimpleConnection, prelude::*, sql_query, sql_types::BigInt};
 use futures_util::future::join_all;
 
@@ -31,6 +31,23 @@ impl Gate {
         let patience = Duration::from_secs(60);
         let (open, _) = changed.wait_timeout_while(open.lock().unwrap(), patience, |open| !*open).unwrap();
         assert!(*open, "the gate was not opened");
+    }
+}
+
+/// A change that shares no statement.
+pub struct UnsharedChange<F>(pub F);
+
+impl<T: Send + 'static, F: Fn(&mut DbConnection) -> QueryResult<T> + Send + 'static> BatchableChange
+    for UnsharedChange<F>
+{
+    type Output = T;
+
+    fn apply(&self, c: &mut DbConnection) -> QueryResult<T> {
+        self.0(c)
+    }
+
+    fn apply_all(changes: &[&Self], c: &mut DbConnection) -> QueryResult<Vec<Option<T>>> {
+        changes.iter().map(|change| change.apply(c).map(Some)).collect()
     }
 }
 

@@ -1,10 +1,5 @@
 //! Transactions are atomic, isolated and durable, with failures, panics and concurrent writers.
 
-use std::{
-    sync::{Arc, Condvar, Mutex},
-    time::Duration,
-};
-
 use bucketlist::{
     db::{
         Db, DbConnection, DbError, Target, UniqueConstraint,
@@ -16,11 +11,14 @@ use bucketlist::{
 use diesel::{dsl::count_star, prelude::*};
 use futures_util::future::join_all;
 
-use crate::support::{Actor, Database, TestApp, UncheckedResponse, Value, json};
+use crate::{
+    faults::{Gate, UnsharedChange},
+    support::{Actor, Database, TestApp, UncheckedResponse, Value, json},
+};
 
 /// The error of a unit of work in these tests.
 #[derive(Debug)]
-enum UnitError {
+pub enum UnitError {
     Intended,
     Db(DbError),
 }
@@ -34,24 +32,6 @@ impl From<DbError> for UnitError {
 impl From<diesel::result::Error> for UnitError {
     fn from(error: diesel::result::Error) -> Self {
         Self::Db(error.into())
-    }
-}
-
-/// A gate that threads wait at.
-#[derive(Clone, Default)]
-struct Gate(Arc<(Mutex<bool>, Condvar)>);
-
-impl Gate {
-    fn open(&self) {
-        *self.0.0.lock().unwrap() = true;
-        self.0.1.notify_all();
-    }
-
-    fn wait(&self) {
-        let (open, changed) = &*self.0;
-        let timeout = Duration::from_secs(60);
-        let (open, _) = changed.wait_timeout_while(open.lock().unwrap(), timeout, |open| !*open).unwrap();
-        assert!(*open, "the gate was not opened within 60 seconds");
     }
 }
 
@@ -129,7 +109,7 @@ async fn total(user: &Actor<'_>, path: &str) -> Value {
 }
 
 /// Starts a unit of `db.write` that waits for `gate`; returns when it runs.
-async fn block_writer(db: &Db, gate: &Gate) -> tokio::task::JoinHandle<Result<(), UnitError>> {
+pub async fn block_writer(db: &Db, gate: &Gate) -> tokio::task::JoinHandle<Result<(), UnitError>> {
     let (started, mut running) = tokio::sync::mpsc::unbounded_channel();
     let (db, gate) = (db.clone(), gate.clone());
     let unit = tokio::spawn(async move {
@@ -230,13 +210,13 @@ both_engines! {
         let app = TestApp::new(engine);
         let owner = UserId::new(app.user().await.id());
         let run = |statements: usize| {
-            let work = move |c: &mut DbConnection| -> Result<(), UnitError> {
+            let change = UnsharedChange(move |c: &mut DbConnection| {
                 for _ in 0..statements {
                     bucketlists::find(c, owner, BucketlistId::new(1))?;
                 }
                 Ok(())
-            };
-            app.app.db.write_statement_then(owner, work, |()| ())
+            });
+            app.app.db.write_change_then_as::<_, UnitError>(owner, "change", change, |()| ())
         };
         run(1).await.unwrap();
         // On SQLite, the unit is a transaction.

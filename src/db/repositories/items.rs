@@ -83,7 +83,7 @@ impl<'a> From<&'a NewItem> for NewItemRow<'a> {
             description: description.as_deref(),
             search_text: search_text(name, description.as_deref()),
             done: *done,
-            done_at: done.then(|| item.done_at.unwrap_or(item.created_at).micros()),
+            done_at: item.effective_done_at().map(Timestamp::micros),
             due_on: *due_on,
             created_at: item.created_at.micros(),
             updated_at: item.updated_at.micros(),

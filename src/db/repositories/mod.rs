@@ -15,6 +15,7 @@ macro_rules! on_engine {
 }
 
 pub mod api_clients;
+mod array_statement;
 pub mod audit;
 pub mod bucketlists;
 pub mod cache_suspensions;

@@ -12,7 +12,8 @@ use diesel::{
     sql_types::{Array, BigInt, Bool, Nullable, Text},
 };
 
-use terms::{postgres_queries, sqlite_queries, tokens, vector};
+pub(super) use terms::vector;
+use terms::{postgres_queries, sqlite_queries, tokens};
 
 use super::prelude::*;
 use super::statement::Statement;
@@ -127,6 +128,15 @@ pub(super) fn push_insert(statement: &mut Statement, document: &Document<'_>, cr
         .sql(&format!("INSERT INTO search_index (document_id, terms) SELECT id + {first}, "))
         .text(vector(document))
         .sql(&format!("::tsvector FROM {created} ON CONFLICT (document_id) DO UPDATE SET terms = excluded.terms"));
+}
+
+/// Returns the insertion of the documents of the rows that a statement inserts in `created`, whose terms are in `input`, on PostgreSQL.
+pub(super) fn insert_created(target: SearchTarget) -> String {
+    let first = document_id(target, 0);
+    format!(
+        "INSERT INTO search_index (document_id, terms) SELECT id + {first}, terms::tsvector FROM created JOIN input USING (id) \
+         ON CONFLICT (document_id) DO UPDATE SET terms = excluded.terms"
+    )
 }
 
 /// Begins a bulk load: PostgreSQL collects new documents in its pending list, and adds them to the index in one step when

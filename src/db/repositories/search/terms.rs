@@ -36,7 +36,7 @@ fn fixed_width(owner: UserId) -> String {
 
 /// Returns the document as the text of a tsvector: weight A for the name, B for the description. No character of a term needs to be
 /// escaped.
-pub(super) fn vector(document: &Document<'_>) -> String {
+pub(in crate::db::repositories) fn vector(document: &Document<'_>) -> String {
     let (owner, mut position) = (document.owner, 0);
     let mut vector = String::new();
     for (text, weight) in [(Some(document.name), 'A'), (document.description, 'B')] {

@@ -1,0 +1,93 @@
+//! Statements of PostgreSQL whose values are arrays: their text does not depend on the number of rows, so they are prepared only once.
+
+use std::borrow::Cow;
+
+use chrono::NaiveDate;
+use diesel::{
+    pg::Pg,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    sql_types::{Array, BigInt, Bool, Date, Nullable, Text},
+};
+
+use super::prelude::*;
+
+/// A statement that is assembled from parts and returns two integers per row.
+#[derive(Debug, Default)]
+pub(super) struct ArrayStatement<'a> {
+    parts: Vec<Part<'a>>,
+}
+
+#[derive(Debug)]
+enum Part<'a> {
+    Sql(String),
+    Integers(Vec<i64>),
+    OptionalIntegers(Vec<Option<i64>>),
+    Texts(Vec<Cow<'a, str>>),
+    OptionalTexts(Vec<Option<&'a str>>),
+    Booleans(Vec<bool>),
+    OptionalDates(Vec<Option<NaiveDate>>),
+}
+
+impl<'a> ArrayStatement<'a> {
+    /// Appends SQL, which must not contain values of a request.
+    pub(super) fn sql(&mut self, sql: &str) -> &mut Self {
+        self.push(Part::Sql(sql.to_owned()))
+    }
+
+    pub(super) fn integers(&mut self, values: impl Iterator<Item = i64>) -> &mut Self {
+        self.push(Part::Integers(values.collect()))
+    }
+
+    pub(super) fn optional_integers(&mut self, values: impl Iterator<Item = Option<i64>>) -> &mut Self {
+        self.push(Part::OptionalIntegers(values.collect()))
+    }
+
+    pub(super) fn texts(&mut self, values: impl Iterator<Item = Cow<'a, str>>) -> &mut Self {
+        self.push(Part::Texts(values.collect()))
+    }
+
+    pub(super) fn optional_texts(&mut self, values: impl Iterator<Item = Option<&'a str>>) -> &mut Self {
+        self.push(Part::OptionalTexts(values.collect()))
+    }
+
+    pub(super) fn booleans(&mut self, values: impl Iterator<Item = bool>) -> &mut Self {
+        self.push(Part::Booleans(values.collect()))
+    }
+
+    pub(super) fn optional_dates(&mut self, values: impl Iterator<Item = Option<NaiveDate>>) -> &mut Self {
+        self.push(Part::OptionalDates(values.collect()))
+    }
+
+    fn push(&mut self, part: Part<'a>) -> &mut Self {
+        self.parts.push(part);
+        self
+    }
+}
+
+impl Query for ArrayStatement<'_> {
+    type SqlType = (BigInt, BigInt);
+}
+
+impl QueryId for ArrayStatement<'_> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<C> diesel::RunQueryDsl<C> for ArrayStatement<'_> {}
+
+impl QueryFragment<Pg> for ArrayStatement<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        for part in &self.parts {
+            match part {
+                Part::Sql(sql) => out.push_sql(sql),
+                Part::Integers(values) => out.push_bind_param::<Array<BigInt>, _>(values)?,
+                Part::OptionalIntegers(values) => out.push_bind_param::<Array<Nullable<BigInt>>, _>(values)?,
+                Part::Texts(values) => out.push_bind_param::<Array<Text>, _>(values)?,
+                Part::OptionalTexts(values) => out.push_bind_param::<Array<Nullable<Text>>, _>(values)?,
+                Part::Booleans(values) => out.push_bind_param::<Array<Bool>, _>(values)?,
+                Part::OptionalDates(values) => out.push_bind_param::<Array<Nullable<Date>>, _>(values)?,
+            }
+        }
+        Ok(())
+    }
+}

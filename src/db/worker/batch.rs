@@ -1,0 +1,91 @@
+//! Batches: units of one or more accounts that share a statement.
+
+use std::{sync::Arc, time::Instant};
+
+use diesel::r2d2::R2D2Connection as _;
+
+use super::Worker;
+use crate::db::{
+    DbError,
+    failure::Failure,
+    group,
+    unit::Unit,
+    unit_queue::{MAX_BATCH, Queue},
+};
+
+impl Worker {
+    /// Runs a batch, which has one unit of each of its accounts, together with units that wait behind them. Units that must run alone
+    /// return to the queues of their accounts.
+    pub(super) fn execute_batch(&mut self, mut units: Vec<Box<dyn Unit>>) {
+        let (post, crew) = (Arc::clone(&self.post), Arc::clone(&self.crew));
+        post.with(|state| {
+            state.accounts.extend(units.iter().filter_map(|unit| unit.account()));
+            state.is_batch = true;
+        });
+        crew.accounts.complete(&mut units, MAX_BATCH);
+        post.with(|state| state.waiting.extend(units.into_iter().map(|unit| (Queue::Writes, unit))));
+        let acquired = self.acquire(true);
+        // Other threads have the units if this one was abandoned.
+        let waiting = post.with(|state| std::mem::take(&mut state.waiting));
+        let connection = match acquired {
+            Ok(connection) => connection,
+            Err(error) => {
+                return waiting.into_iter().for_each(|(_, unit)| unit.finish(Err(DbError::unreachable(&error))));
+            }
+        };
+        let mut units: Vec<_> = waiting.into_iter().filter_map(|(_, unit)| group::start(unit)).collect();
+        post.with(|state| {
+            state.busy = Some((Instant::now(), crew.limits.unit));
+            state.running = units.iter().map(|unit| unit.call()).collect();
+        });
+        let Some((first, others)) = units.split_first_mut() else { return };
+        let succeeded = first.run_batch(others, connection);
+        connection.used_at = Instant::now();
+        // From now on, this thread is not abandoned.
+        let is_abandoned = post.with(|state| {
+            state.busy = None;
+            state.is_abandoned
+        });
+        let failure = connection.statements.failure();
+        // Before the callers continue, so that their next units do not get another lost connection.
+        if failure == Some(Failure::Connection) || connection.connection.is_broken() {
+            self.connection = None;
+            crew.manager.count_loss();
+        }
+        let mut alone = Vec::new();
+        for unit in units {
+            let result = match failure {
+                _ if is_abandoned && unit.has_result() => Ok(()),
+                // The callers have received an error.
+                _ if is_abandoned => Err(DbError::DeadlineExceeded),
+                Some(Failure::Conflict) if !succeeded => {
+                    alone.push(unit);
+                    continue;
+                }
+                _ if unit.has_result() => Ok(()),
+                // The statement may have taken effect.
+                Some(Failure::Connection) => Err(DbError::Unavailable("the connection was lost".to_owned())),
+                // Such as a timeout. Each of the others could take as long.
+                Some(Failure::Temporary) => {
+                    Err(DbError::Unavailable("the statement of several requests failed".to_owned()))
+                }
+                Some(Failure::Conflict | Failure::StorageFull | Failure::Query) | None => {
+                    alone.push(unit);
+                    continue;
+                }
+            };
+            unit.finish(result);
+        }
+        crew.accounts.return_units(alone.into_iter().filter_map(release).collect());
+    }
+}
+
+/// Makes a unit run alone; `None` if it is finished because its deadline has passed.
+fn release(mut unit: Box<dyn Unit>) -> Option<Box<dyn Unit>> {
+    unit.run_alone();
+    if unit.release() {
+        return Some(unit);
+    }
+    unit.finish(Err(DbError::DeadlineExceeded));
+    None
+}
