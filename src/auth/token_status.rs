@@ -12,7 +12,7 @@ use moka::sync::Cache;
 
 use super::Claims;
 use crate::{
-    db::{Db, DbError, repositories::sessions},
+    db::{Db, DbError, repositories::token_status::ReadTokenStatus},
     domain::{SessionId, Timestamp, TokenStatus, UserId},
     redis::{AccountEpochs, Epoch, MAX_AGE},
 };
@@ -144,9 +144,8 @@ impl TokenStatusCache {
             return Ok(Some(status));
         }
         self.counters.misses.fetch_add(1, Ordering::Relaxed);
-        let (session_id, token_id) = (SessionId::new(claims.sid), claims.jti.clone());
-        let read = move |c: &mut _| sessions::token_status(c, session_id, &token_id, now).map_err(DbError::from);
-        let status = db.read(read).await?;
+        let read = ReadTokenStatus { session_id: SessionId::new(claims.sid), token_id: claims.jti.clone(), now };
+        let status = db.read_batchable_as("TokenStatusCache::get", read).await?;
         let is_cacheable = |status: &TokenStatus| match validity {
             Some(Validity::Epoch(epoch)) => status.is_cacheable && epoch.account() == status.user_id,
             _ => true,

@@ -21,6 +21,7 @@ mod maintenance;
 pub mod migrations;
 pub mod notifications;
 mod observer;
+mod options;
 mod pooler;
 mod postgres;
 mod postgres_url;
@@ -48,7 +49,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use batch::BatchableChange;
+pub use batch::BatchableWork;
 pub use connection::{DbConnection, Target};
 use connection::{Manager, MultiBackend};
 pub use error::{DbError, UniqueConstraint};
@@ -56,6 +57,7 @@ use executor::Executor;
 pub use file_lock::{FileLock, FileLockError};
 pub use indexing::{IndexingProgress, index_missing};
 pub use maintenance::IdleCheckpoint;
+pub use options::Options;
 pub use pooler::{PreparedStatements, loses_prepared_statements};
 use postgres::SessionTimeouts;
 pub use postgres::run_within;
@@ -72,57 +74,6 @@ use crate::{
     metrics::{DatabaseMetrics, ReplicaMetrics},
     traces::{self, ActiveSpan, KeyValue, SpanKind},
 };
-
-/// The location of the database, and its timeouts.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The location of the database.
-    pub target: Target,
-    /// Number of connections (SQLite: of readers, in addition to one writer).
-    pub pool_size: u32,
-    /// Whether statements are prepared (PostgreSQL).
-    pub prepared: PreparedStatements,
-    /// Maximum time that a unit of work waits before it starts.
-    pub acquire_timeout: Duration,
-    /// Maximum run time of a statement (PostgreSQL).
-    pub statement_timeout: Duration,
-    /// Maximum time that a statement waits for a lock (PostgreSQL).
-    pub lock_timeout: Duration,
-    /// Maximum run time of a unit of work (PostgreSQL).
-    pub transaction_timeout: Duration,
-    /// Time after which an unused connection is closed.
-    pub idle_timeout: Duration,
-    /// Time after which a connection is replaced.
-    pub max_lifetime: Duration,
-    /// Run time from which a statement is logged as slow; zero for never.
-    pub slow_query: Duration,
-    /// The replicas of the PostgreSQL server.
-    pub replicas: Vec<Target>,
-    /// Lag from which a replica is left out.
-    pub max_replica_lag: Duration,
-}
-
-impl Options {
-    /// Returns options with the defaults of the configuration.
-    #[must_use]
-    pub const fn new(target: Target, pool_size: u32) -> Self {
-        let seconds = Duration::from_secs;
-        Self {
-            target,
-            pool_size,
-            prepared: PreparedStatements::Auto,
-            acquire_timeout: seconds(5),
-            statement_timeout: seconds(10),
-            lock_timeout: seconds(5),
-            transaction_timeout: seconds(15),
-            idle_timeout: seconds(300),
-            max_lifetime: seconds(1_800),
-            slow_query: Duration::from_millis(500),
-            replicas: Vec::new(),
-            max_replica_lag: seconds(10),
-        }
-    }
-}
 
 /// Sizes of the files of an SQLite database, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -242,6 +193,18 @@ impl Db {
         self.run(&self.reads, Kind::Read, type_name_of_val(&work), work, None).await
     }
 
+    /// Like [`Self::read`], but PostgreSQL can do the work together with that of other callers. The traced unit has the name of a closure.
+    ///
+    /// # Errors
+    /// The errors of the unit of work; [`DbError`] if it did not run.
+    pub async fn read_batchable_as<B: BatchableWork>(
+        &self,
+        closure: &'static str,
+        work: B,
+    ) -> Result<B::Output, DbError> {
+        self.run(&self.reads, Kind::Read, closure, Batchable(work), None).await
+    }
+
     /// Runs a unit of work that reads with several statements, which read the same state.
     ///
     /// # Errors
@@ -310,24 +273,24 @@ impl Db {
         self.run(&self.writes, kind, closure, work, Some(Box::new(after))).await
     }
 
-    /// Like [`Self::write_account_then_as`], for a change that is a single statement on PostgreSQL, possibly together with those of other
+    /// Like [`Self::write_account_then_as`], for changes that are a single statement on PostgreSQL, possibly together with those of other
     /// callers. If the connection is lost during the statement, the result is an error although the statement may have taken effect, as for
     /// a connection that is lost during a commit.
     ///
     /// # Errors
     /// The errors of the unit of work; [`DbError`] if it did not run or was not committed.
-    pub async fn write_change_then_as<C: BatchableChange, E>(
+    pub async fn write_batchable_then_as<B: BatchableWork, E>(
         &self,
         account: UserId,
         closure: &'static str,
-        change: C,
-        after: impl FnOnce(&C::Output) + Send + 'static,
-    ) -> Result<C::Output, E>
+        work: B,
+        after: impl FnOnce(&B::Output) + Send + 'static,
+    ) -> Result<B::Output, E>
     where
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,
     {
         let kind = Kind::WriteStatement { account };
-        self.run(&self.writes, kind, closure, Batchable(change), Some(Box::new(after))).await
+        self.run(&self.writes, kind, closure, Batchable(work), Some(Box::new(after))).await
     }
 
     /// Runs a unit of work on the primary.
@@ -385,7 +348,8 @@ impl Db {
             span: tracing::Span::current(),
             deadline,
             timing,
-            runs_alone: false,
+            // The readers of SQLite need no round trips, and its writer has groups.
+            runs_alone: matches!(self.options.target, Target::Sqlite(_)),
             _permit: permit,
         };
         executor.send(Box::new(unit))?;

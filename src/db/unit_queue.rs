@@ -43,7 +43,7 @@ impl Role {
 pub(super) enum Next {
     Unit(Queue, Box<dyn Unit>),
     /// Units that can share a statement. Call [`UnitQueue::end_batch`] or [`UnitQueue::end_batch_before_next`] afterwards.
-    Batch(Vec<Box<dyn Unit>>),
+    Batch(Queue, Vec<Box<dyn Unit>>),
     /// No unit came within the time limit, or the connection of the thread must be closed.
     None,
     /// The database is closed, and no unit is left.
@@ -52,7 +52,8 @@ pub(super) enum Next {
 
 /// Maximum number of units that share a statement.
 pub(super) const MAX_BATCH: usize = 64;
-/// Maximum number of threads that run such statements: while one waits for the sync of its commit, the other one uses the processor.
+/// Maximum number of threads that run such statements, for each kind of units: while one waits for the database, the other one uses the
+/// processor.
 const MAX_BATCHES: usize = 2;
 
 /// A queue of units, and the threads that wait for them.
@@ -61,11 +62,8 @@ pub(super) struct UnitQueue(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    reads: VecDeque<Waiting>,
-    writes: VecDeque<Waiting>,
-    /// The writes that can share a statement.
-    batchable: VecDeque<Waiting>,
-    running_batches: usize,
+    reads: Lane,
+    writes: Lane,
     /// Number of units that were added.
     added: u64,
     /// The waiting threads, in the order in which they began to wait.
@@ -73,6 +71,16 @@ struct State {
     /// Whether a thread was woken and has not looked for a unit yet.
     is_waking: bool,
     is_closed: bool,
+}
+
+/// The waiting units of a kind.
+#[derive(Default)]
+struct Lane {
+    /// The units that run alone.
+    single: VecDeque<Waiting>,
+    /// The units that can share a statement.
+    batchable: VecDeque<Waiting>,
+    running_batches: usize,
 }
 
 struct Waiting {
@@ -139,15 +147,15 @@ impl UnitQueue {
     }
 
     /// Ends a batch.
-    pub(super) fn end_batch(&self) {
+    pub(super) fn end_batch(&self, queue: Queue) {
         let mut state = self.lock();
-        state.running_batches -= 1;
+        state.lane(queue).running_batches -= 1;
         state.wake_next();
     }
 
     /// Ends a batch. No thread is woken for the next one, because the calling thread takes a unit next.
-    pub(super) fn end_batch_before_next(&self) {
-        self.lock().running_batches -= 1;
+    pub(super) fn end_batch_before_next(&self, queue: Queue) {
+        self.lock().lane(queue).running_batches -= 1;
     }
 
     /// Wakes all waiting threads.
@@ -168,41 +176,18 @@ impl UnitQueue {
     }
 }
 
-impl State {
-    fn add(&mut self, queue: Queue, unit: Box<dyn Unit>) {
-        let waiting = Waiting { number: self.added, unit };
-        self.added += 1;
-        let units = match queue {
-            Queue::Reads => &mut self.reads,
-            Queue::Writes if waiting.unit.batch_kind().is_some() => &mut self.batchable,
-            Queue::Writes => &mut self.writes,
-        };
-        units.push_back(waiting);
+impl Lane {
+    /// Returns the number of the oldest unit that can start.
+    fn oldest(&self) -> Option<u64> {
+        let batchable = self.batchable.front().filter(|_| self.running_batches < MAX_BATCHES);
+        self.single.front().into_iter().chain(batchable).map(|waiting| waiting.number).min()
     }
 
-    fn can_start_batch(&self) -> bool {
-        !self.batchable.is_empty() && self.running_batches < MAX_BATCHES
-    }
-
-    /// Removes the oldest unit that a thread with this role runs, with those that can share its statement.
-    fn take(&mut self, role: Role) -> Option<Next> {
-        let oldest = |units: &VecDeque<Waiting>, is_allowed| {
-            units.front().filter(|_| is_allowed).map_or(u64::MAX, |waiting| waiting.number)
-        };
-        let read = oldest(&self.reads, role.runs(Queue::Reads));
-        let write = oldest(&self.writes, role.runs(Queue::Writes));
-        let batch = oldest(&self.batchable, role.runs(Queue::Writes) && self.can_start_batch());
-        if batch < read.min(write) {
-            return self.take_batch();
+    /// Removes the unit with this number, which must be the oldest one that can start, and those that can share its statement.
+    fn take(&mut self, queue: Queue, number: u64) -> Option<Next> {
+        if let Some(waiting) = self.single.pop_front_if(|waiting| waiting.number == number) {
+            return Some(Next::Unit(queue, waiting.unit));
         }
-        let (queue, units) =
-            if write < read { (Queue::Writes, &mut self.writes) } else { (Queue::Reads, &mut self.reads) };
-        // No unit has the number of those that do not exist.
-        let waiting = units.pop_front_if(|waiting| waiting.number == read.min(write))?;
-        Some(Next::Unit(queue, waiting.unit))
-    }
-
-    fn take_batch(&mut self) -> Option<Next> {
         let kind = self.batchable.front()?.unit.batch_kind();
         let (mut batch, mut others) = (Vec::new(), VecDeque::new());
         for waiting in self.batchable.drain(..) {
@@ -214,7 +199,33 @@ impl State {
         }
         self.batchable = others;
         self.running_batches += 1;
-        Some(Next::Batch(batch))
+        Some(Next::Batch(queue, batch))
+    }
+}
+
+impl State {
+    const fn lane(&mut self, queue: Queue) -> &mut Lane {
+        match queue {
+            Queue::Reads => &mut self.reads,
+            Queue::Writes => &mut self.writes,
+        }
+    }
+
+    fn add(&mut self, queue: Queue, unit: Box<dyn Unit>) {
+        let waiting = Waiting { number: self.added, unit };
+        self.added += 1;
+        let lane = self.lane(queue);
+        let units = if waiting.unit.batch_kind().is_some() { &mut lane.batchable } else { &mut lane.single };
+        units.push_back(waiting);
+    }
+
+    /// Removes the oldest unit that a thread with this role runs, with those that can share its statement.
+    fn take(&mut self, role: Role) -> Option<Next> {
+        let lanes = [(Queue::Reads, &self.reads), (Queue::Writes, &self.writes)];
+        let oldest = lanes.into_iter().filter(|(queue, _)| role.runs(*queue));
+        let (number, queue) =
+            oldest.filter_map(|(queue, lane)| Some((lane.oldest()?, queue))).min_by_key(|(number, _)| *number)?;
+        self.lane(queue).take(queue, number)
     }
 
     /// Wakes a thread that runs one of the waiting units, unless one is about to look for them.
@@ -222,7 +233,7 @@ impl State {
         if self.is_waking {
             return;
         }
-        let (has_reads, has_writes) = (!self.reads.is_empty(), !self.writes.is_empty() || self.can_start_batch());
+        let (has_reads, has_writes) = (self.reads.oldest().is_some(), self.writes.oldest().is_some());
         let is_needed = |role: Role| (has_reads && role.runs(Queue::Reads)) || (has_writes && role.runs(Queue::Writes));
         if let Some(position) = self.idle.iter().rposition(|(role, _)| is_needed(*role)) {
             let (_, bell) = self.idle.remove(position);

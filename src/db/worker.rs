@@ -76,7 +76,7 @@ struct Posts {
 struct Abandoned {
     waiting: WaitingUnits,
     accounts: Vec<i64>,
-    is_batch: bool,
+    batch: Option<Queue>,
 }
 
 /// Units and the queues that they come from.
@@ -96,8 +96,8 @@ struct PostState {
     running: Vec<Arc<dyn Expire>>,
     /// The accounts whose units run.
     accounts: Vec<i64>,
-    /// Whether the units that run are a batch.
-    is_batch: bool,
+    /// The queue of the units that run, if they are a batch.
+    batch: Option<Queue>,
     is_abandoned: bool,
 }
 
@@ -126,7 +126,7 @@ impl Post {
             Some(Abandoned {
                 waiting: std::mem::take(&mut state.waiting),
                 accounts: std::mem::take(&mut state.accounts),
-                is_batch: std::mem::take(&mut state.is_batch),
+                batch: state.batch.take(),
             })
         })
     }
@@ -192,15 +192,15 @@ impl Crew {
             }
             posts.abandoned += overdue.len();
         });
-        for (role, Abandoned { waiting, accounts, is_batch }) in overdue {
+        for (role, Abandoned { waiting, accounts, batch }) in overdue {
             self.manager.count_loss();
             self.fill(role);
             for (queue, unit) in waiting {
                 // Fails if the server stops.
                 let _ = queues.send(queue, unit);
             }
-            if is_batch {
-                self.units.end_batch();
+            if let Some(queue) = batch {
+                self.units.end_batch(queue);
             }
             for next in accounts.into_iter().filter_map(|account| self.accounts.next(account)) {
                 self.units.push_accepted(Queue::Writes, next);
@@ -239,7 +239,7 @@ impl Crew {
 /// What a thread runs next.
 enum Work {
     Unit(Queue, Box<dyn Unit>),
-    Batch(Vec<Box<dyn Unit>>),
+    Batch(Queue, Vec<Box<dyn Unit>>),
 }
 
 /// A database thread.
@@ -261,14 +261,14 @@ impl Worker {
                     self.post.with(|state| state.accounts.extend(unit.account()));
                     self.execute(queue, unit);
                 }
-                Work::Batch(units) => self.execute_batch(units),
+                Work::Batch(queue, units) => self.execute_batch(queue, units),
             }
             drop(in_use);
             self.log_slow_statements();
-            let (is_abandoned, accounts, is_batch) = self.post.with(|state| {
+            let (is_abandoned, accounts, batch) = self.post.with(|state| {
                 state.busy = None;
                 state.running.clear();
-                (state.is_abandoned, std::mem::take(&mut state.accounts), std::mem::take(&mut state.is_batch))
+                (state.is_abandoned, std::mem::take(&mut state.accounts), state.batch.take())
             });
             let units = &self.crew.units;
             for next in accounts.into_iter().filter_map(|account| self.crew.accounts.next(account)) {
@@ -278,10 +278,10 @@ impl Worker {
                     units.push_before_next(Queue::Writes, next);
                 }
             }
-            match (is_batch, is_abandoned) {
-                (true, true) => units.end_batch(),
-                (true, false) => units.end_batch_before_next(),
-                (false, _) => {}
+            match (batch, is_abandoned) {
+                (Some(queue), true) => units.end_batch(queue),
+                (Some(queue), false) => units.end_batch_before_next(queue),
+                (None, _) => {}
             }
             if is_abandoned {
                 self.connection = None;
@@ -308,7 +308,7 @@ impl Worker {
             let is_outdated = || connection.as_ref().is_some_and(|connection| !crew.manager.is_current(connection));
             match crew.units.next(self.role, &self.bell, crew.limits.idle, is_outdated) {
                 Next::Unit(queue, unit) => return Some(Work::Unit(queue, unit)),
-                Next::Batch(units) => return Some(Work::Batch(units)),
+                Next::Batch(queue, units) => return Some(Work::Batch(queue, units)),
                 Next::None => *connection = None,
                 Next::Closed => return None,
             }

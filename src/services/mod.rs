@@ -53,7 +53,7 @@ pub use users::{AccountChanges, Users};
 
 use crate::{
     auth::{AccessTokens, Hasher, RefreshTokens, TokenStatusCache},
-    db::{BatchableChange, Db, DbConnection, repositories::users::increment_revision},
+    db::{BatchableWork, Db, DbConnection, repositories::users::increment_revision},
     domain::{Clock, DeprecatedOperation, PasswordPolicy, Random, RateLimiter, UserId},
     redis::{AccountEpochs, Announcement, Delivery},
     traces::Tracer,
@@ -275,7 +275,7 @@ impl Context {
 
     /// Like [`Self::create_once`], for a change that increments the revision of `owner` itself and is a single statement on PostgreSQL. Without
     /// an idempotency key, it can share the statement with other requests. Returns the error of `missing` if nothing was created.
-    async fn create_resource_once<T: Replayable, C: BatchableChange<Output = Option<T>> + Clone + Sync>(
+    async fn create_resource_once<T: Replayable, C: BatchableWork<Output = Option<T>> + Clone + Sync>(
         &self,
         owner: UserId,
         request: Option<KeyedRequest>,
@@ -285,7 +285,7 @@ impl Context {
         let (now, closure) = (self.clock.now(), type_name_of_val(&missing));
         let Some(request) = request else {
             let (after_commit, delivery) = self.after_change(owner);
-            let created: Result<_, Error> = self.db.write_change_then_as(owner, closure, change, after_commit).await;
+            let created: Result<_, Error> = self.db.write_batchable_then_as(owner, closure, change, after_commit).await;
             let value = created?.ok_or_else(missing)?;
             delivery.wait().await;
             return Ok(Idempotent { value, replayed: false });
@@ -293,7 +293,7 @@ impl Context {
         idempotency::retry_while_in_flight(|| async {
             let (request, change) = (request.clone(), change.clone());
             let create = move |c: &mut DbConnection| {
-                idempotency::create_once(c, Some(&request), now, |c| change.apply(c)?.ok_or_else(missing))
+                idempotency::create_once(c, Some(&request), now, |c| change.run(c)?.ok_or_else(missing))
             };
             let (after_commit, delivery) = self.after_change(owner);
             let created = self.db.write_account_then_as(owner, closure, create, after_commit).await?;

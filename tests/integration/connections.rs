@@ -213,7 +213,7 @@ async fn single_statement_is_sent_once() {
             counter.fetch_add(1, Ordering::SeqCst);
             select_number(c, sql)
         });
-        let unit = app.app.db.write_change_then_as::<_, DbError>(UserId::new(1), "change", change, |_| ());
+        let unit = app.app.db.write_batchable_then_as::<_, DbError>(UserId::new(1), "change", change, |_| ());
         async move { (unit.await, runs.load(Ordering::SeqCst)) }
     };
     // A connection that the server has closed is replaced before the statement is sent.

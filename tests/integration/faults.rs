@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use bucketlist::db::{BatchableChange, Db, DbConnection, DbError, Target, migrations::Migrator};
+use bucketlist::db::{BatchableWork, Db, DbConnection, DbError, Target, migrations::Migrator};
 use diesel::{connection::SimpleConnection, prelude::*, sql_query, sql_types::BigInt};
 use futures_util::future::join_all;
 
@@ -37,17 +37,17 @@ impl Gate {
 /// A change that shares no statement.
 pub struct UnsharedChange<F>(pub F);
 
-impl<T: Send + 'static, F: Fn(&mut DbConnection) -> QueryResult<T> + Send + 'static> BatchableChange
+impl<T: Send + 'static, F: Fn(&mut DbConnection) -> QueryResult<T> + Send + 'static> BatchableWork
     for UnsharedChange<F>
 {
     type Output = T;
 
-    fn apply(&self, c: &mut DbConnection) -> QueryResult<T> {
+    fn run(&self, c: &mut DbConnection) -> QueryResult<T> {
         self.0(c)
     }
 
-    fn apply_all(changes: &[&Self], c: &mut DbConnection) -> QueryResult<Vec<Option<T>>> {
-        changes.iter().map(|change| change.apply(c).map(Some)).collect()
+    fn run_all(changes: &[&Self], c: &mut DbConnection) -> QueryResult<Vec<Option<T>>> {
+        changes.iter().map(|change| change.run(c).map(Some)).collect()
     }
 }
 

@@ -6,7 +6,6 @@
 #[macro_use]
 mod support;
 
-mod account_writes;
 mod accounts;
 mod adding_an_endpoint;
 mod architecture;
@@ -41,6 +40,7 @@ mod search;
 mod security;
 mod seed;
 mod sessions;
+mod shared_statements;
 mod signing_keys;
 mod sqlite;
 mod traces;

@@ -216,7 +216,7 @@ both_engines! {
                 }
                 Ok(())
             });
-            app.app.db.write_change_then_as::<_, UnitError>(owner, "change", change, |()| ())
+            app.app.db.write_batchable_then_as::<_, UnitError>(owner, "change", change, |()| ())
         };
         run(1).await.unwrap();
         // On SQLite, the unit is a transaction.

@@ -1,6 +1,6 @@
 //! Statements of PostgreSQL whose values are arrays: their text does not depend on the number of rows, so they are prepared only once.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, marker::PhantomData};
 
 use chrono::NaiveDate;
 use diesel::{
@@ -11,10 +11,11 @@ use diesel::{
 
 use super::prelude::*;
 
-/// A statement that is assembled from parts and returns two integers per row.
-#[derive(Debug, Default)]
-pub(super) struct ArrayStatement<'a> {
+/// A statement that is assembled from parts. Its rows have the SQL type `S`.
+#[derive(Debug)]
+pub(super) struct ArrayStatement<'a, S> {
     parts: Vec<Part<'a>>,
+    row: PhantomData<S>,
 }
 
 #[derive(Debug)]
@@ -28,7 +29,11 @@ enum Part<'a> {
     OptionalDates(Vec<Option<NaiveDate>>),
 }
 
-impl<'a> ArrayStatement<'a> {
+impl<'a, S> ArrayStatement<'a, S> {
+    pub(super) const fn new() -> Self {
+        Self { parts: Vec::new(), row: PhantomData }
+    }
+
     /// Appends SQL, which must not contain values of a request.
     pub(super) fn sql(&mut self, sql: &str) -> &mut Self {
         self.push(Part::Sql(sql.to_owned()))
@@ -64,18 +69,18 @@ impl<'a> ArrayStatement<'a> {
     }
 }
 
-impl Query for ArrayStatement<'_> {
-    type SqlType = (BigInt, BigInt);
+impl<S> Query for ArrayStatement<'_, S> {
+    type SqlType = S;
 }
 
-impl QueryId for ArrayStatement<'_> {
+impl<S> QueryId for ArrayStatement<'_, S> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl<C> diesel::RunQueryDsl<C> for ArrayStatement<'_> {}
+impl<S, C> diesel::RunQueryDsl<C> for ArrayStatement<'_, S> {}
 
-impl QueryFragment<Pg> for ArrayStatement<'_> {
+impl<S> QueryFragment<Pg> for ArrayStatement<'_, S> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         for part in &self.parts {
             match part {

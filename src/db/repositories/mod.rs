@@ -38,6 +38,7 @@ mod search_text;
 pub mod sessions;
 mod statement;
 mod summarized_page;
+pub mod token_status;
 pub mod usage;
 pub mod users;
 

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use diesel::dsl::{exists, not};
+use diesel::dsl::exists;
 
 use super::keyset::KeysetSql;
 use super::prelude::*;
 use crate::{
     db::{
         DbConnection, MultiBackend,
-        schema::{cache_suspensions, password_resets, refresh_tokens, revoked_tokens, sessions, users},
+        schema::{password_resets, refresh_tokens, revoked_tokens, sessions},
     },
-    domain::{Keyset, NewSession, RefreshToken, Role, Session, SessionId, Timestamp, TokenStatus, UserId},
+    domain::{Keyset, NewSession, RefreshToken, Session, SessionId, Timestamp, UserId},
 };
 
 #[derive(Queryable, Selectable)]
@@ -37,16 +37,6 @@ impl From<SessionRow> for Session {
 }
 
 #[derive(Queryable, Selectable)]
-#[diesel(table_name = users)]
-struct AccountStatusRow {
-    id: i64,
-    #[diesel(deserialize_as = String)]
-    role: Role,
-    disabled: bool,
-    revision: i64,
-}
-
-#[derive(Queryable, Selectable)]
 #[diesel(table_name = sessions)]
 struct RefreshedSessionRow {
     id: i64,
@@ -69,32 +59,6 @@ pub fn insert(c: &mut DbConnection, session: &NewSession<'_>) -> QueryResult<Ses
         .returning(sessions::id)
         .get_result(c)
         .map(SessionId::new)
-}
-
-/// Reads the status of an access token in one statement. Returns `None` if its session does not exist.
-pub fn token_status(
-    c: &mut DbConnection,
-    session_id: SessionId,
-    token_id: &str,
-    now: Timestamp,
-) -> QueryResult<Option<TokenStatus>> {
-    let session = sessions::table.inner_join(users::table).filter(sessions::id.eq(session_id.get()));
-    let is_ended = sessions::revoked_at.is_not_null();
-    let is_revoked = exists(revoked_tokens::table.filter(revoked_tokens::token_id.eq(token_id)));
-    let is_cacheable = not(exists(cache_suspensions::table.filter(cache_suspensions::ends_at.gt(now.micros()))));
-    let row: Option<(AccountStatusRow, bool, bool, bool)> = on_engine!(c => session
-        .select((AccountStatusRow::as_select(), is_ended, is_revoked, is_cacheable))
-        .first(c)
-        .optional()?);
-    Ok(row.map(|(account, session_ended, token_revoked, is_cacheable)| TokenStatus {
-        user_id: UserId::new(account.id),
-        role: account.role,
-        disabled: account.disabled,
-        session_ended,
-        token_revoked,
-        revision: account.revision,
-        is_cacheable,
-    }))
 }
 
 /// Inserts a refresh token of a session.

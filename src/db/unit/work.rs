@@ -13,7 +13,7 @@ use tracing::Span;
 
 use super::{AfterCommit, Call, CallState, Expire, Kind, SQLITE_SNAPSHOT, Timing, Unit, catch_panic};
 use crate::{
-    db::{DbConnection, DbError, batch::BatchableChange, connection::PooledConnection, failure::Statements},
+    db::{DbConnection, DbError, batch::BatchableWork, connection::PooledConnection, failure::Statements},
     traces::Context,
 };
 
@@ -24,7 +24,7 @@ pub(in crate::db) trait Perform<T, E>: Send + 'static {
 
     fn perform(&mut self, c: &mut DbConnection) -> Result<T, E>;
 
-    /// See [`BatchableChange::apply_all`].
+    /// See [`BatchableWork::run_all`].
     fn perform_all(works: &[&Self], _: &mut DbConnection) -> QueryResult<Vec<Option<T>>> {
         Ok(works.iter().map(|_| None).collect())
     }
@@ -36,18 +36,18 @@ impl<F: FnMut(&mut DbConnection) -> Result<T, E> + Send + 'static, T, E> Perform
     }
 }
 
-/// A change that can share a statement.
-pub(in crate::db) struct Batchable<C>(pub(in crate::db) C);
+/// Work that can share a statement.
+pub(in crate::db) struct Batchable<B>(pub(in crate::db) B);
 
-impl<C: BatchableChange, E: From<diesel::result::Error>> Perform<C::Output, E> for Batchable<C> {
+impl<B: BatchableWork, E: From<diesel::result::Error>> Perform<B::Output, E> for Batchable<B> {
     const IS_BATCHABLE: bool = true;
 
-    fn perform(&mut self, c: &mut DbConnection) -> Result<C::Output, E> {
-        self.0.apply(c).map_err(E::from)
+    fn perform(&mut self, c: &mut DbConnection) -> Result<B::Output, E> {
+        self.0.run(c).map_err(E::from)
     }
 
-    fn perform_all(works: &[&Self], c: &mut DbConnection) -> QueryResult<Vec<Option<C::Output>>> {
-        C::apply_all(&works.iter().map(|work| &work.0).collect::<Vec<_>>(), c)
+    fn perform_all(works: &[&Self], c: &mut DbConnection) -> QueryResult<Vec<Option<B::Output>>> {
+        B::run_all(&works.iter().map(|work| &work.0).collect::<Vec<_>>(), c)
     }
 }
 
@@ -194,7 +194,7 @@ where
     }
 
     fn batch_kind(&self) -> Option<TypeId> {
-        (W::IS_BATCHABLE && self.is_autocommit() && !self.runs_alone).then(TypeId::of::<Self>)
+        (W::IS_BATCHABLE && !self.runs_alone).then(TypeId::of::<Self>)
     }
 
     fn run_batch(&mut self, others: &mut [Box<dyn Unit>], connection: &mut PooledConnection) -> bool {
@@ -208,9 +208,10 @@ where
         let works: Vec<&W> = once(&self.work).chain(others.iter().map(|unit| &unit.work)).collect();
         let run = |c: &mut DbConnection| catch_panic(|| W::perform_all(&works, c).map_err(E::from));
         // A pooler needs a transaction for its settings.
-        let result = match &begin.read {
-            None => run_statement(run, connection, statements),
-            Some(_) => connection.transaction_with(begin.write.as_deref(), run),
+        let result = match (&begin.read, self.kind) {
+            (None, _) => run_statement(run, connection, statements),
+            (Some(begin), Kind::Read) => connection.read_transaction(begin, run),
+            (Some(_), _) => connection.transaction_with(begin.write.as_deref(), run),
         };
         let size = works.len();
         let succeeded = result.is_ok();

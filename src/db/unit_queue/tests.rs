@@ -77,7 +77,7 @@ fn take(units: &UnitQueue, role: Role, names: &mpsc::Receiver<&'static str>) -> 
             unit.finish(Ok(()));
             names.recv().unwrap()
         }
-        Next::Batch(_) => "batch",
+        Next::Batch(..) => "batch",
         Next::None => "none",
         Next::Closed => "closed",
     }
@@ -107,7 +107,7 @@ fn thread_takes_the_oldest_unit_that_it_runs() {
 /// Takes a batch; returns its size.
 fn take_batch(units: &UnitQueue, role: Role) -> Option<usize> {
     match units.next(role, &Arc::default(), Duration::ZERO, || false) {
-        Next::Batch(batch) => Some(batch.len()),
+        Next::Batch(_, batch) => Some(batch.len()),
         Next::Unit(..) | Next::None | Next::Closed => None,
     }
 }
@@ -121,9 +121,9 @@ fn units_of_the_same_kind_are_taken_together() {
     units.push(Queue::Writes, Box::new(BatchableUnit::<'b'>));
     assert_eq!(take_batch(&units, Role::Reads), None);
     assert_eq!(take_batch(&units, Role::All), Some(MAX_BATCH));
-    units.end_batch();
+    units.end_batch(Queue::Writes);
     assert_eq!(take_batch(&units, Role::Writes), Some(3));
-    units.end_batch();
+    units.end_batch(Queue::Writes);
     assert_eq!(take_batch(&units, Role::Writes), Some(1));
 }
 
@@ -139,7 +139,7 @@ fn units_wait_for_the_end_of_a_batch_but_do_not_delay_others() {
     assert_eq!(take(&units, Role::All, &names), "write");
     assert_eq!(take_batch(&units, Role::All), None);
     units.push(Queue::Writes, Box::new(BatchableUnit::<'a'>));
-    units.end_batch_before_next();
+    units.end_batch_before_next(Queue::Writes);
     assert_eq!(take_batch(&units, Role::All), Some(2));
 }
 
@@ -154,8 +154,8 @@ fn end_of_a_batch_wakes_a_thread_for_the_next_one() {
     thread::scope(|scope| {
         let waiting = scope.spawn(|| units.next(Role::All, &Arc::default(), LONG, || false));
         wait_for_idle(&units, 1);
-        units.end_batch();
-        assert!(matches!(waiting.join().unwrap(), Next::Batch(_)));
+        units.end_batch(Queue::Writes);
+        assert!(matches!(waiting.join().unwrap(), Next::Batch(..)));
     });
 }
 

@@ -1,4 +1,4 @@
-//! Batches: units of one or more accounts that share a statement.
+//! Batches: units that share a statement.
 
 use std::{sync::Arc, time::Instant};
 
@@ -15,15 +15,15 @@ use crate::db::{
 
 impl Worker {
     /// Runs a batch, which has one unit of each of its accounts, together with units that wait behind them. Units that must run alone
-    /// return to the queues of their accounts.
-    pub(super) fn execute_batch(&mut self, mut units: Vec<Box<dyn Unit>>) {
+    /// return to the queues.
+    pub(super) fn execute_batch(&mut self, queue: Queue, mut units: Vec<Box<dyn Unit>>) {
         let (post, crew) = (Arc::clone(&self.post), Arc::clone(&self.crew));
         post.with(|state| {
             state.accounts.extend(units.iter().filter_map(|unit| unit.account()));
-            state.is_batch = true;
+            state.batch = Some(queue);
         });
         crew.accounts.complete(&mut units, MAX_BATCH);
-        post.with(|state| state.waiting.extend(units.into_iter().map(|unit| (Queue::Writes, unit))));
+        post.with(|state| state.waiting.extend(units.into_iter().map(|unit| (queue, unit))));
         let acquired = self.acquire(true);
         // Other threads have the units if this one was abandoned.
         let waiting = post.with(|state| std::mem::take(&mut state.waiting));
@@ -64,19 +64,26 @@ impl Worker {
                 }
                 _ if unit.has_result() => Ok(()),
                 // The statement may have taken effect.
-                Some(Failure::Connection) => Err(DbError::Unavailable("the connection was lost".to_owned())),
+                Some(Failure::Connection) if unit.is_autocommit() => {
+                    Err(DbError::Unavailable("the connection was lost".to_owned()))
+                }
                 // Such as a timeout. Each of the others could take as long.
                 Some(Failure::Temporary) => {
                     Err(DbError::Unavailable("the statement of several requests failed".to_owned()))
                 }
-                Some(Failure::Conflict | Failure::StorageFull | Failure::Query) | None => {
+                Some(Failure::Connection | Failure::Conflict | Failure::StorageFull | Failure::Query) | None => {
                     alone.push(unit);
                     continue;
                 }
             };
             unit.finish(result);
         }
-        crew.accounts.return_units(alone.into_iter().filter_map(release).collect());
+        let (of_accounts, others): (Vec<_>, _) =
+            alone.into_iter().filter_map(release).partition(|unit| unit.account().is_some());
+        crew.accounts.return_units(of_accounts);
+        for unit in others {
+            crew.units.push_accepted(queue, unit);
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     statement::Statement,
 };
 use crate::{
-    db::{BatchableChange, DbConnection},
+    db::{BatchableWork, DbConnection},
     domain::{
         Bucketlist, BucketlistContent, Item, ItemContent, NewBucketlist, NewItem, SearchTarget, Timestamp, UserId,
     },
@@ -38,10 +38,10 @@ enum Locked {
     Skip,
 }
 
-impl BatchableChange for CreateBucketlist {
+impl BatchableWork for CreateBucketlist {
     type Output = Option<Bucketlist>;
 
-    fn apply(&self, c: &mut DbConnection) -> QueryResult<Self::Output> {
+    fn run(&self, c: &mut DbConnection) -> QueryResult<Self::Output> {
         let Self(list) = self;
         if let DbConnection::Sqlite(_) = c {
             let created = bucketlists::insert(c, list)?;
@@ -51,9 +51,9 @@ impl BatchableChange for CreateBucketlist {
         self.create(c, Locked::Wait)
     }
 
-    fn apply_all(changes: &[&Self], c: &mut DbConnection) -> QueryResult<Vec<Option<Self::Output>>> {
+    fn run_all(changes: &[&Self], c: &mut DbConnection) -> QueryResult<Vec<Option<Self::Output>>> {
         match (c, changes) {
-            (c @ DbConnection::Sqlite(_), _) => changes.iter().map(|change| change.apply(c).map(Some)).collect(),
+            (c @ DbConnection::Sqlite(_), _) => changes.iter().map(|change| change.run(c).map(Some)).collect(),
             (c, [change]) => Ok(vec![change.create(c, Locked::Skip)?.map(Some)]),
             (DbConnection::Postgres(c), _) => together::create_bucketlists(c, changes),
         }
@@ -100,10 +100,10 @@ impl CreateBucketlist {
     }
 }
 
-impl BatchableChange for CreateItem {
+impl BatchableWork for CreateItem {
     type Output = Option<Item>;
 
-    fn apply(&self, c: &mut DbConnection) -> QueryResult<Self::Output> {
+    fn run(&self, c: &mut DbConnection) -> QueryResult<Self::Output> {
         let Self { owner, item } = self;
         if let DbConnection::Sqlite(_) = c {
             // The counts first: this fails if the bucketlist does not belong to the owner.
@@ -117,9 +117,9 @@ impl BatchableChange for CreateItem {
         self.create(c, Locked::Wait)
     }
 
-    fn apply_all(changes: &[&Self], c: &mut DbConnection) -> QueryResult<Vec<Option<Self::Output>>> {
+    fn run_all(changes: &[&Self], c: &mut DbConnection) -> QueryResult<Vec<Option<Self::Output>>> {
         match (c, changes) {
-            (c @ DbConnection::Sqlite(_), _) => changes.iter().map(|change| change.apply(c).map(Some)).collect(),
+            (c @ DbConnection::Sqlite(_), _) => changes.iter().map(|change| change.run(c).map(Some)).collect(),
             (c, [change]) => Ok(vec![change.create(c, Locked::Skip)?.map(Some)]),
             (DbConnection::Postgres(c), _) => together::create_items(c, changes),
         }

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use diesel::PgConnection;
+use diesel::{PgConnection, sql_types::BigInt};
 
 use super::{CreateBucketlist, CreateItem};
 use crate::{
@@ -20,6 +20,9 @@ const OWNERS: &str = "unlocked AS MATERIALIZED (SELECT id FROM users WHERE id IN
                       RETURNING users.id)";
 
 /// Returns the position of each created row in the input, and its ID.
+type CreationStatement<'a> = ArrayStatement<'a, (BigInt, BigInt)>;
+
+/// The end of a [`CreationStatement`].
 const CREATED: &str = " SELECT input.position, created.id FROM created JOIN input USING (id)";
 
 /// Creates bucketlists. Returns `None` for those that were not created.
@@ -75,15 +78,15 @@ fn created_ids(len: usize, rows: Vec<(i64, i64)>) -> Vec<Option<i64>> {
 }
 
 /// Starts a statement whose input has a row for each request, with an ID of the sequence.
-fn start(sequence: &'static str) -> ArrayStatement<'static> {
-    let mut statement = ArrayStatement::default();
+fn start<'a>(sequence: &str) -> CreationStatement<'a> {
+    let mut statement = ArrayStatement::new();
     statement.sql("WITH input AS MATERIALIZED (SELECT nextval('").sql(sequence).sql("') AS id, request.* FROM unnest(");
     statement
 }
 
-fn bucketlists_statement<'a>(changes: &'a [&'a CreateBucketlist]) -> ArrayStatement<'a> {
+fn bucketlists_statement<'a>(changes: &'a [&'a CreateBucketlist]) -> CreationStatement<'a> {
     let content = |change: &&'a CreateBucketlist| &change.0.content;
-    let mut statement: ArrayStatement<'a> = start("bucketlists_id_seq");
+    let mut statement = start("bucketlists_id_seq");
     statement
         .integers(changes.iter().map(|change| change.0.owner.get()))
         .sql(", ")
@@ -119,9 +122,9 @@ fn bucketlists_statement<'a>(changes: &'a [&'a CreateBucketlist]) -> ArrayStatem
     statement
 }
 
-fn items_statement<'a>(changes: &'a [&'a CreateItem]) -> ArrayStatement<'a> {
+fn items_statement<'a>(changes: &'a [&'a CreateItem]) -> CreationStatement<'a> {
     let content = |change: &&'a CreateItem| &change.item.content;
-    let mut statement: ArrayStatement<'a> = start("items_id_seq");
+    let mut statement = start("items_id_seq");
     statement
         .integers(changes.iter().map(|change| change.owner.get()))
         .sql(", ")

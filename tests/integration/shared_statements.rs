@@ -1,4 +1,4 @@
-//! Writes on PostgreSQL: those of an account wait for each other without occupying database threads, and creations share statements.
+//! Units of work on PostgreSQL that wait for the same account without occupying database threads, and units that share statements.
 
 use std::{
     collections::HashMap,
@@ -10,14 +10,14 @@ use std::{
 };
 
 use bucketlist::{
-    db::{BatchableChange, DbConnection, DbError},
+    db::{BatchableWork, DbConnection, DbError},
     domain::UserId,
 };
 use diesel::{connection::SimpleConnection, prelude::*, sql_query, sql_types::BigInt};
 use futures_util::future::join_all;
 
 use crate::{
-    faults::{Gate, hold_transaction, select_number_directly},
+    faults::{Gate, hold_transaction, select_number, select_number_directly},
     support::{Engine, TestApp, json},
     transactions::block_writer,
 };
@@ -36,10 +36,10 @@ enum Change {
 /// A change that counts how often it is made alone.
 struct CountedChange(Change, Arc<AtomicU32>);
 
-impl BatchableChange for CountedChange {
+impl BatchableWork for CountedChange {
     type Output = ();
 
-    fn apply(&self, c: &mut DbConnection) -> QueryResult<()> {
+    fn run(&self, c: &mut DbConnection) -> QueryResult<()> {
         self.1.fetch_add(1, Ordering::SeqCst);
         c.batch_execute(&match self.0 {
             Change::Insert(number) => format!("INSERT INTO numbers VALUES ({number})"),
@@ -48,7 +48,7 @@ impl BatchableChange for CountedChange {
         })
     }
 
-    fn apply_all(changes: &[&Self], c: &mut DbConnection) -> QueryResult<Vec<Option<()>>> {
+    fn run_all(changes: &[&Self], c: &mut DbConnection) -> QueryResult<Vec<Option<()>>> {
         let numbers: Vec<String> = changes
             .iter()
             .map(|change| match change.0 {
@@ -76,6 +76,71 @@ struct NumberRow {
     n: i64,
 }
 
+/// A read that selects a number, or loses the connection if it is not alone.
+struct CountedRead(i64, Arc<AtomicU32>);
+
+impl BatchableWork for CountedRead {
+    type Output = i64;
+
+    fn run(&self, c: &mut DbConnection) -> QueryResult<i64> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        select_number(c, &format!("SELECT {}::bigint AS n", self.0))
+    }
+
+    fn run_all(works: &[&Self], c: &mut DbConnection) -> QueryResult<Vec<Option<i64>>> {
+        if works.iter().any(|work| work.0 == 0) {
+            c.batch_execute("SELECT pg_terminate_backend(pg_backend_pid())")?;
+        }
+        let DbConnection::Postgres(c) = c else { unreachable!("these tests run on PostgreSQL") };
+        let numbers: Vec<String> = works.iter().map(|work| work.0.to_string()).collect();
+        let rows: Vec<NumberRow> =
+            sql_query(format!("SELECT unnest('{{{}}}'::bigint[]) AS n", numbers.join(","))).load(c)?;
+        Ok(rows.into_iter().map(|row| Some(row.n)).collect())
+    }
+}
+
+/// Occupies the only database thread, starts a unit for each number, and releases the thread. Returns the results, how often each work was
+/// done alone, and the number of statements.
+async fn read_together(app: &TestApp, numbers: &[i64]) -> (Vec<(i64, u32)>, u64) {
+    let db = &app.app.db;
+    let gate = Gate::default();
+    let blocker = block_writer(db, &gate).await;
+    let units: Vec<_> = numbers
+        .iter()
+        .map(|number| {
+            let (db, runs) = (db.clone(), Arc::new(AtomicU32::new(0)));
+            let read = CountedRead(*number, Arc::clone(&runs));
+            tokio::spawn(async move {
+                let read = db.read_batchable_as("read", read).await.unwrap();
+                (read, runs.load(Ordering::SeqCst))
+            })
+        })
+        .collect();
+    // Tasks of this runtime run in order: when this task runs, the units are queued.
+    tokio::spawn(async {}).await.unwrap();
+    let statements = db.statements();
+    gate.open();
+    blocker.await.unwrap().unwrap();
+    let results = join_all(units).await.into_iter().map(Result::unwrap).collect();
+    (results, db.statements() - statements)
+}
+
+#[tokio::test]
+async fn waiting_reads_share_a_statement() {
+    let app = app_with_numbers();
+    let (results, statements) = read_together(&app, &[1, 2, 3]).await;
+    assert_eq!(results, [(1, 0), (2, 0), (3, 0)]);
+    // The transaction of the blocker ends with one.
+    assert_eq!(statements, 2);
+}
+
+#[tokio::test]
+async fn reads_of_a_statement_that_loses_the_connection_are_repeated_alone() {
+    let app = app_with_numbers();
+    let (results, _) = read_together(&app, &[1, 0, 3]).await;
+    assert_eq!(results, [(1, 1), (0, 1), (3, 1)]);
+}
+
 /// Occupies the only database thread, sends changes, each of the account with its number, and releases the thread. Returns the results of the
 /// changes and how often each was made alone.
 async fn run_together(app: &TestApp, changes: &[(i64, Change)]) -> Vec<(Result<(), DbError>, u32)> {
@@ -88,7 +153,7 @@ async fn run_together(app: &TestApp, changes: &[(i64, Change)]) -> Vec<(Result<(
             let (db, runs) = (db.clone(), Arc::new(AtomicU32::new(0)));
             let (account, change) = (UserId::new(*account), CountedChange(change.clone(), Arc::clone(&runs)));
             tokio::spawn(async move {
-                let result = db.write_change_then_as(account, "change", change, |()| ()).await;
+                let result = db.write_batchable_then_as(account, "change", change, |()| ()).await;
                 (result, runs.load(Ordering::SeqCst))
             })
         })
