@@ -6,6 +6,7 @@
 
 mod collector;
 mod export;
+mod ids;
 mod parent;
 mod settings;
 mod span;
@@ -23,10 +24,11 @@ use opentelemetry::{
 };
 use opentelemetry_sdk::{
     Resource,
-    trace::{SdkTracer, SdkTracerProvider},
+    trace::{Sampler, SdkTracer, SdkTracerProvider},
 };
 
 pub use export::ExportStats;
+use ids::TraceIds;
 pub use parent::TraceParent;
 pub use settings::{TraceSampler, TraceSettings};
 pub use span::{ActiveSpan, RootSpan, TraceHeader, is_recorded, record, set_count, set_milliseconds, start};
@@ -43,6 +45,7 @@ pub struct TraceError(String);
 #[derive(Clone, Debug)]
 pub struct Tracer {
     tracer: SdkTracer,
+    sampler: TraceSampler,
     provider: SdkTracerProvider,
     stats: Arc<ExportStats>,
 }
@@ -65,12 +68,14 @@ impl Tracer {
             .with_service_name(settings.service_name.clone())
             .build();
         let provider = SdkTracerProvider::builder()
-            .with_sampler(settings.sampler.to_sdk())
+            // The tracer decides which traces are recorded, before it starts a span.
+            .with_sampler(Sampler::AlwaysOn)
+            .with_id_generator(TraceIds)
             .with_resource(resource)
             .with_span_processor(processor)
             .build();
         let scope = InstrumentationScope::builder(SCOPE).with_version(version).build();
-        Ok(Self { tracer: provider.tracer_with_scope(scope), provider, stats })
+        Ok(Self { tracer: provider.tracer_with_scope(scope), sampler: settings.sampler, provider, stats })
     }
 
     /// Returns the numbers of exported and lost spans.
@@ -83,12 +88,17 @@ impl Tracer {
     /// recorded.
     #[must_use]
     pub fn start_root(&self, name: &'static str, kind: SpanKind, parent: Option<&TraceParent>) -> RootSpan {
-        let context = Context::new();
-        let context = match parent {
-            Some(parent) => context.with_remote_span_context(parent.span_context().clone()),
-            None => context,
-        };
-        let span = self.tracer.build_with_context(SpanBuilder::from_name(name).with_kind(kind), &context);
+        let trace_id = parent.map_or_else(ids::random_trace_id, |parent| parent.span_context().trace_id());
+        if !self.sampler.is_sampled(trace_id, parent) {
+            return RootSpan::not_recorded(trace_id, parent);
+        }
+        let span = ids::with_trace_id(trace_id, || {
+            let context = match parent {
+                Some(parent) => Context::new().with_remote_span_context(parent.span_context().clone()),
+                None => Context::new(),
+            };
+            self.tracer.build_with_context(SpanBuilder::from_name(name).with_kind(kind), &context)
+        });
         RootSpan::new(span, &self.tracer)
     }
 

@@ -8,9 +8,13 @@ use std::{
 
 use opentelemetry::{
     Context, KeyValue,
-    trace::{Span as _, SpanBuilder, SpanContext, SpanKind, Status, TraceContextExt as _, Tracer as _},
+    trace::{
+        Span as _, SpanBuilder, SpanContext, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceId, Tracer as _,
+    },
 };
 use opentelemetry_sdk::trace::{SdkTracer, Span};
+
+use super::{TraceParent, ids};
 
 /// The span of a request or a job.
 #[derive(Debug)]
@@ -21,11 +25,20 @@ pub struct RootSpan {
 }
 
 impl RootSpan {
+    /// Creates the span of a trace that is recorded.
     pub(super) fn new(span: Span, tracer: &SdkTracer) -> Self {
         let trace = span.span_context().clone();
+        // After the export has ended, no span is recorded.
         let is_recorded = span.is_recording();
         let active = is_recorded.then(|| ActiveSpan(Context::new().with_value(tracer.clone()).with_span(span)));
         Self { trace, span: active }
+    }
+
+    /// Creates the span of a trace that is not recorded.
+    pub(super) fn not_recorded(trace_id: TraceId, parent: Option<&TraceParent>) -> Self {
+        let state = parent.map(|parent| parent.span_context().trace_state().clone()).unwrap_or_default();
+        let trace = SpanContext::new(trace_id, ids::random_span_id(), TraceFlags::NOT_SAMPLED, false, state);
+        Self { trace, span: None }
     }
 
     /// Returns the value of `traceresponse`, from which a caller learns the span of its request.
