@@ -389,6 +389,21 @@ impl TestServer {
         self.child.wait().unwrap()
     }
 
+    /// Requests the server to exit, so that instrumented code (`make coverage`) writes its counters. Returns whether it has exited.
+    fn terminate(&mut self) -> bool {
+        let id = self.child.id().to_string();
+        let is_signalled = Command::new("kill").args(["-s", "TERM", &id]).stderr(Stdio::null()).status();
+        let Some(mut out) = self.out.take().filter(|_| is_signalled.is_ok_and(|status| status.success())) else {
+            return false;
+        };
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || {
+            let _ = out.read_to_string(&mut String::new());
+            let _ = sender.send(());
+        });
+        receiver.recv_timeout(TIMEOUT).is_ok()
+    }
+
     /// Kills the server with SIGKILL.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
@@ -403,7 +418,9 @@ impl TestServer {
 
 impl Drop for TestServer {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        if std::env::var_os("LLVM_PROFILE_FILE").is_none() || !self.terminate() {
+            let _ = self.child.kill();
+        }
         let _ = self.child.wait();
     }
 }
