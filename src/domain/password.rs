@@ -21,10 +21,10 @@ pub enum PasswordProblem {
     #[error("must have at most {MAX_LENGTH} characters")]
     TooLong,
     /// In the list of common passwords, or composed of words of this service.
-    #[error("is one of the most common passwords or the name of this service")]
+    #[error("must not be a common password or consist of the name of this service")]
     TooCommon,
-    /// Equal to the email address.
-    #[error("must not be the email address")]
+    /// Equal to the email address, or to the part before the `@`.
+    #[error("must not be the email address or the part before the `@`")]
     IsEmail,
 }
 

@@ -9,7 +9,7 @@ pub mod v2;
 
 use contract::{
     caller::{ClientInfo, RequestOrigin},
-    v1::schemas::Password,
+    v1::schemas::Secret,
 };
 use secrecy::SecretString;
 
@@ -20,8 +20,8 @@ pub use time_limit::longest_time_limit;
 use crate::domain::{ApiClientId, AuditOrigin, UserId};
 
 /// Converts a password or token of a request for a service.
-fn secret(password: &Password) -> SecretString {
-    password.expose().to_owned().into()
+fn secret(secret: &Secret) -> SecretString {
+    secret.expose().to_owned().into()
 }
 
 /// Returns the caller and the origin of a request, for audit events.

@@ -44,7 +44,8 @@ impl BasePath {
         self.0.is_none()
     }
 
-    /// Returns the part of a path after the base path; `None` if the path is not below it. The base path itself is `/`.
+    /// Returns the part of a path after the base path (`/` for the base path itself). Returns `None` if the path is outside the base
+    /// path, or if the server is at the root.
     #[must_use]
     pub fn strip<'a>(&self, path: &'a str) -> Option<&'a str> {
         match path.strip_prefix(self.0.as_deref()?)? {

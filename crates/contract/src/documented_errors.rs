@@ -175,7 +175,7 @@ pub(crate) fn headers<V: Version>() -> Vec<ResponseHeader> {
         ),
         header(
             "Sunset",
-            "Date from which the operation returns 410 (RFC 8594).",
+            "Date after which the operation returns 410 (RFC 8594).",
             text(29),
             json!("Sat, 20 Nov 2027 00:00:00 GMT"),
             HeaderScope::Matching(is_deprecated::<V>),

@@ -139,7 +139,7 @@ pub enum ArgumentKind {
     IfMatch,
     /// The operation validates `If-None-Match`.
     IfNoneMatch,
-    /// The operation can be repeated safely.
+    /// The operation takes `Idempotency-Key`.
     IdempotencyKey,
     /// The operation uses cursor pagination.
     Cursor,

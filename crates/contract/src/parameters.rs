@@ -15,7 +15,7 @@ use crate::{
     values::scalar,
 };
 
-/// Declares a parameter that is a string with a schema. Surrounding white space is removed.
+/// Declares a parameter that is a string with a schema. Surrounding whitespace is removed.
 macro_rules! text_parameter {
     ($(#[$doc:meta])* $name:ident { $($schema:tt)* }) => {
         $(#[$doc])*
@@ -50,7 +50,7 @@ impl ParseFromParameter for Cursor {
     }
 }
 
-/// Maximum number of results per page, before it is reduced to 100.
+/// Maximum number of results per page, before it is capped at 100.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct PerPage(pub i32);

@@ -120,7 +120,7 @@ async fn read_typed<T: DeserializeOwned>(request: &Request, body: &mut RequestBo
     serde_json::from_value(value).map_err(|error| ApiError::new(ErrorCode::InternalError).with_source(error))
 }
 
-/// Validates a JSON body, and that its media type is one of the operation's.
+/// Validates a JSON body and its media type.
 ///
 /// # Errors
 /// All violations of the body, after `details`: the violations found elsewhere in the request.

@@ -54,7 +54,7 @@ pub struct Problem {
     /// Request ID. Include it in support requests.
     #[oai(validator(max_length = 128))]
     pub request_id: String,
-    /// Seconds to wait before repeating the request; null if waiting does not help.
+    /// Seconds to wait before retrying; null if waiting does not help.
     #[oai(validator(minimum(value = "0")))]
     pub retry_after: Nullable<i64>,
     /// Violations in the request, at most 1,000; empty for other errors.

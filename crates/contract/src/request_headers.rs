@@ -34,7 +34,7 @@ pub struct IfMatch {
 #[derive(Clone, Debug)]
 pub struct IfNoneMatch(pub Option<ETagCondition>);
 
-/// `Idempotency-Key`: identifies a request, so that repeating it does not create another resource.
+/// `Idempotency-Key`: identifies a request, so that a retry does not create another resource.
 #[derive(Clone, Debug)]
 pub struct IdempotencyKey(pub Option<String>);
 

@@ -123,7 +123,7 @@ fn escape_formula(text: &str) -> Cow<'_, str> {
     let starts_formula =
         |character| matches!(character, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠');
     let is_skipped = |character: char| matches!(character, '"' | '\'') || character.is_whitespace();
-    // Tabs and line breaks are white space but also start formulas, so they are not skipped.
+    // Tabs and line breaks are whitespace but also start formulas, so they are not skipped.
     let first = text.chars().find(|character| starts_formula(*character) || !is_skipped(*character));
     if first.is_some_and(starts_formula) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }

@@ -30,7 +30,7 @@ fn parameter_description(name: &str) -> Option<&'static str> {
         "job_id" => "ID of the job.",
         "schedule_name" => "Name of the recurring task.",
         "page" => "Page number, starting at 1.",
-        "per_page" => "Maximum number of results per page. Default: 20. Values above 100 are reduced to 100.",
+        "per_page" => "Maximum number of results per page. Default: 20. Values above 100 are capped at 100.",
         "cursor" => {
             "Cursor of the page: the `cursor` parameter of `links.next` in the previous response. Default: the first \
              page."
@@ -45,7 +45,7 @@ fn parameter_description(name: &str) -> Option<&'static str> {
             "ETag of a previous response. Returns 304 without a body if the response has not changed since."
         }
         "Idempotency-Key" => {
-            "Unique key for this request, for example a UUID. Repeating the request with the same key within 24 hours \
+            "Unique key for this request, for example a UUID. Retrying the request with the same key within 24 hours \
              returns the original response."
         }
         _ => return None,
@@ -76,17 +76,45 @@ pub(crate) fn parameter_examples() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Returns the description of a response header.
-fn header_description(name: &str) -> Option<&'static str> {
+/// Returns the description of a response header. `etag` is that of `ETag`.
+fn header_description(name: &str, etag: &'static str) -> Option<&'static str> {
     Some(match name {
         "Location" => "Path of the created resource.",
-        "ETag" => "Entity tag of the returned state. Send it as `If-Match` or `If-None-Match`.",
+        "ETag" => etag,
         "Link" => "Paths of this page and of the next page (RFC 8288).",
         "Content-Disposition" => "Suggested file name.",
         "Idempotency-Replayed" => "`true` if an earlier request with the same `Idempotency-Key` created the resource.",
         "Retry-After" => "Seconds to wait before the next request.",
         _ => return None,
     })
+}
+
+/// Returns the paths of resources that can be changed with `If-Match`.
+fn conditional_paths<'a>(document: &Value, find: &dyn Fn(&str) -> Option<&'a Operation>) -> Vec<String> {
+    let is_conditional = |item: &Value| {
+        item.as_object().into_iter().flatten().any(|(_, operation)| {
+            operation["operationId"].as_str().and_then(find).is_some_and(|declared| declared.is_conditional)
+        })
+    };
+    let paths = document.pointer("/paths").and_then(Value::as_object).into_iter().flatten();
+    paths.filter(|(_, item)| is_conditional(item)).map(|(path, _)| path.clone()).collect()
+}
+
+/// Returns the description of `ETag`. Only the ETag of a resource can be sent as `If-Match`: that of the resource at the path, or of
+/// one that POST creates below it.
+fn etag_description(path: &str, method: &str, declared: Option<&Operation>, conditional: &[String]) -> &'static str {
+    let is_child = |known: &str| {
+        known.strip_prefix(path).and_then(|rest| rest.strip_prefix("/{")).is_some_and(|name| !name.contains('/'))
+    };
+    let is_resource = conditional.iter().any(|known| known == path || (method == "post" && is_child(known)));
+    if is_resource {
+        "ETag of the resource. Send it as `If-Match` to change the resource, or as `If-None-Match` to retrieve it only if \
+         it has changed."
+    } else if declared.is_some_and(|declared| declared.takes_if_none_match) {
+        "ETag of the response. Send it as `If-None-Match`."
+    } else {
+        "ETag of the response."
+    }
 }
 
 /// Adds the descriptions to the document that poem-openapi generates.
@@ -96,11 +124,16 @@ pub(crate) fn describe<'a>(raw: String, find: &dyn Fn(&str) -> Option<&'a Operat
         // Parsing has dropped a duplicate key. Return the document unchanged, so that the linter reports it.
         return raw;
     }
+    let conditional = conditional_paths(&document, find);
     let paths = document.pointer_mut("/paths").and_then(Value::as_object_mut).into_iter().flatten();
-    for operation in paths.flat_map(|(_, item)| item.as_object_mut().into_iter().flatten()) {
-        let Some(operation) = operation.1.as_object_mut() else { continue };
-        let id = operation.get("operationId").and_then(Value::as_str).unwrap_or_default();
-        let response = find(id).map_or("", |declared| declared.response);
+    let operations = paths.flat_map(|(path, item)| {
+        item.as_object_mut().into_iter().flatten().map(move |(method, operation)| (path, method, operation))
+    });
+    for (path, method, operation) in operations {
+        let Some(operation) = operation.as_object_mut() else { continue };
+        let declared = find(operation.get("operationId").and_then(Value::as_str).unwrap_or_default());
+        let response = declared.map_or("", |declared| declared.response);
+        let etag = etag_description(path, method, declared, &conditional);
         for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
             describe_parameter(parameter);
         }
@@ -112,7 +145,7 @@ pub(crate) fn describe<'a>(raw: String, find: &dyn Fn(&str) -> Option<&'a Operat
             let headers = documented.get_mut("headers").and_then(Value::as_object_mut);
             for (name, header) in headers.into_iter().flatten() {
                 let name = HEADER_NAMES.iter().find(|known| known.eq_ignore_ascii_case(name)).copied();
-                add_description(header, name.and_then(header_description));
+                add_description(header, name.and_then(|name| header_description(name, etag)));
             }
         }
     }

@@ -140,7 +140,7 @@ error_codes! {
         remedy["Use the account of an administrator, or ask an administrator."]
     /// The API client does not have the scope that the operation requires.
     403 InsufficientScope "INSUFFICIENT_SCOPE" "The API client does not have the required scope."
-        causes["GET requires the scope `read`, other methods `write`, and the operations of administrators `admin`."]
+        causes["The API key lacks the scope of the operation: `read` for GET, `write` for other methods, `admin` for admin operations."]
         remedy["Use an API client with the scope in the message, or ask an administrator to add it."]
     /// The operation requires an access token. API clients cannot call it.
     403 SessionRequired "SESSION_REQUIRED" "API clients cannot call this operation."
@@ -267,8 +267,8 @@ error_codes! {
         remedy["Wait until `last_finished_at` of the schedule is not null, and send the request again."]
     /// A request with the same `Idempotency-Key` is still being processed.
     409 IdempotencyKeyInFlight "IDEMPOTENCY_KEY_IN_FLIGHT" "A request with this Idempotency-Key is being processed."
-        causes["The request was repeated before the first one was complete, or it was sent twice at the same time."]
-        remedy["Wait a moment, then send the same request with the same key to receive the original response."]
+        causes["The request was retried before the first attempt was complete, or it was sent twice at the same time."]
+        remedy["Wait for `Retry-After` seconds, then retry the request with the same key to receive the original response."]
     /// The server is already recording a profile. It records one at a time.
     409 ProfileInProgress "PROFILE_IN_PROGRESS" "Another profile is being recorded."
         causes["Another administrator records a profile.", "The server was started with `--profile`."]
@@ -287,7 +287,7 @@ error_codes! {
             "The operator has scheduled a brownout, to make developers aware of the removal before the sunset date.",
         ]
         remedy[
-            "Use the successor in the `Link` header (`rel=\"successor-version\"`). Until then, repeat the request after \
+            "Use the successor in the `Link` header (`rel=\"successor-version\"`). Until then, retry the request after \
              `Retry-After` seconds."
         ]
     /// The resource is not in the state that `If-Match` or `If-None-Match` requires. Nothing was changed.
@@ -342,7 +342,7 @@ error_codes! {
     /// The `Idempotency-Key` was used for a different request.
     422 IdempotencyKeyReused "IDEMPOTENCY_KEY_REUSED" "This Idempotency-Key was used for a different request."
         causes["In the last 24 hours, the key was used with a different body or for a different operation."]
-        remedy["Generate a new key, such as a random UUID, for each request. Reuse a key only to repeat the same request."]
+        remedy["Generate a new key, such as a random UUID, for each request. Reuse a key only to retry the same request."]
     /// The server requires `If-Match` for changes.
     428 PreconditionRequired "PRECONDITION_REQUIRED" "This change requires an If-Match header."
         causes["The server is configured to reject changes without `If-Match`, so that clients do not overwrite each other."]
@@ -361,11 +361,11 @@ error_codes! {
         remedy["Send fewer and smaller headers. The API does not use cookies."]
     /// An unexpected error occurred on the server.
     500 InternalError "INTERNAL_ERROR" "An internal error occurred."
-        causes[
-            "The server has a defect. Its log contains the details under the request ID.",
-            "The server also captures the request, so that an administrator can send it again from the console."
+        causes["The server has a defect. Its log contains the details under the request ID."]
+        remedy[
+            "Report the request ID. An administrator can inspect and replay the captured request in the console. A retry is \
+             unlikely to succeed."
         ]
-        remedy["Report the request ID. Repeating the request is unlikely to succeed."]
     /// The server is temporarily unable to process the request.
     503 ServiceUnavailable "SERVICE_UNAVAILABLE" "The service is temporarily unavailable."
         causes[

@@ -71,10 +71,10 @@ fn example_details(code: ErrorCode) -> Vec<Detail> {
             (Location::Body("/name".into()), ViolationCode::TooLong, "must have at most 100 characters")
         }
         ErrorCode::UnknownField => {
-            (Location::Body("/colour".into()), ViolationCode::UnknownField, "is not a known field")
+            (Location::Body("/color".into()), ViolationCode::UnknownField, "is not a known field")
         }
         ErrorCode::UnknownParameter => {
-            (Location::Query("colour".into()), ViolationCode::UnknownParameter, "is not a known parameter")
+            (Location::Query("color".into()), ViolationCode::UnknownParameter, "is not a known parameter")
         }
         _ => return fixed_location(code),
     };

@@ -1,4 +1,4 @@
-//! The API v1 as a whole, and its document.
+//! Declares API v1 and builds its OpenAPI document.
 
 use openapi_repair::ResponseName;
 use serde_json::{Value, json};
@@ -40,8 +40,8 @@ To get started, create an account (`register`) or log in (`login`). Send the `ac
 
 * **Pagination**: lists return pages with totals and links. The list operations are deprecated; use those of v2.
 * **Errors**: every error response contains an `error` object with a stable `code`. A validation error lists all violations.
-* **Text**: the server removes white space around text and converts it to Unicode normal form C. Passwords are not changed. A
-  maximum length includes the surrounding white space. Text with a minimum length must contain at least one visible character.
+* **Text**: the server trims leading and trailing whitespace and normalizes text to Unicode NFC. Passwords are not changed. A
+  maximum length includes leading and trailing whitespace. Text with a minimum length must contain at least one visible character.
 * **Compatibility**: requests with unknown fields are rejected. Responses can contain new fields; ignore those that you do
   not know.";
     const ERROR_SCHEMA: &'static str = "ErrorEnvelope";

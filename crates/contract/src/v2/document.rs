@@ -1,4 +1,4 @@
-//! The API v2 as a whole, and its document.
+//! Declares API v2 and builds its OpenAPI document.
 
 use openapi_repair::ResponseName;
 use serde_json::{Value, json};
@@ -58,9 +58,9 @@ To get started, create an account (`register`) or log in (`login`). Send the `ac
 * **Errors**: error responses contain problem details (RFC 9457) with a stable `code`. `type` is the path of a page that
   explains the error.
 * **Conditional requests**: send the `ETag` of a resource as `If-Match` to change it only if it has not changed since.
-* **Idempotency**: send an `Idempotency-Key` to repeat a request safely without creating a resource twice.
-* **Text**: the server removes white space around text and converts it to Unicode normal form C. Passwords are not changed. A
-  maximum length includes the surrounding white space. Text with a minimum length must contain at least one visible character.
+* **Idempotency**: send an `Idempotency-Key` to safely retry a request without creating a resource twice.
+* **Text**: the server trims leading and trailing whitespace and normalizes text to Unicode NFC. Passwords are not changed. A
+  maximum length includes leading and trailing whitespace. Text with a minimum length must contain at least one visible character.
 * **Times**: requests contain RFC 3339 or ISO 8601 with an offset, such as `2026-01-31T12:00:00+01:00` or `20260131T110000Z`.
   Years 1 to 9999 are accepted. Responses contain RFC 3339 in UTC with microseconds.
 * **Links**: `_links` contains links to related resources and operations that you may call with your access token or API key.

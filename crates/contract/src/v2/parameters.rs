@@ -214,9 +214,9 @@ text_enum! {
         UserDisabled "user.disabled"
         /// An account was enabled.
         UserEnabled "user.enabled"
-        /// The mail to a user about deprecated operations was disabled.
+        /// The email notices to a user about deprecated operations were disabled.
         UserDeprecationNoticesDisabled "user.deprecation_notices_disabled"
-        /// The mail to a user about deprecated operations was enabled.
+        /// The email notices to a user about deprecated operations were enabled.
         UserDeprecationNoticesEnabled "user.deprecation_notices_enabled"
         /// An account was deleted with all its data.
         UserDeleted "user.deleted"

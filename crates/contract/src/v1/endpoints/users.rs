@@ -38,7 +38,7 @@ pub trait UserEndpoints: Send + Sync + 'static {
 
     /// Delete your account
     ///
-    /// Permanently deletes your account with all its bucketlists, items and sessions. Requires the password. The last active
+    /// Permanently deletes your account with all its bucketlists, items and sessions. Requires your password. The last active
     /// administrator cannot be deleted.
     #[oai(path = "/me", method = "delete", operation_id = "deleteMe")]
     #[operation(returns("The account was deleted."), errors(&[ErrorCode::WrongPassword, ErrorCode::LastAdmin]))]

@@ -16,9 +16,9 @@ use crate::values::EmailAddress;
 /// A secret in a request: a password, a refresh token or a password reset token. Never logged, never normalized.
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
-pub struct Password(String);
+pub struct Secret(String);
 
-impl Password {
+impl Secret {
     /// Returns the secret.
     #[must_use]
     pub fn expose(&self) -> &str {
@@ -26,19 +26,19 @@ impl Password {
     }
 }
 
-impl From<&str> for Password {
+impl From<&str> for Secret {
     fn from(secret: &str) -> Self {
         Self(secret.to_owned())
     }
 }
 
-impl fmt::Debug for Password {
+impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }
 }
 
-impl Type for Password {
+impl Type for Secret {
     const IS_REQUIRED: bool = true;
     type RawValueType = String;
     type RawElementValueType = String;
@@ -60,20 +60,20 @@ impl Type for Password {
     }
 }
 
-impl ToJSON for Password {
+impl ToJSON for Secret {
     /// Used for examples only.
     fn to_json(&self) -> Option<Value> {
         Some(Value::String(self.0.clone()))
     }
 }
 
-impl ParseFromJSON for Password {
+impl ParseFromJSON for Secret {
     fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
         serde_json::from_value(value.unwrap_or_default()).map_err(ParseError::custom)
     }
 }
 
-impl Example for Password {
+impl Example for Secret {
     fn example() -> Self {
         Self("bucketlist-demo".into())
     }
@@ -85,9 +85,9 @@ impl Example for Password {
 pub struct Registration {
     /// Email address, unique. The comparison is case-insensitive.
     pub email: EmailAddress,
-    /// Password, 8 to 128 characters; the server can require more. Common passwords and the email address are rejected.
+    /// Password, 8 to 128 characters; a server can set a higher minimum. Common passwords and the email address are rejected.
     #[oai(validator(min_length = 8, max_length = 128))]
-    pub password: Password,
+    pub password: Secret,
     /// Display name, 1 to 100 characters, at least one of them visible. Default: the part of the email address before the `@`.
     #[oai(validator(min_length = 1, max_length = 100))]
     pub name: Option<String>,
@@ -105,10 +105,10 @@ pub struct Credentials {
     pub email: EmailAddress,
     /// Password of the account.
     #[oai(validator(min_length = 1, max_length = 128))]
-    pub password: Password,
+    pub password: Secret,
 }
 
-example! { Credentials { email: "demo@example.com".into(), password: Password::example() } }
+example! { Credentials { email: "demo@example.com".into(), password: Secret::example() } }
 
 /// A request to refresh a session.
 #[derive(Clone, Debug, Deserialize, Object)]
@@ -116,7 +116,7 @@ example! { Credentials { email: "demo@example.com".into(), password: Password::e
 pub struct SessionRefresh {
     /// Refresh token of the latest response, valid for one use.
     #[oai(validator(min_length = 1, max_length = 128))]
-    pub refresh_token: Password,
+    pub refresh_token: Secret,
 }
 
 example! { SessionRefresh { refresh_token: EXAMPLE_REFRESH_TOKEN.into() } }
@@ -164,13 +164,13 @@ example! { AuthSession {
 pub struct PasswordChange {
     /// Current password.
     #[oai(validator(min_length = 1, max_length = 128))]
-    pub current_password: Password,
-    /// New password, 8 to 128 characters; the server can require more. Common passwords and the email address are rejected.
+    pub current_password: Secret,
+    /// New password, 8 to 128 characters; a server can set a higher minimum. Common passwords and the email address are rejected.
     #[oai(validator(min_length = 8, max_length = 128))]
-    pub new_password: Password,
+    pub new_password: Secret,
 }
 
-example! { PasswordChange { current_password: Password::example(), new_password: "harbour-lantern-42".into() } }
+example! { PasswordChange { current_password: Secret::example(), new_password: "harbour-lantern-42".into() } }
 
 /// A request for a password reset email.
 #[derive(Clone, Debug, Deserialize, Object)]
@@ -188,10 +188,10 @@ example! { PasswordResetRequest { email: "demo@example.com".into() } }
 pub struct PasswordReset {
     /// Token from the email.
     #[oai(validator(min_length = 1, max_length = 128))]
-    pub token: Password,
-    /// New password, 8 to 128 characters; the server can require more. Common passwords and the email address are rejected.
+    pub token: Secret,
+    /// New password, 8 to 128 characters; a server can set a higher minimum. Common passwords and the email address are rejected.
     #[oai(validator(min_length = 8, max_length = 128))]
-    pub new_password: Password,
+    pub new_password: Secret,
 }
 
 example! { PasswordReset { token: EXAMPLE_REFRESH_TOKEN.into(), new_password: "harbour-lantern-42".into() } }

@@ -22,7 +22,7 @@ pub struct ErrorEnvelope {
     pub error: Failure,
 }
 
-/// Code, message and violations of an error.
+/// An error, with its code, its message and the violations in the request.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct Failure {
@@ -34,7 +34,7 @@ pub struct Failure {
     /// Violations in the request, at most 1,000; empty for other errors.
     #[oai(validator(max_items = 1000))]
     pub details: Vec<FailureDetail>,
-    /// Seconds to wait before repeating the request; null if waiting does not help.
+    /// Seconds to wait before retrying; null if waiting does not help.
     #[oai(validator(minimum(value = "0")))]
     pub retry_after: Nullable<i64>,
     /// Request ID. Include it in support requests.

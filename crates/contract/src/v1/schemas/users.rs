@@ -3,7 +3,7 @@
 use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 
-use super::{Password, example_time};
+use super::{Secret, example_time};
 use crate::values::{EmailAddress, Id, Timestamp};
 
 /// Role of an account.
@@ -54,7 +54,7 @@ pub struct MePatch {
     pub email: Option<EmailAddress>,
     /// Current password; required to change the email address.
     #[oai(validator(min_length = 1, max_length = 128))]
-    pub current_password: Option<Password>,
+    pub current_password: Option<Secret>,
 }
 
 example! { MePatch { name: Some("Demo".into()), email: None, current_password: None } }
@@ -77,7 +77,7 @@ example! { UserPatch { role: Some(Role::User), disabled: Some(false) } }
 pub struct AccountDeletion {
     /// Password of the account.
     #[oai(validator(min_length = 1, max_length = 128))]
-    pub password: Password,
+    pub password: Secret,
 }
 
-example! { AccountDeletion { password: Password::example() } }
+example! { AccountDeletion { password: Secret::example() } }

@@ -40,7 +40,7 @@ pub trait AdminUserEndpoints: Send + Sync + 'static {
 
     /// Update a user
     ///
-    /// Changes the role of a user, disables or enables the account, or disables or enables the notices by mail about deprecated
+    /// Changes the role of a user, disables or enables the account, or disables or enables email notices about deprecated
     /// operations. Omitted fields keep their value. The last active administrator cannot be demoted or disabled. For
     /// administrators only.
     #[oai(path = "/:user_id", method = "patch", operation_id = "updateUser")]

@@ -35,7 +35,7 @@ pub trait ApiClientEndpoints: Send + Sync + 'static {
         &self,
         caller: AdminSession,
         client: ClientInfo,
-        /// Unique key for this request, for example a UUID. Repeating the request with the same key within 24 hours returns the
+        /// Unique key for this request, for example a UUID. Retrying the request with the same key within 24 hours returns the
         /// API client without its key.
         idempotency_key: IdempotencyKey,
         body: Json<ApiClientCreate>,

@@ -11,8 +11,8 @@ use crate::v2::schemas::{
 pub trait AuthEndpoints: Send + Sync + 'static {
     /// Create an account
     ///
-    /// Creates a user account and its first session. With an `Idempotency-Key`, repeating the request within 24 hours does
-    /// not create another account. Tokens are not stored, so each repeated request creates a new session.
+    /// Creates a user account and its first session. With an `Idempotency-Key`, retrying the request within 24 hours does
+    /// not create another account. Tokens are not stored, so each retry creates a new session.
     #[oai(path = "/register", method = "post", operation_id = "register")]
     #[operation(public(), returns("The first session of the created account."), carries_tokens())]
     #[operation(new_password("/password"), errors(&[ErrorCode::EmailTaken]), limit(OperationLimit::Register))]
@@ -20,7 +20,7 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     async fn register(
         &self,
         client: ClientInfo,
-        /// Unique key for this request, for example a UUID. Repeating the request with the same key within 24 hours does not
+        /// Unique key for this request, for example a UUID. Retrying the request with the same key within 24 hours does not
         /// create another account.
         idempotency_key: IdempotencyKey,
         body: Json<Registration>,

@@ -9,8 +9,8 @@ pub trait ImportEndpoints: Send + Sync + 'static {
     /// Create an import
     ///
     /// Creates the bucketlists and items of an exported JSON file in your account. Send the file from `getExportContent`
-    /// unchanged. The new resources get new IDs; their content, state and timestamps are those of the file.
-    /// Future times become the time of the import.
+    /// unchanged. The new resources get new IDs. Names, descriptions, completion and timestamps are
+    /// taken from the file. Timestamps in the future are replaced by the time of the import.
     ///
     /// If a record is invalid, nothing is created. `on_conflict` selects what happens if a name is taken; by default, nothing is
     /// created. The pointer of an error contains the index of the record, for example `/records/17/name`. A request contains up

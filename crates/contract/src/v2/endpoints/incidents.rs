@@ -1,4 +1,4 @@
-//! Captured failed requests, for administrators.
+//! Captured requests and their responses, for administrators.
 
 use super::*;
 use crate::v2::schemas::{
@@ -6,12 +6,12 @@ use crate::v2::schemas::{
     IncidentReplayCreate, PostmanCollection, ReplayTargetPage, ResolvedIncidentGroups,
 };
 
-/// Captured failed requests, for administrators.
+/// Captured requests and their responses, for administrators.
 #[endpoints(IncidentRoutes, prefix_path = "/admin", tag = "Tag::Incidents", operation = "Operation")]
 pub trait IncidentEndpoints: Send + Sync + 'static {
     /// List incidents
     ///
-    /// Returns captured failed requests, newest first. By default, the server captures responses with a status of 5xx and
+    /// Returns captured requests, usually failed ones, newest first. By default, the server captures responses with a status of 5xx and
     /// retains them for 14 days. A request of an administrator with the header `X-Debug-Capture: 1` is always captured. For
     /// administrators only.
     #[oai(path = "/incidents", method = "get", operation_id = "listIncidents")]
@@ -131,8 +131,8 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
     /// target. The replay creates the resources that the request needs. Resources that the replay creates are deleted afterwards.
     /// The audit log records each replay.
     ///
-    /// If the target shares `JWT_SECRET` with this server, it sends no mail about the replay, and does not count it as an occurrence of
-    /// the failure.
+    /// If the target has the same `JWT_SECRET` as this server, the target sends no email for the replay and does not count it as an
+    /// occurrence.
     #[oai(path = "/incidents/:incident_id/replay", method = "post", operation_id = "replayIncident")]
     #[operation(returns("The outcome of the replay."))]
     #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentKeyMissing]))]

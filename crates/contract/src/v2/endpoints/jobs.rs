@@ -8,7 +8,7 @@ use crate::v2::schemas::{ExportState, Job, JobPage, JobSchedule, JobSchedulePage
 pub trait JobEndpoints: Send + Sync + 'static {
     /// List jobs
     ///
-    /// Returns background jobs, such as mail and exports, newest first. As CSV (without `payload`) or NDJSON, streams all of them
+    /// Returns background jobs, such as emails and exports, newest first. As CSV (without `payload`) or NDJSON, streams all of them
     /// unless `per_page` is set. For administrators only.
     ///
     /// A failed job is retried with an increasing delay. After its last attempt, it becomes a dead letter with the state `dead`. By
@@ -42,7 +42,7 @@ pub trait JobEndpoints: Send + Sync + 'static {
     /// Runs a job as soon as a worker is available. A dead or cancelled job starts again with its full number of attempts; a queued
     /// or retrying job does not wait until it is due. A job that is running or done cannot be retried. For administrators only.
     #[oai(path = "/jobs/:job_id/retry", method = "post", operation_id = "retryJob")]
-    #[operation(returns("The job, which is due now."), errors(&[ErrorCode::JobNotFound, ErrorCode::JobStateConflict]))]
+    #[operation(returns("The job, scheduled to run now."), errors(&[ErrorCode::JobNotFound, ErrorCode::JobStateConflict]))]
     async fn retry(&self, caller: Admin, client: ClientInfo, job_id: Path<Id>) -> Result<Json<Job>>;
 
     /// Cancel a job
@@ -81,7 +81,7 @@ pub trait JobEndpoints: Send + Sync + 'static {
     /// Runs a recurring task within seconds, on the next server or worker that is available. Its following run is due one
     /// interval later. `last_finished_at` and `last_result` contain the outcome. For administrators only.
     #[oai(path = "/schedules/:schedule_name/run", method = "post", operation_id = "runJobSchedule")]
-    #[operation(returns("The schedule of the task, which is due now."))]
+    #[operation(returns("The schedule; the next run is due now."))]
     #[operation(errors(&[ErrorCode::JobScheduleNotFound, ErrorCode::JobScheduleRunning]))]
     async fn run_schedule(
         &self,

@@ -78,7 +78,7 @@ pub enum Tag {
     Admin,
     /// Programs that act for an account with a key, for administrators.
     ApiClients,
-    /// Captured failed requests, for administrators. Sensitive data is masked.
+    /// Captured requests and their responses, for administrators. Usually failed requests. Sensitive data is masked.
     Incidents,
     /// Background jobs and recurring tasks, for administrators. Private data is masked.
     Jobs,

@@ -58,7 +58,7 @@ pub trait UsageEndpoints: Send + Sync + 'static {
     /// Requests that were rejected for their credentials, their permissions or a rate limit are not counted. Deleted API clients
     /// and accounts are omitted.
     ///
-    /// A consumer is notified by mail when it first calls a deprecated operation. If it called the operation in the last 30 days, it
+    /// A consumer is notified by email when it first calls a deprecated operation. If it called the operation in the last 30 days, it
     /// is notified again 90, 30, 7 and 1 days before the sunset, and when brownouts are scheduled. In a brownout and after the sunset,
     /// the operation returns 410.
     #[oai(path = "/deprecations", method = "get", operation_id = "listDeprecations")]

@@ -25,7 +25,7 @@ pub struct User {
     pub role: Role,
     /// Whether the account is disabled by an administrator.
     pub disabled: bool,
-    /// Whether the user is notified by mail of deprecated operations that the account calls. An administrator can disable it.
+    /// Whether the user is notified by email of deprecated operations that the account calls. An administrator can disable it.
     pub deprecation_notices_enabled: bool,
     /// Time of creation.
     pub created_at: Timestamp,
@@ -58,7 +58,7 @@ pub struct UserPatch {
     pub role: Option<Role>,
     /// Whether the account is disabled. Disabling it ends all its sessions.
     pub disabled: Option<bool>,
-    /// Whether the user is notified by mail of deprecated operations that the account calls. If `false`, notices that become due are recorded
+    /// Whether the user is notified by email of deprecated operations that the account calls. If `false`, notices that become due are recorded
     /// as `suppressed` and not sent later. Does not apply to the API clients of the account.
     pub deprecation_notices_enabled: Option<bool>,
 }

@@ -58,14 +58,14 @@ pub struct ApiClient {
     /// Public part of the newest key, `blk_<prefix>_…`, by which a key can be recognized.
     #[oai(validator(max_length = 16))]
     pub key_prefix: String,
-    /// Time from which the key is not accepted; null if it does not expire.
+    /// Time at which the key expires; null if it does not expire.
     pub expires_at: Nullable<Timestamp>,
     /// Time at which a key was last used; null if none was ever used. The first use of each key is recorded immediately, later ones with a
     /// precision of one minute.
     pub last_used_at: Nullable<Timestamp>,
-    /// Time until which replaced keys are accepted; null if none is.
+    /// Time at which replaced keys expire; null if there are none.
     pub previous_valid_until: Nullable<Timestamp>,
-    /// Whether the contact is notified by mail of deprecated operations that the API client calls.
+    /// Whether the contact is notified by email of deprecated operations that the API client calls.
     pub deprecation_notices_enabled: bool,
     /// Time of creation.
     pub created_at: Timestamp,
@@ -104,20 +104,20 @@ pub struct ApiClientCreated {
     /// Requests per minute; null for the general rate limit.
     #[oai(validator(minimum(value = "1"), maximum(value = "1000000")))]
     pub rate_limit: Nullable<i32>,
-    /// Key, which is not stored and cannot be retrieved later. Null in a repeated response (`Idempotency-Replayed`): replace
+    /// Key, which is not stored and cannot be retrieved later. Null in a replayed response (`Idempotency-Replayed`): replace
     /// the key with `rotateApiClientKey` if you did not receive the first response.
     #[oai(validator(max_length = 128))]
     pub key: Nullable<String>,
     /// Public part of the key, `blk_<prefix>_…`, by which a key can be recognized.
     #[oai(validator(max_length = 16))]
     pub key_prefix: String,
-    /// Time from which the key is not accepted; null if it does not expire.
+    /// Time at which the key expires; null if it does not expire.
     pub expires_at: Nullable<Timestamp>,
     /// Time at which the key was last used; null if it was never used.
     pub last_used_at: Nullable<Timestamp>,
-    /// Time until which replaced keys are accepted; null if none is.
+    /// Time at which replaced keys expire; null if there are none.
     pub previous_valid_until: Nullable<Timestamp>,
-    /// Whether the contact is notified by mail of deprecated operations that the API client calls.
+    /// Whether the contact is notified by email of deprecated operations that the API client calls.
     pub deprecation_notices_enabled: bool,
     /// Time of creation.
     pub created_at: Timestamp,
@@ -130,7 +130,7 @@ pub struct ApiClientCreated {
 }
 
 impl ApiClientCreated {
-    /// Adds the key to a new API client; `None` for a repeated response.
+    /// Adds the key to a new API client; `None` for a replayed response.
     #[must_use]
     pub fn new(client: ApiClient, key: Option<String>) -> Self {
         Self {
@@ -179,7 +179,7 @@ pub struct ApiClientCreate {
     #[oai(nullable, validator(minimum(value = "1"), maximum(value = "1000000")))]
     #[serde(default)]
     pub rate_limit: Option<i32>,
-    /// Time in the future from which the key is not accepted. Default: the key does not expire.
+    /// Time at which the key expires, in the future. Default: the key does not expire.
     #[oai(nullable)]
     #[serde(default)]
     pub expires_at: Option<Timestamp>,
@@ -206,11 +206,11 @@ pub struct ApiClientPatch {
     #[oai(nullable, validator(minimum(value = "1"), maximum(value = "1000000")))]
     #[serde(default)]
     pub rate_limit: MaybeUndefined<i32>,
-    /// Time from which the key is not accepted; null if it does not expire. Must be in the future.
+    /// Time at which the key expires, in the future; null if it does not expire.
     #[oai(nullable)]
     #[serde(default)]
     pub expires_at: MaybeUndefined<Timestamp>,
-    /// Whether the contact is notified by mail of deprecated operations that the API client calls. If `false`, notices that become due are
+    /// Whether the contact is notified by email of deprecated operations that the API client calls. If `false`, notices that become due are
     /// recorded as `suppressed` and not sent later.
     pub deprecation_notices_enabled: Option<bool>,
 }
@@ -230,7 +230,7 @@ pub struct ApiClientKey {
     /// Public part of the key, `blk_<prefix>_…`.
     #[oai(validator(max_length = 16))]
     pub key_prefix: String,
-    /// Time until which the previous keys are accepted.
+    /// Time at which the previous keys expire.
     pub previous_valid_until: Timestamp,
 }
 

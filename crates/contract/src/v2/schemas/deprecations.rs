@@ -26,22 +26,22 @@ const EXAMPLE_END: i64 = 1_824_037_200_000_000;
 /// A request after the deprecation: 2026-12-01.
 const EXAMPLE_REQUEST: i64 = 1_796_083_200_000_000;
 
-/// State of the mail with a notice.
+/// State of the email with a notice.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq, Serialize)]
 #[oai(rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum DeprecationNoticeState {
-    /// The mail waits to be sent, or for its next attempt.
+    /// The email waits to be sent, or for its next attempt.
     Queued,
-    /// The mail server has accepted the mail.
+    /// The mail server has accepted the email.
     Sent,
-    /// The mail server has rejected the mail in the last attempt, or the consumer has no address any more.
+    /// The mail server has rejected the email in the last attempt, or the consumer no longer has an email address.
     Failed,
-    /// No mail was sent, because an administrator has disabled the notices to the consumer.
+    /// No email was sent, because an administrator has disabled the notices to the consumer.
     Suppressed,
 }
 
-/// A notice to a consumer, by mail.
+/// A notice to a consumer, sent by email.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct DeprecationNotice {
@@ -49,9 +49,9 @@ pub struct DeprecationNotice {
     /// brownouts were scheduled later.
     #[oai(validator(max_length = 20))]
     pub notice: String,
-    /// Time at which the mail was enqueued or suppressed.
+    /// Time at which the email was enqueued or suppressed.
     pub sent_at: Timestamp,
-    /// State of the mail.
+    /// State of the email.
     pub state: DeprecationNoticeState,
 }
 
@@ -63,7 +63,7 @@ example! { DeprecationNotice {
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct DeprecationConsumer {
-    /// The caller.
+    /// The consumer.
     pub consumer: Consumer,
     /// Number of requests since the deprecation, within the retention period of counters, without those that were rejected with 401,
     /// 403 or 429.

@@ -1,4 +1,4 @@
-//! Incidents (captured failed requests) and incident groups.
+//! Incidents (captured requests with their responses) and incident groups.
 
 use poem_openapi::{Enum, Object, types::Example};
 use serde::{Deserialize, Serialize};
@@ -128,7 +128,7 @@ example! { IncidentResponse {
     body: IncidentBody::example_of(EXAMPLE_RESPONSE, EXAMPLE_RESPONSE_SHA256),
 } }
 
-/// A captured failed request, without the request and the response.
+/// A captured request, usually a failed one, without its content and its response.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct IncidentSummary {
@@ -148,7 +148,7 @@ pub struct IncidentSummary {
     /// Operation ID; null if no operation matched the request.
     #[oai(validator(max_length = 100))]
     pub operation: Nullable<String>,
-    /// API version, `v1` or `v2`; null for other paths.
+    /// Version of the API: `v1` or `v2`; null for unversioned paths.
     #[oai(validator(max_length = 10))]
     pub contract: Nullable<String>,
     /// HTTP status of the response.
@@ -188,7 +188,7 @@ pub const EXAMPLE_FINGERPRINT: &str = "a572e864db779d218c2a1067";
 /// Error location of the incident in the seed data.
 pub const EXAMPLE_SITE: &str = "panic: index out of bounds";
 
-/// A captured failed request with its response. Sensitive data is masked.
+/// A captured request and its response; usually a failed one. Sensitive data is masked.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct Incident {
@@ -208,7 +208,7 @@ pub struct Incident {
     /// Operation ID; null if no operation matched the request.
     #[oai(validator(max_length = 100))]
     pub operation: Nullable<String>,
-    /// API version, `v1` or `v2`; null for other paths.
+    /// Version of the API: `v1` or `v2`; null for unversioned paths.
     #[oai(validator(max_length = 10))]
     pub contract: Nullable<String>,
     /// Error code; null if the response has none.
@@ -217,7 +217,7 @@ pub struct Incident {
     /// Fingerprint, a hash of operation, status, error code and error location.
     #[oai(validator(max_length = 64))]
     pub fingerprint: String,
-    /// Error location, derived from the internal error messages without values from the request. Can be empty.
+    /// Location of the error in the server, derived from the internal error messages without values from the request. Can be empty.
     #[oai(validator(max_length = 200))]
     pub site: String,
     /// Number of failures with this fingerprint, including those that were not captured.
@@ -326,7 +326,7 @@ pub struct IncidentGroup {
     /// Error code; null if the responses have none.
     #[oai(validator(max_length = 100))]
     pub code: Nullable<String>,
-    /// Error location, derived from the internal error messages without values from the request. Can be empty.
+    /// Location of the error in the server, derived from the internal error messages without values from the request. Can be empty.
     #[oai(validator(max_length = 200))]
     pub site: String,
     /// Number of failures, including those that were not captured.

@@ -35,7 +35,7 @@ pub use search::*;
 pub use usage::*;
 
 pub use crate::v1::schemas::{
-    AccountDeletion, BucketlistCreate, BucketlistReplace, Credentials, ItemCreate, ItemReplace, MePatch, Password,
-    PasswordChange, PasswordReset, PasswordResetRequest, Registration, Role, SessionRefresh, TokenType,
+    AccountDeletion, BucketlistCreate, BucketlistReplace, Credentials, ItemCreate, ItemReplace, MePatch,
+    PasswordChange, PasswordReset, PasswordResetRequest, Registration, Role, Secret, SessionRefresh, TokenType,
 };
 pub(crate) use crate::v1::schemas::{example_time, some};

@@ -26,7 +26,7 @@ pub enum ConsumerKind {
     Anonymous,
 }
 
-/// The caller that requests are counted for.
+/// An API client, an account or a user agent that requests are counted for.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct Consumer {
