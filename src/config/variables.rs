@@ -196,7 +196,7 @@ const SERVER: &[Variable] = &[
     variable(
         "PASSWORD_RESET_TTL",
         "10m",
-        "Lifetime of a mailed password reset token. Increase it if mail is slow.",
+        "Lifetime of a password reset token, which is sent by email. Increase it if delivery is slow.",
         DURATION,
         "1h",
     ),
@@ -222,8 +222,8 @@ const SERVER: &[Variable] = &[
         "https://example.com/security",
     ),
     variable("RATE_LIMIT", "true", "Whether rate limits apply.", BOOLEAN, ""),
-    variable("RATE_LIMIT_GENERAL", "600", "Requests per minute and caller.", RATE, "1200").reloaded(),
-    variable("RATE_LIMIT_REGISTER", "5", "Registrations per minute and IP address.", RATE, "20").reloaded(),
+    variable("RATE_LIMIT_GENERAL", "600", "Requests per minute per caller.", RATE, "1200").reloaded(),
+    variable("RATE_LIMIT_REGISTER", "5", "Registrations per minute per IP address.", RATE, "20").reloaded(),
     variable(
         "RATE_LIMIT_LOGIN",
         "10",
@@ -231,7 +231,7 @@ const SERVER: &[Variable] = &[
         RATE,
         "20",
     ).reloaded(),
-    variable("RATE_LIMIT_REFRESH", "60", "Session refreshes per minute and IP address.", RATE, "120").reloaded(),
+    variable("RATE_LIMIT_REFRESH", "60", "Session refreshes per minute per IP address.", RATE, "120").reloaded(),
     variable(
         "RATE_LIMIT_PASSWORD_RESET",
         "5",
@@ -239,9 +239,9 @@ const SERVER: &[Variable] = &[
         RATE,
         "10",
     ).reloaded(),
-    variable("RATE_LIMIT_SEARCH", "30", "Searches per minute and caller.", RATE, "60").reloaded(),
-    variable("RATE_LIMIT_EXPORTS", "10", "Exports per hour and caller.", RATE, "20").reloaded(),
-    variable("RATE_LIMIT_IMPORTS", "30", "Imports per hour and caller.", RATE, "60").reloaded(),
+    variable("RATE_LIMIT_SEARCH", "30", "Searches per minute per caller.", RATE, "60").reloaded(),
+    variable("RATE_LIMIT_EXPORTS", "10", "Exports per hour per caller.", RATE, "20").reloaded(),
+    variable("RATE_LIMIT_IMPORTS", "30", "Imports per hour per caller.", RATE, "60").reloaded(),
     variable(
         "RESPONSE_CACHE_BYTES",
         "33554432",
@@ -273,7 +273,7 @@ const SERVER: &[Variable] = &[
     variable(
         "DEPRECATION_NOTICES",
         "true",
-        "Whether clients of deprecated operations are notified by mail.",
+        "Whether consumers of deprecated operations are notified by email.",
         BOOLEAN,
         "",
     ),
@@ -333,7 +333,7 @@ const SERVER: &[Variable] = &[
     variable(
         "INCIDENTS_RATE",
         "600",
-        "Maximum number of captured incidents per minute, in bursts of at most half. Further failures are only counted.",
+        "Maximum number of incidents captured per minute; at most half of them in one burst. Further failures are counted but not captured.",
         RATE,
         "60",
     ),

@@ -6,7 +6,7 @@ pub(super) const JOBS: &[Variable] = &[
     variable(
         "WORKER",
         "true",
-        "Whether `serve` runs background jobs. If false, run `bucketlist worker`, too.",
+        "Whether `serve` runs background jobs. If false, run `bucketlist worker` as a separate process.",
         BOOLEAN,
         "",
     ),

@@ -9,14 +9,14 @@ pub(super) const OBSERVABILITY: &[Variable] = &[
     variable(
         "SLOW_QUERY",
         "500ms",
-        "Run time from which a database statement is logged with its plan.",
+        "Statements that run for at least this long are logged with their plan.",
         "a duration; 0s disables it",
         "100ms",
     ),
     variable(
         "PROFILING",
         "false",
-        "Whether administrators may record CPU profiles with GET /v2/admin/profile.",
+        "Whether administrators may record CPU and heap profiles with GET /v2/admin/profile.",
         BOOLEAN,
         "",
     ),

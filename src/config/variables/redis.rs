@@ -15,14 +15,14 @@ pub(super) const REDIS: &[Variable] = &[
     variable(
         "REDIS_PREFIX",
         "",
-        "Beginning of all keys in Redis, the same on all servers. If empty, bucketlist:APP_ENV: and the name of the database.",
+        "Prefix of all Redis keys; must be the same on all servers. If empty, bucketlist:APP_ENV: and the name of the database.",
         "at most 100 bytes, without spaces",
         "bucketlist:eu",
     ),
     variable(
         "REDIS_TIMEOUT",
         "20ms",
-        "Maximum time a request waits for Redis. After that, the server does without it.",
+        "Maximum time a request waits for Redis. After that, the server continues without Redis.",
         "a duration of at most 1s",
         "50ms",
     ),

@@ -15,7 +15,7 @@ pub(super) const REPLICAS: &[Variable] = &[
     variable(
         "DATABASE_REPLICA_MAX_LAG",
         "10s",
-        "Lag from which a replica is left out. With any lag, a read sees the last write of its user.",
+        "Maximum replication lag. A replica that lags further behind is not used for reads. Users always read their own writes.",
         DURATION,
         "1m",
     ),
