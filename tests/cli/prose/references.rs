@@ -169,7 +169,7 @@ fn paths_exist() {
                     if !exists {
                         missing.push(format!("{}: {path} does not exist", page.at(code.line)));
                     }
-                    // A path that ends with a slash is a folder.
+                    // A path that ends with a slash is a directory.
                     assert!(
                         !path.ends_with('/') || repository_root().join(&path).is_dir(),
                         "{}: {path}",
@@ -191,7 +191,7 @@ fn every_link_has_a_target() {
         for (index, line) in page.text.lines().enumerate() {
             for target in line.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
                 let file = target.split('#').next().unwrap();
-                // Links to other sites, to the forge that displays the page, and within the page.
+                // Links to other sites, to the platform that displays the page, and within the page.
                 if target.contains("://") || target.starts_with("../../") || file.is_empty() {
                     continue;
                 }
@@ -269,7 +269,7 @@ fn every_decision_record_has_its_sections_and_is_in_the_index() {
         }
         let number: u32 = file[..4].parse().unwrap();
         let title = page.text.lines().next().unwrap().strip_prefix(&format!("# {number}. ")).unwrap_or_default();
-        assert!(title.starts_with("Use "), "{file}: the title is not “# {number}. Use X for Y”");
+        assert!(!title.is_empty() && !title.ends_with('.'), "{file}: the title is not “# {number}. Decide on X”");
         let headings: Vec<&str> = page.text.lines().filter(|line| line.starts_with("## ")).collect();
         assert_eq!(headings, ["## Context", "## Decision", "## Consequences"], "{file}");
         let status = page.text.lines().find_map(|line| line.strip_prefix("Status: ")).unwrap_or_default();
