@@ -81,7 +81,7 @@ fn with_server(document: &Document, url: &str, path: &str) -> Document {
     Document::from_value(value).unwrap_or_else(|_| document.clone())
 }
 
-/// Returns the media type of a file in the folder `postman/`.
+/// Returns the media type of a file in the directory `postman/`.
 pub(super) fn media_type(name: &str) -> &'static str {
     match name.rsplit_once('.') {
         Some((_, "json" | "har")) => JSON,

@@ -10,15 +10,15 @@ use super::{Mail, MailError, Mailer, SendFuture};
 /// Writes each message to a separate file that only its owner can read.
 #[derive(Debug)]
 pub struct FileMailer {
-    folder: PathBuf,
+    directory: PathBuf,
     count: AtomicU64,
 }
 
 impl FileMailer {
-    /// Writes to `folder`, which is created with the first message.
+    /// Writes to `directory`, which is created with the first message.
     #[must_use]
-    pub const fn new(folder: PathBuf) -> Self {
-        Self { folder, count: AtomicU64::new(0) }
+    pub const fn new(directory: PathBuf) -> Self {
+        Self { directory, count: AtomicU64::new(0) }
     }
 
     async fn write(&self, mail: &Mail) -> std::io::Result<PathBuf> {
@@ -26,9 +26,9 @@ impl FileMailer {
         builder.recursive(true);
         #[cfg(unix)]
         builder.mode(0o700);
-        builder.create(&self.folder).await?;
+        builder.create(&self.directory).await?;
         let number = self.count.fetch_add(1, Ordering::Relaxed);
-        let path = self.folder.join(format!("{}-{number}.txt", uuid::Uuid::now_v7()));
+        let path = self.directory.join(format!("{}-{number}.txt", uuid::Uuid::now_v7()));
         let text = format!("To: {}\nSubject: {}\n\n{}\n", mail.to, mail.subject, mail.text);
         let mut options = tokio::fs::OpenOptions::new();
         options.write(true).create_new(true);

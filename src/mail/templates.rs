@@ -123,7 +123,7 @@ message! {
         /// Public URL of the server.
         url: String,
         changed_at: String,
-        /// Whether it was changed with a token that was mailed to the recipient.
+        /// Whether it was changed with a token that was sent to the recipient.
         is_reset: bool,
     }
     "password_changed.txt", "password_changed.html", |_mail| "Your BucketList password was changed".to_owned()

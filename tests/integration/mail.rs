@@ -96,7 +96,7 @@ both_engines! {
         app.anonymous().post("/v2/auth/password-reset/confirm", &body).await.expect(204);
         let changed = mails(&app).await;
         assert_eq!(changed.len(), 1);
-        assert!(changed[0].text.contains("with a token that was mailed to this address."), "{}", changed[0].text);
+        assert!(changed[0].text.contains("with a token that was sent to this address."), "{}", changed[0].text);
         assert!(!changed[0].html.contains("href="), "{}", changed[0].html);
     }
 

@@ -65,14 +65,14 @@ pub(super) fn path<'a>(assets: &'a [Asset], name: &str) -> &'a str {
 
 /// Creates an asset with a fingerprint in its path.
 pub(super) fn fingerprinted(
-    folder: &str,
+    directory: &str,
     name: &'static str,
     content_type: &'static str,
     body: &'static [u8],
 ) -> Asset {
     let fingerprint = fingerprint(body);
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
-    let path = format!("{folder}/{stem}.{fingerprint}.{extension}");
+    let path = format!("{directory}/{stem}.{fingerprint}.{extension}");
     Asset { name, path, content_type, fingerprint, body }
 }
 

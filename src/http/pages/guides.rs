@@ -38,7 +38,7 @@ const TEXTS: [(&str, &str, &str); 8] = guides! {
     "authentication" "Log in, refresh the session, log out, and use the key of an API client."
     "pagination" "Read lists page by page, sort and filter them, or stream them as CSV."
     "errors" "Read an error response, and decide whether to retry."
-    "idempotency" "Repeat a request without creating a resource twice."
+    "idempotency" "Retry a request without creating a resource twice."
     "conditional-requests" "Prevent lost updates, and save bandwidth, with ETags."
     "rate-limits" "Read the limits, and handle 429."
     "migrating-to-v2" "Move from v1 to v2, one operation at a time."

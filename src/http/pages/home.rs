@@ -120,7 +120,7 @@ fn deprecations(info: &PageInfo<'_>, contract: &str) -> String {
     }
     format!(
         "{text} <a href=\"/guides/migrating-to-v2\">Migrate</a>, or see the \
-         <a href=\"/console/usage?version={contract}&amp;group_by=consumer\">callers of {contract}</a> (administrators)."
+         <a href=\"/console/usage?version={contract}&amp;group_by=consumer\">consumers of {contract}</a> (administrators)."
     )
 }
 

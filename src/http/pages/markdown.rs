@@ -19,17 +19,17 @@ pub(super) struct MarkdownPage {
     pub(super) sections: Vec<(String, String)>,
 }
 
-/// Returns the text with only those links whose target is accepted; of the others, the words remain.
+/// Replaces links whose target is not accepted by their text.
 pub(super) fn with_links(text: &str, is_accepted: &dyn Fn(&str) -> bool) -> String {
     let mut result = String::with_capacity(text.len());
     let mut position = 0;
     for (event, range) in Parser::new_ext(text, Options::ENABLE_TABLES).into_offset_iter() {
         let Event::Start(Tag::Link { dest_url, .. }) = event else { continue };
         let link = text.get(range.clone()).unwrap_or_default();
-        let Some(words) = link.rfind("](").and_then(|end| link.get(1..end)) else { continue };
+        let Some(label) = link.rfind("](").and_then(|end| link.get(1..end)) else { continue };
         if !is_accepted(&dest_url) {
             result.push_str(text.get(position..range.start).unwrap_or_default());
-            result.push_str(words);
+            result.push_str(label);
             position = range.end;
         }
     }
@@ -104,7 +104,7 @@ pub(super) fn page(text: &str, link: &dyn Fn(&str) -> Option<String>) -> Markdow
 /// Returns the start of a code block. The expected output of a command has a title, which distinguishes it from the command.
 fn code_block_start(kind: &CodeBlockKind<'_>, number: usize) -> String {
     let title = match kind {
-        CodeBlockKind::Fenced(language) if matches!(&**language, "json" | "http") => "Response",
+        CodeBlockKind::Fenced(language) if matches!(&**language, "json" | "http") => "Response (excerpt)",
         CodeBlockKind::Fenced(language) if &**language == "text" => "Output",
         _ => return format!("<pre tabindex=\"0\" role=\"region\" aria-label=\"Code block {number}\"><code>"),
     };
@@ -129,7 +129,7 @@ fn plain_text<'e>(event: &'e Event<'_>) -> Option<&'e str> {
     }
 }
 
-/// Returns the ID of a heading, as forges generate it.
+/// Returns the ID of a heading, as GitHub generates it.
 fn slug(heading: &str) -> String {
     let kept = heading.chars().filter_map(|character| match character {
         ' ' | '-' => Some('-'),
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn expected_output_has_a_title() {
         let page = page("# T\n\n```json\n{}\n```\n\n```text\n204\n```\n", &|_| None);
-        for title in ["Response", "Output"] {
+        for title in ["Response (excerpt)", "Output"] {
             assert!(page.html.contains(&format!("<p class=\"output\">{title}</p>\n<pre ")), "{}", page.html);
         }
     }

@@ -55,7 +55,7 @@ pub(super) fn llms_txt(info: &PageInfo<'_>) -> String {
          Log in with `POST {base}/{newest}/auth/login` (`email`, `password`), and send the `access_token` of the response as \
          `Authorization: Bearer <access_token>`. A program can send the key of an API client as `X-API-Key` instead. \
          Lists are paginated: follow `links.next` until it is null. An error response has a stable `code`, and `type` is \
-         the path of a page that explains it. Send an `Idempotency-Key` to repeat a creation safely.\n\n\
+         the path of a page that explains it. Send an `Idempotency-Key` to safely retry a create request.\n\n\
          ## Documents\n\n{documents}\
          - [OpenAPI document of {newest} with code samples](/openapi/{newest}-samples.json): the same document with samples in \
          seven languages for every operation; the documents above contain those of curl.\n\

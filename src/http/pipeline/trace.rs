@@ -2,7 +2,7 @@
 //! of OpenTelemetry for HTTP servers.
 //!
 //! The span contains nothing that identifies a person: path segments that are not part of a route are masked, and query, client address and
-//! user agent are left out.
+//! user agent are omitted.
 
 use std::borrow::Cow;
 

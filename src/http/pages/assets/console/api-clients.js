@@ -81,7 +81,7 @@
     clear,
   });
 
-  /** The key of a creation stays the same until it succeeds, so that a repeated click does not create a second client. */
+  /** The idempotency key stays the same until the request succeeds, so that a second click does not create a second client. */
   let idempotencyKey = null;
   element("new").addEventListener("submit", (event) => {
     event.preventDefault();

@@ -6,7 +6,7 @@
   /** Number of characters of a body that are displayed at first: more would make the page slow. */
   const SHOWN = 20_000;
 
-  /** Returns the tokens of JSON with white space for its indentation. Numbers keep their digits and duplicate keys remain. */
+  /** Returns the tokens of JSON with whitespace for its indentation. Numbers keep their digits and duplicate keys remain. */
   function* indented(text) {
     let depth = 0;
     let previous = "";

@@ -1,4 +1,4 @@
-// Usage by operation, consumer, version or day, with the most requests first, and the callers of deprecated operations.
+// Usage by operation, consumer, version or day, with the most requests first, and the consumers of deprecated operations.
 "use strict";
 
 (() => {
