@@ -1,5 +1,5 @@
 # The server as a container image: `docker build --build-arg COMMIT="$(git rev-parse --short=12 HEAD)" --tag bucketlist .`
-# `--target binary --output FOLDER` writes only the binary. It needs glibc 2.36 and OpenSSL 3: Debian 12, Ubuntu 24.04, RHEL 10 or later.
+# `--target binary --output DIRECTORY` writes only the binary. It needs glibc 2.36 and OpenSSL 3: Debian 12, Ubuntu 24.04, RHEL 10 or later.
 # SQLite needs a volume at /data. With PostgreSQL (DATABASE_URL), /data holds only files of mails and may be temporary.
 
 # The version of rust-toolchain.toml. That file is not in the build context, because rustup would install its development tools.

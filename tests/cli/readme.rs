@@ -44,7 +44,7 @@ both_engines! {
             assert!(last.contains(r#""next":null"#) && last.matches(r#""bucketlist_id""#).count() == 1, "{last}");
             assert!(lines.iter().any(|line| line.contains(r#""page":2,"per_page":3"#)), "a page of v1: {out}");
             let rejected = lines.iter().find(|line| line.contains("VALIDATION_FAILED")).unwrap();
-            assert!(rejected.contains("/name") && rejected.contains("/colour"), "all violations: {rejected}");
+            assert!(rejected.contains("/name") && rejected.contains("/color"), "all violations: {rejected}");
             let statuses: Vec<&str> = lines.iter().filter(|line| line.len() == 3).copied().collect();
             assert_eq!(statuses, ["422", "204", "401", "200", "412"], "{out}");
             let created: Vec<&&str> = lines.iter().filter(|line| line.starts_with("location: /v2/")).collect();
