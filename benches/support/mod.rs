@@ -27,7 +27,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 pub(crate) const SECRET: &str = "the-secret-that-benches-sign-with";
 
-/// A temporary folder with an SQLite database, and a PostgreSQL schema. Both are deleted when this is dropped.
+/// A temporary directory with an SQLite database, and a PostgreSQL schema. Both are deleted when this is dropped.
 pub(crate) struct Databases {
     folder: tempfile::TempDir,
     schema: PostgresSchema,

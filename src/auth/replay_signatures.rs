@@ -1,6 +1,6 @@
 //! Signatures by which the servers of a deployment recognize their own replays of incidents.
 //!
-//! A replay is neither captured nor reported by mail. A client that could mark its requests as replays could hide failures and
+//! A replay is neither captured nor reported by email. A client that could mark its requests as replays could hide failures and
 //! logins, so the mark is signed with the secret of the deployment.
 
 use std::{fmt, sync::Arc, time::Duration};

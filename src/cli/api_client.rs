@@ -68,7 +68,7 @@ pub(super) struct Create {
     /// Requests per minute. Default: the general rate limit.
     #[arg(long, value_name = "REQUESTS", value_parser = clap::value_parser!(i32).range(1..=1_000_000))]
     rate_limit: Option<i32>,
-    /// Time from which the key is not accepted, such as 2027-01-31T00:00:00Z. Default: the key does not expire.
+    /// Time at which the key expires, such as 2027-01-31T00:00:00Z. Default: the key does not expire.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     expires_at: Option<Timestamp>,
     /// Output format.

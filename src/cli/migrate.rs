@@ -112,7 +112,7 @@ pub(super) fn ensure_writable(config: &Config, migrator: &mut Migrator) -> Resul
             let help = if is_disk_full(&error) {
                 FREE_SPACE
             } else {
-                "make the file and its folder writable, or set DATABASE_URL to another file"
+                "make the file and its directory writable, or set DATABASE_URL to another file"
             };
             CliError::with_help(format!("cannot write to database {}: {error}", path.display()), help)
         }

@@ -8,8 +8,8 @@ impl Reader<'_> {
     pub(super) fn connections(&mut self, port: u16) -> ConnectionSettings {
         let certificate = self.certificate();
         let redirect_port = self.redirect_port("HTTP_REDIRECT_PORT", port);
-        let proxy_protocol = self.switch("PROXY_PROTOCOL");
-        if proxy_protocol && self.given("TRUSTED_PROXIES").is_none() {
+        let proxy_protocol = self.boolean("PROXY_PROTOCOL");
+        if proxy_protocol && self.non_empty("TRUSTED_PROXIES").is_none() {
             self.invalid(
                 "PROXY_PROTOCOL",
                 "requires TRUSTED_PROXIES, the addresses of the proxies that send the header",
@@ -28,7 +28,7 @@ impl Reader<'_> {
     }
 
     pub(super) fn metrics_address(&mut self, name: &'static str) -> Option<SocketAddr> {
-        let text = self.given(name)?;
+        let text = self.non_empty(name)?;
         let address = text.parse().ok();
         if address.is_none() {
             self.invalid(name, format!("`{text}` is not an IP address and a port, such as 127.0.0.1:9100"));
@@ -37,7 +37,7 @@ impl Reader<'_> {
     }
 
     fn certificate(&mut self) -> Option<(PathBuf, PathBuf)> {
-        match (self.given("TLS_CERT"), self.given("TLS_KEY")) {
+        match (self.non_empty("TLS_CERT"), self.non_empty("TLS_KEY")) {
             (Some(certificate), Some(key)) => Some((certificate.into(), key.into())),
             (None, None) => None,
             (Some(_), None) => {
@@ -52,9 +52,9 @@ impl Reader<'_> {
     }
 
     fn redirect_port(&mut self, name: &'static str, port: u16) -> Option<u16> {
-        let text = self.given(name)?;
-        let has_tls = self.given("TLS_CERT").is_some();
-        let is_https = self.given("PUBLIC_URL").map_or(has_tls, |url| url.starts_with("https://"));
+        let text = self.non_empty(name)?;
+        let has_tls = self.non_empty("TLS_CERT").is_some();
+        let is_https = self.non_empty("PUBLIC_URL").map_or(has_tls, |url| url.starts_with("https://"));
         match text.parse::<u16>() {
             Err(_) => self.invalid(name, format!("`{text}` is not a port number from 0 to 65535")),
             Ok(_) if !is_https => self.invalid(name, "requires a PUBLIC_URL that starts with https://"),

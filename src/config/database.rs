@@ -7,10 +7,10 @@ use crate::db::{PostgresUrl, Target};
 
 impl Reader<'_> {
     pub(super) fn pool_size(&mut self, name: &'static str) -> u32 {
-        if self.given(name).is_some() {
+        if self.non_empty(name).is_some() {
             return self.bounded(name, 1, 1_000);
         }
-        let postgres = self.given("DATABASE_URL").is_some_and(|url| url.starts_with("postgres"));
+        let postgres = self.non_empty("DATABASE_URL").is_some_and(|url| url.starts_with("postgres"));
         if postgres {
             return 10;
         }
@@ -20,9 +20,9 @@ impl Reader<'_> {
 
     /// Parses the URLs of replicas, separated by whitespace or commas. A URL can contain commas between its hosts.
     pub(super) fn replicas(&mut self, name: &'static str) -> Vec<Target> {
-        let primary = self.given("DATABASE_URL");
+        let primary = self.non_empty("DATABASE_URL");
         let mut targets = Vec::new();
-        for url in split_urls(self.given(name).unwrap_or_default()) {
+        for url in split_urls(self.non_empty(name).unwrap_or_default()) {
             if Some(url) == primary {
                 self.invalid(name, "contains the URL of DATABASE_URL; list only its standbys");
                 continue;
@@ -40,7 +40,7 @@ impl Reader<'_> {
 
     pub(super) fn database(&mut self, name: &'static str, data_dir: &Path) -> Target {
         let default = Target::Sqlite(data_dir.join("bucketlist.db"));
-        let Some(url) = self.given(name) else { return default };
+        let Some(url) = self.non_empty(name) else { return default };
         let target = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             postgres(url)
         } else if let Some(path) = url.strip_prefix("sqlite://").filter(|path| !path.is_empty()) {

@@ -12,7 +12,7 @@ use crate::domain::{Brownout, Timestamp};
 pub struct DeprecationSettings {
     /// Periods in which deprecated operations return 410.
     pub brownouts: Vec<Brownout>,
-    /// Whether consumers of deprecated operations are notified by mail.
+    /// Whether consumers of deprecated operations are notified by email.
     pub sends_notices: bool,
     /// URL of the migration guide.
     pub guide: Option<String>,
@@ -25,7 +25,7 @@ impl Reader<'_> {
     pub(super) fn deprecations(&mut self, environment: Environment) -> DeprecationSettings {
         DeprecationSettings {
             brownouts: self.brownouts("BROWNOUTS"),
-            sends_notices: self.switch("DEPRECATION_NOTICES"),
+            sends_notices: self.boolean("DEPRECATION_NOTICES"),
             guide: self.https_url("DEPRECATION_GUIDE", environment),
         }
     }
@@ -33,8 +33,8 @@ impl Reader<'_> {
     /// Parses `OPERATION@START/DURATION`, separated by commas.
     fn brownouts(&mut self, name: &'static str) -> Vec<Brownout> {
         let mut brownouts = Vec::new();
-        for text in self.given(name).unwrap_or_default().split(',').map(str::trim).filter(|text| !text.is_empty()) {
-            match brownout(text) {
+        for text in self.non_empty(name).unwrap_or_default().split(',').map(str::trim).filter(|text| !text.is_empty()) {
+            match parse_brownout(text) {
                 Ok(brownout) => brownouts.push(brownout),
                 Err(problem) => self.invalid(name, format!("`{text}` {problem}")),
             }
@@ -43,7 +43,7 @@ impl Reader<'_> {
     }
 }
 
-fn brownout(text: &str) -> Result<Brownout, String> {
+fn parse_brownout(text: &str) -> Result<Brownout, String> {
     let parts = text.split_once('@').and_then(|(operation, window)| Some((operation, window.split_once('/')?)));
     let Some((operation, (start, duration))) = parts else {
         return Err("is not OPERATION@START/DURATION, such as listItems@2027-01-10T12:00:00Z/PT1H".to_owned());
@@ -59,7 +59,7 @@ fn brownout(text: &str) -> Result<Brownout, String> {
     };
     let start = contract::values::Timestamp::parse(start)
         .map_err(|_| format!("starts at `{start}`, which is not a time such as 2027-01-10T12:00:00Z"))?;
-    let duration = iso_8601_duration(duration)
+    let duration = parse_iso_8601_duration(duration)
         .filter(|duration| !duration.is_zero() && *duration <= MAX_DURATION)
         .ok_or_else(|| format!("lasts `{duration}`, which is not a duration from PT1S to PT24H"))?;
     let starts_at = Timestamp::from_micros(start.micros());
@@ -71,7 +71,7 @@ fn brownout(text: &str) -> Result<Brownout, String> {
 }
 
 /// Parses the hours, minutes and seconds of an ISO 8601 duration: `PT1H30M`.
-fn iso_8601_duration(text: &str) -> Option<Duration> {
+fn parse_iso_8601_duration(text: &str) -> Option<Duration> {
     let mut rest = text.strip_prefix("PT").filter(|rest| !rest.is_empty())?;
     let mut seconds: u64 = 0;
     for (unit, length) in [('H', 3_600), ('M', 60), ('S', 1)] {
@@ -107,13 +107,13 @@ mod tests {
             ("1h", None),
             ("PT99999999999999999999S", None),
         ] {
-            assert_eq!(iso_8601_duration(text), seconds.map(Duration::from_secs), "{text}");
+            assert_eq!(parse_iso_8601_duration(text), seconds.map(Duration::from_secs), "{text}");
         }
     }
 
     #[test]
     fn brownout_is_a_window_of_a_deprecated_operation() {
-        let parsed = brownout("listItems@2027-01-10T13:00:00+01:00/PT1H").unwrap();
+        let parsed = parse_brownout("listItems@2027-01-10T13:00:00+01:00/PT1H").unwrap();
         assert_eq!(parsed.starts_at, Timestamp::from_seconds(1_799_582_400));
         assert_eq!((parsed.operation.as_str(), parsed.duration), ("listItems", Duration::from_secs(3_600)));
         for (text, problem) in [
@@ -124,7 +124,7 @@ mod tests {
             ("listItems@2027-01-10T12:00:00Z/PT25H", "lasts `PT25H`"),
             ("listItems@2027-11-19T23:30:00Z/PT1H", "ends after the sunset of listItems on 2027-11-20"),
         ] {
-            let error = brownout(text).unwrap_err();
+            let error = parse_brownout(text).unwrap_err();
             assert!(error.contains(problem), "{text}: {error}");
         }
     }

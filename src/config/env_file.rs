@@ -1,7 +1,7 @@
 //! The `.env` file: `./.env`, or the file of `--env-file`.
 //!
 //! `dotenvy` parses quotes, comments and escapes. This module adds what operators need: values are literal (`$` is never
-//! expanded, so that a secret is not truncated), the file of a parent folder is never read, and an error contains the file, the
+//! expanded, so that a secret is not truncated), a file in a parent directory is never read, and an error contains the file, the
 //! line and the variable but never the value.
 
 use std::{
@@ -41,20 +41,20 @@ pub enum EnvFileError {
     #[error("cannot read {}: it is not UTF-8 text", .0.display())]
     NotText(PathBuf),
     /// A line cannot be parsed.
-    #[error("{}:{line}: {problem}", path.display())]
+    #[error("{}:{line}: {error}", path.display())]
     Invalid {
         /// The file.
         path: PathBuf,
         /// The number of the line, from 1.
         line: usize,
-        /// The problem, and how to fix it.
-        problem: Problem,
+        /// The error, and how to fix it.
+        error: LineError,
     },
 }
 
-/// The problem with an invalid line.
+/// An error in a line, with how to fix it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Problem {
+pub enum LineError {
     /// The line is not an assignment.
     NoAssignment,
     /// A quote is not closed.
@@ -69,7 +69,7 @@ pub enum Problem {
     },
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for LineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoAssignment => f.write_str("expected `NAME=value`, a comment or an empty line"),
@@ -95,7 +95,7 @@ pub fn read(path: Option<&Path>) -> Result<Option<EnvFile>, EnvFileError> {
         Ok(bytes) => {
             let text = String::from_utf8(bytes).map_err(|_| EnvFileError::NotText(path.clone()))?;
             let (variables, duplicates) =
-                parse(&text).map_err(|(line, problem)| EnvFileError::Invalid { path: path.clone(), line, problem })?;
+                parse(&text).map_err(|(line, error)| EnvFileError::Invalid { path: path.clone(), line, error })?;
             Ok(Some(EnvFile { path, variables, duplicates }))
         }
         Err(error) if !is_required && error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -104,7 +104,7 @@ pub fn read(path: Option<&Path>) -> Result<Option<EnvFile>, EnvFileError> {
 }
 
 /// Parses the text of a file. Returns the variables and the names that are set more than once; an error comes with the number of its line.
-fn parse(text: &str) -> Result<(Variables, BTreeSet<String>), (usize, Problem)> {
+fn parse(text: &str) -> Result<(Variables, BTreeSet<String>), (usize, LineError)> {
     // Editors on Windows write a byte order mark.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (mut variables, mut duplicates) = (Variables::new(), BTreeSet::new());
@@ -115,7 +115,7 @@ fn parse(text: &str) -> Result<(Variables, BTreeSet<String>), (usize, Problem)> 
         while entry.is_open() {
             match lines.next() {
                 Some((_, line)) => entry.push(line),
-                None => return Err((index + 1, Problem::UnclosedQuote { variable: name_of(first) })),
+                None => return Err((index + 1, LineError::UnclosedQuote { variable: name_of(first) })),
             }
         }
         entry.escaped.push('\n');
@@ -128,9 +128,9 @@ fn parse(text: &str) -> Result<(Variables, BTreeSet<String>), (usize, Problem)> 
                 }
                 // dotenvy's error shows the line with its value.
                 Err(_) if first.contains('=') && !name_of(first).is_empty() => {
-                    return Err((index + 1, Problem::NeedsQuotes { variable: name_of(first) }));
+                    return Err((index + 1, LineError::NeedsQuotes { variable: name_of(first) }));
                 }
-                Err(_) => return Err((index + 1, Problem::NoAssignment)),
+                Err(_) => return Err((index + 1, LineError::NoAssignment)),
             }
         }
     }
@@ -201,7 +201,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
 
-    fn value(text: &str) -> Result<String, (usize, Problem)> {
+    fn value(text: &str) -> Result<String, (usize, LineError)> {
         parse(text).map(|(variables, _)| variables.get("A").cloned().unwrap_or_default())
     }
 
@@ -242,15 +242,15 @@ mod tests {
 
     #[test]
     fn error_contains_the_line_and_the_variable_but_not_the_value() {
-        let needs_quotes = |line, variable: &str| Err((line, Problem::NeedsQuotes { variable: variable.to_owned() }));
+        let needs_quotes = |line, variable: &str| Err((line, LineError::NeedsQuotes { variable: variable.to_owned() }));
         for (text, expected) in [
             ("# secrets\nA=correct horse battery staple\n", needs_quotes(2, "A")),
             ("B=b\n\nexport A=one two", needs_quotes(3, "A")),
             ("A=back\\slash", needs_quotes(1, "A")),
-            ("B=b\nA=\"never closed\nmore", Err((2, Problem::UnclosedQuote { variable: "A".to_owned() }))),
-            ("just words", Err((1, Problem::NoAssignment))),
-            ("=x", Err((1, Problem::NoAssignment))),
-            ("A=a\n = x", Err((2, Problem::NoAssignment))),
+            ("B=b\nA=\"never closed\nmore", Err((2, LineError::UnclosedQuote { variable: "A".to_owned() }))),
+            ("just words", Err((1, LineError::NoAssignment))),
+            ("=x", Err((1, LineError::NoAssignment))),
+            ("A=a\n = x", Err((2, LineError::NoAssignment))),
         ] {
             let error = value(text);
             assert_eq!(error, expected, "{text}");
@@ -261,8 +261,8 @@ mod tests {
 
     #[test]
     fn only_an_explicit_file_must_exist() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("settings.env");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("settings.env");
         assert!(matches!(read(Some(&path)), Err(EnvFileError::Unreadable { .. })));
         fs::write(&path, "\u{feff}PORT=8123\n").unwrap();
         let file = read(Some(&path)).unwrap().unwrap();
@@ -272,7 +272,7 @@ mod tests {
         fs::write(&path, "A=a b").unwrap();
         assert_eq!(
             read(Some(&path)).unwrap_err().to_string(),
-            format!("{}:1: {}", path.display(), Problem::NeedsQuotes { variable: "A".to_owned() })
+            format!("{}:1: {}", path.display(), LineError::NeedsQuotes { variable: "A".to_owned() })
         );
     }
 }

@@ -11,7 +11,7 @@ impl Reader<'_> {
     /// Reads the private key, if `algorithm` requires one.
     pub(super) fn private_key(&mut self, algorithm: &'static str, name: &'static str) -> Option<SigningKey> {
         let is_required = self.choice(algorithm, &[("hs256", false), ("eddsa", true)]);
-        match (is_required, self.given(name)) {
+        match (is_required, self.non_empty(name)) {
             (false, None) => None,
             (false, Some(_)) => {
                 self.invalid(name, format!("requires {algorithm}=EdDSA"));
@@ -41,7 +41,9 @@ impl Reader<'_> {
     /// Reads public keys, separated by commas.
     pub(super) fn public_keys(&mut self, name: &'static str) -> Vec<VerifyingKey> {
         let mut keys = Vec::new();
-        for given in self.given(name).unwrap_or_default().split(',').map(str::trim).filter(|given| !given.is_empty()) {
+        for given in
+            self.non_empty(name).unwrap_or_default().split(',').map(str::trim).filter(|given| !given.is_empty())
+        {
             let Some(pem) = self.pem(name, given) else { continue };
             match VerifyingKey::from_public_key_pem(&pem) {
                 Ok(key) if !key.is_weak() => keys.push(key),

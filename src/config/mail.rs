@@ -7,7 +7,7 @@ use crate::mail::settings::{check_smtp_url, parse_sender};
 
 impl Reader<'_> {
     pub(super) fn smtp_url(&mut self, name: &'static str) -> Option<SecretString> {
-        let text = self.given(name)?;
+        let text = self.non_empty(name)?;
         if let Err(problem) = check_smtp_url(text) {
             self.invalid(name, problem);
             return None;

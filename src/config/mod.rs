@@ -190,7 +190,7 @@ impl Config {
             host,
             port,
             public_url: read.public_url("PUBLIC_URL", port),
-            is_public_url_set: read.given("PUBLIC_URL").is_some(),
+            is_public_url_set: read.non_empty("PUBLIC_URL").is_some(),
             connections: read.connections(port),
             metrics_address: read.metrics_address("METRICS_ADDR"),
             database: Options {
@@ -212,9 +212,9 @@ impl Config {
                 ..Options::new(read.database("DATABASE_URL", &data_dir), read.pool_size("DATABASE_POOL_SIZE"))
             },
             data_dir,
-            is_exclusive: read.switch("DATABASE_EXCLUSIVE"),
+            is_exclusive: read.boolean("DATABASE_EXCLUSIVE"),
             redis: None,
-            auto_migrate: read.switch("AUTO_MIGRATE"),
+            auto_migrate: read.boolean("AUTO_MIGRATE"),
             tokens: TokenSettings {
                 secret: read.secret("JWT_SECRET", environment),
                 previous_secrets: read.secrets("JWT_PREVIOUS_SECRETS", environment),
@@ -231,7 +231,7 @@ impl Config {
                 reset_ttl: read.duration("PASSWORD_RESET_TTL"),
             },
             limits: RequestLimits {
-                rate_limit: read.switch("RATE_LIMIT"),
+                rate_limit: read.boolean("RATE_LIMIT"),
                 general_per_minute: read.bounded("RATE_LIMIT_GENERAL", 1, 1_000_000),
                 register_per_minute: read.bounded("RATE_LIMIT_REGISTER", 1, 1_000_000),
                 login_per_minute: read.bounded("RATE_LIMIT_LOGIN", 1, 1_000_000),
@@ -245,8 +245,8 @@ impl Config {
             },
             responses: ResponseSettings {
                 cache_bytes: read.bounded("RESPONSE_CACHE_BYTES", 0, 68_719_476_736),
-                requires_if_match: read.switch("REQUIRE_IF_MATCH"),
-                gone_after_sunset: read.switch("GONE_AFTER_SUNSET"),
+                requires_if_match: read.boolean("REQUIRE_IF_MATCH"),
+                gone_after_sunset: read.boolean("GONE_AFTER_SUNSET"),
                 validation: read.choice(
                     "RESPONSE_CHECK",
                     &[
@@ -282,7 +282,7 @@ impl Config {
                 keep: read.bounded("BACKUP_KEEP", 1, 10_000),
             },
             jobs: JobSettings {
-                runs_in_server: read.switch("WORKER"),
+                runs_in_server: read.boolean("WORKER"),
                 workers: NonZeroUsize::new(read.bounded("JOB_WORKERS", 1, 64)).unwrap_or(NonZeroUsize::MIN),
                 retention: read.duration_or_zero("JOB_RETENTION"),
                 dead_letter_retention: read.duration("DEAD_LETTER_RETENTION"),
@@ -291,9 +291,9 @@ impl Config {
             usage_retention: read.duration("USAGE_RETENTION"),
             smtp_url: read.smtp_url("SMTP_URL"),
             mail_from: read.sender("MAIL_FROM"),
-            has_profiles: read.switch("PROFILING"),
+            has_profiles: read.boolean("PROFILING"),
             traces: read.traces(),
-            account_notices: read.switch("ACCOUNT_NOTICES"),
+            account_notices: read.boolean("ACCOUNT_NOTICES"),
             log_format: read
                 .optional_choice("LOG_FORMAT", &[("pretty", LogFormat::Pretty), ("json", LogFormat::Json)])
                 .unwrap_or(log_default),
@@ -334,7 +334,7 @@ impl Config {
         self.backups.directory.clone().unwrap_or_else(|| self.data_dir.join("backups"))
     }
 
-    /// Returns the folder that mail is written to without an SMTP server.
+    /// Returns the directory that mail is written to without an SMTP server.
     #[must_use]
     pub fn mail_dir(&self) -> PathBuf {
         self.data_dir.join("mail")

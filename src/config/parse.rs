@@ -35,7 +35,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns the value of a variable that is set and not empty.
-    pub(super) fn given(&self, name: &str) -> Option<&'a str> {
+    pub(super) fn non_empty(&self, name: &str) -> Option<&'a str> {
         self.variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 
@@ -44,7 +44,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn text(&mut self, name: &'static str) -> String {
-        self.given(name).unwrap_or_else(|| Self::default(name)).to_owned()
+        self.non_empty(name).unwrap_or_else(|| Self::default(name)).to_owned()
     }
 
     /// Parses a value. An invalid value is replaced by a fallback, so that the other variables are also checked.
@@ -70,7 +70,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn switch(&mut self, name: &'static str) -> bool {
+    pub(super) fn boolean(&mut self, name: &'static str) -> bool {
         let yes_no = [("on", true), ("true", true), ("1", true), ("off", false), ("false", false), ("0", false)];
         self.choice(name, &yes_no)
     }
@@ -88,7 +88,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn optional_choice<T: Copy>(&mut self, name: &'static str, choices: &[(&str, T)]) -> Option<T> {
-        self.given(name)?;
+        self.non_empty(name)?;
         Some(self.choice(name, choices))
     }
 
@@ -145,7 +145,7 @@ impl<'a> Reader<'a> {
     /// Parses addresses and networks, separated by commas.
     pub(super) fn networks(&mut self, name: &'static str) -> Vec<IpNet> {
         let mut networks = Vec::new();
-        for text in self.given(name).unwrap_or_default().split(',').map(str::trim).filter(|text| !text.is_empty()) {
+        for text in self.non_empty(name).unwrap_or_default().split(',').map(str::trim).filter(|text| !text.is_empty()) {
             match text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
                 Ok(network) => networks.push(network),
                 Err(_) => self.invalid(name, format!("`{text}` is not an address or network such as 10.0.0.0/8")),
@@ -157,7 +157,7 @@ impl<'a> Reader<'a> {
     /// Parses origins in the form that browsers send, separated by commas.
     pub(super) fn origins(&mut self, name: &'static str) -> Vec<String> {
         let mut origins = Vec::new();
-        for text in self.given(name).unwrap_or_default().split(',').map(str::trim).filter(|text| !text.is_empty()) {
+        for text in self.non_empty(name).unwrap_or_default().split(',').map(str::trim).filter(|text| !text.is_empty()) {
             // `*` is valid in a host but not supported as a pattern.
             let url = url::Url::parse(text).ok().filter(|_| !text.contains('*'));
             let url = url.filter(|url| matches!(url.scheme(), "http" | "https"));
@@ -173,7 +173,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn uri(&mut self, name: &'static str, schemes: &[&str]) -> Option<String> {
-        let text = self.given(name)?;
+        let text = self.non_empty(name)?;
         if url::Url::parse(text).is_ok_and(|url| schemes.contains(&url.scheme())) && text.is_ascii() {
             return Some(text.to_owned());
         }
@@ -183,7 +183,7 @@ impl<'a> Reader<'a> {
 
     /// Parses an `https:` URL. Outside of exposed environments, it can also be an `http:` URL of this machine.
     pub(super) fn https_url(&mut self, name: &'static str, environment: Environment) -> Option<String> {
-        let text = self.given(name)?;
+        let text = self.non_empty(name)?;
         let is_allowed = |url: &url::Url| match url.scheme() {
             "https" => true,
             "http" => !environment.is_exposed() && is_local(url),
@@ -198,7 +198,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn secret(&mut self, name: &'static str, environment: Environment) -> Option<SecretString> {
-        match self.given(name) {
+        match self.non_empty(name) {
             Some(secret) => {
                 self.check_secret(name, secret, environment);
                 Some(secret.to_owned().into())
@@ -217,7 +217,7 @@ impl<'a> Reader<'a> {
 
     /// Like [`Self::secret`], but optional in every environment.
     pub(super) fn optional_secret(&mut self, name: &'static str, environment: Environment) -> Option<SecretString> {
-        let secret = self.given(name)?;
+        let secret = self.non_empty(name)?;
         self.check_secret(name, secret, environment);
         Some(secret.to_owned().into())
     }
@@ -231,7 +231,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn secrets(&mut self, name: &'static str, environment: Environment) -> Vec<SecretString> {
-        let all = self.given(name).unwrap_or_default();
+        let all = self.non_empty(name).unwrap_or_default();
         let secrets: Vec<&str> = all.split(',').map(str::trim).filter(|secret| !secret.is_empty()).collect();
         for secret in &secrets {
             self.check_secret(name, secret, environment);

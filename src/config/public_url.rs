@@ -37,8 +37,8 @@ const MAX_BASE_PATH: usize = 100;
 
 impl Reader<'_> {
     pub(super) fn public_url(&mut self, name: &'static str, port: u16) -> String {
-        let has_tls = self.given("TLS_CERT").is_some();
-        let Some(text) = self.given(name) else {
+        let has_tls = self.non_empty("TLS_CERT").is_some();
+        let Some(text) = self.non_empty(name) else {
             return format!("{}://localhost:{port}", if has_tls { "https" } else { "http" });
         };
         if has_tls && text.starts_with("http://") {

@@ -20,14 +20,14 @@ impl Reader<'_> {
         if timeout > Duration::from_secs(1) {
             self.invalid("REDIS_TIMEOUT", "must be at most 1s: every request waits for Redis");
         }
-        let prefix = match self.given("REDIS_PREFIX") {
+        let prefix = match self.non_empty("REDIS_PREFIX") {
             Some(prefix) => prefix.to_owned(),
             None => default_prefix(environment, database),
         };
         if prefix.len() > MAX_PREFIX || prefix.chars().any(|character| character.is_control() || character == ' ') {
             self.invalid("REDIS_PREFIX", format!("must have at most {MAX_PREFIX} bytes, without spaces"));
         }
-        let address = match RedisAddress::parse(self.given("REDIS_URL")?) {
+        let address = match RedisAddress::parse(self.non_empty("REDIS_URL")?) {
             Ok(address) => address,
             Err(problem) => {
                 self.invalid("REDIS_URL", problem);

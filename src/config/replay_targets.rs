@@ -12,7 +12,7 @@ impl Reader<'_> {
     /// neither the URL nor the password.
     pub(super) fn replay_targets(&mut self, name: &'static str) -> Vec<ReplayTarget> {
         let mut targets: Vec<ReplayTarget> = Vec::new();
-        for text in self.given(name).unwrap_or_default().split(',').map(str::trim).filter(|text| !text.is_empty()) {
+        for text in self.non_empty(name).unwrap_or_default().split(',').map(str::trim).filter(|text| !text.is_empty()) {
             let Some((target, url)) = text.split_once('=') else {
                 self.invalid(name, "must have the form NAME=URL, such as staging=https://staging.example.com");
                 continue;

@@ -41,7 +41,7 @@ pub struct SecurityContact {
 #[derive(Clone, Debug)]
 pub struct TokenSettings {
     /// Signs cursors, and access tokens if there is no private key. `None` in development: generated and stored in the data
-    /// folder.
+    /// directory.
     pub secret: Option<SecretString>,
     /// Previous secrets: accepted but not used for signing, so that a rotation does not end sessions.
     pub previous_secrets: Vec<SecretString>,

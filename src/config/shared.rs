@@ -17,7 +17,7 @@ impl Config {
     #[must_use]
     pub fn shared_settings(&self, secret: &SecretString) -> SharedSettings {
         let (limits, passwords) = (&self.limits, &self.passwords);
-        let switch = |is_on: bool| if is_on { "on" } else { "off" }.to_owned();
+        let on_off = |is_on: bool| if is_on { "on" } else { "off" }.to_owned();
         let mut settings = SharedSettings::new();
         let mut set = |name: &str, value: String| settings.insert(name.to_owned(), value);
         set("APP_ENV", self.environment.as_str().to_owned());
@@ -25,7 +25,7 @@ impl Config {
         set("ACCESS_TOKEN_TTL", seconds(self.tokens.access_ttl));
         set("REFRESH_TOKEN_TTL", seconds(self.tokens.refresh_ttl));
         set("SESSION_TTL", seconds(self.tokens.session_ttl));
-        set("RATE_LIMIT", switch(limits.rate_limit));
+        set("RATE_LIMIT", on_off(limits.rate_limit));
         for (name, number) in [
             ("RATE_LIMIT_GENERAL", limits.general_per_minute),
             ("RATE_LIMIT_REGISTER", limits.register_per_minute),
@@ -43,12 +43,12 @@ impl Config {
         set("PASSWORD_MIN_LENGTH", passwords.min_length.to_string());
         set("PASSWORD_RESET_TTL", seconds(passwords.reset_ttl));
         set("BODY_LIMIT", limits.body_bytes.to_string());
-        set("REQUIRE_IF_MATCH", switch(self.responses.requires_if_match));
-        set("GONE_AFTER_SUNSET", switch(self.responses.gone_after_sunset));
+        set("REQUIRE_IF_MATCH", on_off(self.responses.requires_if_match));
+        set("GONE_AFTER_SUNSET", on_off(self.responses.gone_after_sunset));
         set("BROWNOUTS", format!("{:?}", self.deprecations.brownouts));
         set("TRUSTED_PROXIES", format!("{:?}", self.trusted_proxies));
-        set("PROXY_PROTOCOL", switch(self.connections.proxy_protocol));
-        set("DATABASE_EXCLUSIVE", switch(self.is_exclusive));
+        set("PROXY_PROTOCOL", on_off(self.connections.proxy_protocol));
+        set("DATABASE_EXCLUSIVE", on_off(self.is_exclusive));
         let previous = &self.tokens.previous_secrets;
         set("JWT_PREVIOUS_SECRETS", previous.iter().map(digest).collect::<Vec<_>>().join(" "));
         let replicas = self.database.replicas.iter().filter_map(|target| match target {

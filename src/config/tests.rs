@@ -163,9 +163,9 @@ fn pem(seed: u8) -> (String, String) {
 
 #[test]
 fn keys_are_read_from_text_and_from_files() {
-    let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+    let directory = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
     let (private, public) = pem(1);
-    let path = folder.path().join("key.pem");
+    let path = directory.path().join("key.pem");
     std::fs::write(&path, &private).unwrap_or_else(|error| panic!("{error}"));
     let previous = format!("{public}, {}", pem(2).1.replace('\n', "\\n"));
     for given in [private.clone(), private.replace('\n', "\\n"), path.display().to_string()] {

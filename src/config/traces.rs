@@ -60,7 +60,7 @@ impl Reader<'_> {
     /// Parses `name=value`, separated by commas; values are percent-encoded. The problem of a secret does not contain the value.
     fn pairs(&mut self, name: &'static str, is_secret: bool) -> Vec<(String, String)> {
         let mut pairs = Vec::new();
-        for text in self.given(name).unwrap_or_default().split(',').map(str::trim).filter(|text| !text.is_empty()) {
+        for text in self.non_empty(name).unwrap_or_default().split(',').map(str::trim).filter(|text| !text.is_empty()) {
             match pair(text) {
                 Some(pair) => pairs.push(pair),
                 None if is_secret => self.invalid(name, "must have the form NAME=VALUE, separated by commas"),

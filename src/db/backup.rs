@@ -1,7 +1,7 @@
 //! Backups of an SQLite database, and their restoration.
 //!
-//! A backup is complete or absent: it is written under another name in the same directory, verified and synchronized before it gets its
-//! name. `VACUUM INTO` reads one state of the database, while a server reads and writes it.
+//! A backup is complete or absent: it is written under another name in the same directory, verified and synchronized before it is
+//! renamed. `VACUUM INTO` reads one state of the database, while a server reads and writes it.
 
 mod error;
 mod inspection;
@@ -23,11 +23,11 @@ pub use partial_file::{delete_abandoned_files, discard_partial_files};
 use super::read_only::open_for_reading;
 
 /// Maximum number of symbolic links between a path and its file.
-const MAX_LINKS: usize = 40;
+const MAX_SYMLINKS: usize = 40;
 
 /// The result of a restoration.
 #[derive(Clone, Debug)]
-pub struct Restored {
+pub struct RestoreSummary {
     pub summary: BackupSummary,
     /// The previous database, if there was one.
     pub replaced: Option<PathBuf>,
@@ -39,10 +39,10 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Returns the path to which symbolic links lead, also if there is no file yet.
+/// Resolves symbolic links, even if the target does not exist yet.
 fn resolve_links(path: &Path) -> PathBuf {
     let mut path = path.to_owned();
-    for _ in 0..MAX_LINKS {
+    for _ in 0..MAX_SYMLINKS {
         let Ok(target) = fs::read_link(&path) else { break };
         path = path.parent().map_or_else(|| target.clone(), |directory| directory.join(&target));
     }
@@ -52,7 +52,7 @@ fn resolve_links(path: &Path) -> PathBuf {
 /// Writes a copy of `database` to `file` and verifies it.
 ///
 /// # Errors
-/// [`BackupError`]; `file` does not exist then.
+/// Returns [`BackupError`]; in this case, `file` is not created.
 pub fn back_up(database: &Path, file: &Path) -> Result<BackupSummary, BackupError> {
     // SQLite would create it.
     if !database.exists() {
@@ -84,8 +84,8 @@ fn copy(database: &Path, target: &str) -> Result<(), String> {
 /// `<database>.replaced-<stamp>`. The caller must hold the lock of the database.
 ///
 /// # Errors
-/// [`BackupError`]; `database` is unchanged then.
-pub fn restore(database: &Path, file: &Path, stamp: &str) -> Result<Restored, BackupError> {
+/// Returns [`BackupError`]; in this case, `database` is unchanged.
+pub fn restore(database: &Path, file: &Path, stamp: &str) -> Result<RestoreSummary, BackupError> {
     match fs::metadata(file) {
         Ok(metadata) if metadata.is_file() => {}
         Ok(_) => return Err(BackupError::NotFile(file.to_owned())),
@@ -94,7 +94,7 @@ pub fn restore(database: &Path, file: &Path, stamp: &str) -> Result<Restored, Ba
     }
     let log = with_suffix(file, "-wal");
     if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
-        return Err(BackupError::HasLog(file.to_owned()));
+        return Err(BackupError::HasWal(file.to_owned()));
     }
     let database = &resolve_links(database);
     let mut partial = PartialFile::create(database)?;
@@ -105,9 +105,9 @@ pub fn restore(database: &Path, file: &Path, stamp: &str) -> Result<Restored, Ba
     })?;
     let summary = inspect_for_restore(&partial.path).map_err(|error| error.at(file))?;
     keep_owner(database, &partial.path);
-    let replaced = retain(database, stamp)?;
+    let replaced = keep_previous_database(database, stamp)?;
     partial.replace(database)?;
-    Ok(Restored { summary, replaced })
+    Ok(RestoreSummary { summary, replaced })
 }
 
 /// Gives a file the owner of the current database, so that its server can open it if root restores it.
@@ -123,13 +123,13 @@ fn keep_owner(database: &Path, file: &Path) {
 #[cfg(not(unix))]
 fn keep_owner(_: &Path, _: &Path) {}
 
-/// Gives the current database a second name. It keeps its first one until the new database takes it, so that there is a database
-/// at every moment.
-fn retain(database: &Path, stamp: &str) -> Result<Option<PathBuf>, BackupError> {
+/// Hard-links the current database as `<database>.replaced-<stamp>`. The original path stays until the new file is renamed over it,
+/// so the database is never missing. Deletes the write-ahead log, which must not be applied to the new database.
+fn keep_previous_database(database: &Path, stamp: &str) -> Result<Option<PathBuf>, BackupError> {
     if !database.exists() {
         return Ok(None);
     }
-    // Moves the log into the database, if it is intact.
+    // Copies the write-ahead log into the database, if it is intact.
     if let Ok(mut connection) = open_for_reading(database) {
         let _ = connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)");
     }

@@ -127,7 +127,7 @@ pub(super) struct Manager {
     /// Whether PostgreSQL has just not responded.
     unreachable: Unreachable,
     pub(super) storage: StorageStatus,
-    /// Run time from which a statement is slow; zero for never.
+    /// Minimum run time of a slow statement; zero for never.
     slow_after: Duration,
     pub(super) slow_statements: SlowStatementLog,
     /// `None` if metrics are disabled.

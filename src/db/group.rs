@@ -170,8 +170,8 @@ mod tests {
 
     #[test]
     fn overdue_unit_in_a_group_is_not_run() {
-        let folder = tempfile::tempdir().unwrap();
-        let target = Target::Sqlite(folder.path().join("group.db"));
+        let directory = tempfile::tempdir().unwrap();
+        let target = Target::Sqlite(directory.path().join("group.db"));
         let manager = Manager::new(target, SessionTimeouts::default(), PreparedStatements::Auto, Arc::default());
         let (queue, units) = unbounded::<Box<dyn Unit>>();
         let log = Log::default();

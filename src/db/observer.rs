@@ -20,7 +20,7 @@ use crate::traces::{self, KeyValue, SpanKind, Status};
 pub(super) struct StatementObserver {
     /// Name of the engine in traces.
     engine: &'static str,
-    /// Run time from which a statement is slow; zero for never.
+    /// Minimum run time of a slow statement; zero for never.
     slow_after: Duration,
     statements: Arc<Statements>,
     /// When the current statement began. `None` if its run time is not needed.
@@ -136,7 +136,7 @@ fn report_rows(count: impl FnOnce() -> Option<usize>) {
     }
 }
 
-/// Describes a statement with the semantic conventions of OpenTelemetry. The message of an error is left out: it can contain values.
+/// Describes a statement with the semantic conventions of OpenTelemetry. The message of an error is omitted: it can contain values.
 fn describe(engine: &'static str, query: impl Display, error: Option<&DieselError>) -> (String, Vec<KeyValue>, Status) {
     let text = statement_text(query, MAX_SHORT_LEN);
     let summary = summary(&text);

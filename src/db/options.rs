@@ -25,11 +25,11 @@ pub struct Options {
     pub idle_timeout: Duration,
     /// Time after which a connection is replaced.
     pub max_lifetime: Duration,
-    /// Run time from which a statement is logged as slow; zero for never.
+    /// Minimum run time of a statement that is logged as slow; zero for never.
     pub slow_query: Duration,
     /// The replicas of the PostgreSQL server.
     pub replicas: Vec<Target>,
-    /// Lag from which a replica is left out.
+    /// Maximum replication lag. A replica that lags further behind is not used for reads.
     pub max_replica_lag: Duration,
 }
 

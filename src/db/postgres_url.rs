@@ -116,7 +116,7 @@ fn host(address: &str) -> Option<String> {
     is_valid.then(|| decode(host))
 }
 
-/// Decodes percent-encoding, as of a socket's folder: `%2Fvar%2Frun%2Fpostgresql`.
+/// Decodes percent-encoding, as of a socket's directory: `%2Fvar%2Frun%2Fpostgresql`.
 fn decode(text: &str) -> String {
     // A plus sign is not a space outside of a form.
     let text = text.replace('+', "%2B");

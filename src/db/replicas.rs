@@ -67,7 +67,7 @@ struct Replica {
     /// Its addresses, without credentials.
     name: String,
     executor: Executor,
-    /// The number of lost connections to the primary before the last successful check. `None` while the replica is left out.
+    /// The number of lost connections to the primary before the last successful check. `None` while the replica is not used.
     verified: watch::Sender<Option<u64>>,
     /// Whether the last check has failed. Not if the server is a primary: after a failover, the setting may contain the new one.
     is_missing: AtomicBool,
@@ -178,7 +178,7 @@ impl Replica {
         self.verified.send_if_modified(|verified| verified.take().is_some());
     }
 
-    /// Completes when the replica is left out.
+    /// Completes when the replica is no longer used.
     async fn left_out(&self) {
         // Fails only if the sender is dropped, which this replica owns.
         let _ = self.verified.subscribe().wait_for(Option::is_none).await;

@@ -103,7 +103,7 @@ pub struct ApiClient {
     pub last_used_at: Option<Timestamp>,
     /// When the replaced keys cease to be valid.
     pub previous_valid_until: Option<Timestamp>,
-    /// Whether the contact is mailed about deprecated operations that the client calls.
+    /// Whether the contact gets email notices about deprecated operations that the client calls.
     pub deprecation_notices_enabled: bool,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,

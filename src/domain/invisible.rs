@@ -1,6 +1,6 @@
 //! Characters that are not displayed.
 
-/// Returns whether a character is invisible although it is not white space: the property `Default_Ignorable_Code_Point` of
+/// Returns whether a character is invisible although it is not whitespace: the property `Default_Ignorable_Code_Point` of
 /// Unicode, invisible format characters, and letters and symbols without ink. The contract has the same list (a test compares
 /// them).
 pub(super) fn is_invisible(character: char) -> bool {

@@ -59,7 +59,7 @@ pub fn differences(own: &SharedSettings, server: &str, other: &SharedSettings) -
     names.into_keys().map(|name| Difference { server: server.to_owned(), setting: name.clone() }).collect()
 }
 
-/// Difference of two clocks from which it is reported.
+/// Minimum difference of two clocks that is reported.
 pub const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(2);
 
 /// Returns by how much a clock that was read between two times is wrong.

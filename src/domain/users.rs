@@ -24,7 +24,7 @@ pub struct User {
     pub password_hash: String,
     pub role: Role,
     pub disabled: bool,
-    /// Whether the user is mailed about deprecated operations that the account calls.
+    /// Whether the user gets email notices about deprecated operations that the account calls.
     pub deprecation_notices_enabled: bool,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,

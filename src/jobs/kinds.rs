@@ -9,7 +9,7 @@ use crate::db::repositories::jobs::JobPayload;
 
 type RunFuture<'a> = Pin<Box<dyn Future<Output = Result<Outcome, JobError>> + Send + 'a>>;
 
-/// A [`Job`] without its type of payload.
+/// A type-erased [`Job`].
 trait AnyJob: Send + Sync {
     fn run<'a>(&'a self, claim: &'a Claim<'a>) -> RunFuture<'a>;
 }

@@ -44,7 +44,7 @@ impl ReplicaMetrics {
         registry.register("db_reads", help, metrics.reads.clone());
         let help = "Reads that ran on the primary because no replica could run them, by reason";
         registry.register("db_replica_fallbacks", help, metrics.fallbacks.clone());
-        let help = "Whether reads run on the replica (1), or it is left out (0)";
+        let help = "Whether reads run on the replica (1) or not (0)";
         registry.register("db_replica_available", help, metrics.is_available.clone());
         let help = "Age of the oldest change that the replica has not replayed";
         registry.register_with_unit("db_replica_lag", help, Unit::Seconds, metrics.lag.clone());

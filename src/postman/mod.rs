@@ -6,7 +6,7 @@
 //!
 //! A run creates an account and deletes it at the end, so it can be repeated and does not affect other users. If credentials
 //! are missing, the tests expect the error: 403 from the operations for administrators without an administrator's account,
-//! and 422 from the password reset without a mailed token.
+//! and 422 from the password reset without the token from the email.
 
 mod steps;
 
@@ -15,10 +15,10 @@ use std::borrow::Cow;
 use contract::{v1, v2};
 use openapi_postman::{CollectionError, CollectionOptions, ErrorShape, Folder, FolderOptions};
 
-/// A file of the folder `postman/`.
+/// A file of the directory `postman/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// Path in the folder.
+    /// Path in the directory.
     pub name: &'static str,
     /// Content.
     pub text: String,
@@ -27,7 +27,7 @@ pub struct File {
 /// The committed collection, which the server publishes. `bucketlist postman check` compares it with the generated one.
 pub const COLLECTION: &str = include_str!("../../postman/collection.json");
 
-/// The other committed files, by their name in the folder `postman/`.
+/// The other committed files, by their name in the directory `postman/`.
 const COMMITTED: [(&str, &str); 6] = [
     ("collection.har", include_str!("../../postman/collection.har")),
     ("v1.http", include_str!("../../postman/v1.http")),
@@ -122,7 +122,7 @@ const DOCUMENTED_HEADERS: &[(&str, &str)] = &[
     ("Accept-Patch", "^application/json, application/merge-patch\\+json$"),
 ];
 
-/// Generates the files of the folder `postman/`.
+/// Generates the files of the directory `postman/`.
 ///
 /// # Errors
 /// Fails if a step does not match its document, for example because an operation was renamed.

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt::Write};
 const WIDTH: f64 = 1_200.0;
 const ROW_HEIGHT: usize = 17;
 const MARGIN: usize = 34;
-/// Boxes that are narrower are left out.
+/// Narrower boxes are omitted.
 const MIN_BOX_WIDTH: f64 = 0.5;
 /// Average width of a character.
 const CHARACTER_WIDTH: f64 = 7.0;

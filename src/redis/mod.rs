@@ -10,7 +10,7 @@ mod epochs;
 mod error;
 mod monitor;
 mod peers;
-mod silence;
+mod unresponsive;
 
 use std::{
     fmt,
@@ -34,7 +34,7 @@ pub use commands::GcraDecision;
 pub use epochs::{AccountEpochs, Announcement, CacheSuspension, Delivery, Epoch, MAX_AGE};
 pub use error::RedisError;
 pub use monitor::RedisMonitor;
-use silence::Silence;
+use unresponsive::UnresponsivePeriod;
 
 /// The commands that the user in `REDIS_URL` must be allowed to run, on keys that begin with the prefix.
 pub const COMMANDS: &str = "get set evalsha script|load time sadd srem smembers";
@@ -69,7 +69,7 @@ pub(crate) struct Link {
     connection: MultiplexedConnection,
     /// Differs from that of all other connections of this process.
     generation: u64,
-    silence: Silence,
+    unresponsive: UnresponsivePeriod,
     /// Cancelled when the connection must not be used any more.
     lost: CancellationToken,
 }
@@ -139,19 +139,19 @@ impl Redis {
         let started = Instant::now();
         let result = match tokio::time::timeout(self.0.settings.timeout, command).await {
             Ok(Ok(value)) => {
-                link.silence.record_response();
+                link.unresponsive.record_response();
                 Ok(value)
             }
             Ok(Err(error)) => {
                 if error::is_about_value(&error) {
-                    link.silence.record_response();
+                    link.unresponsive.record_response();
                 } else {
                     link.lost.cancel();
                 }
                 Err(RedisError::from(error))
             }
             Err(_) => {
-                if link.silence.record_timeout(started, Instant::now()) {
+                if link.unresponsive.record_timeout(started, Instant::now()) {
                     link.lost.cancel();
                 }
                 Err(RedisError::Timeout(self.0.settings.timeout))
@@ -200,6 +200,6 @@ impl Redis {
 
 impl Link {
     fn new(connection: MultiplexedConnection, generation: u64) -> Self {
-        Self { connection, generation, silence: Silence::default(), lost: CancellationToken::new() }
+        Self { connection, generation, unresponsive: UnresponsivePeriod::default(), lost: CancellationToken::new() }
     }
 }

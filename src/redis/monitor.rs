@@ -13,7 +13,7 @@ use super::{
     Link, Redis, RedisError,
     error::MIN_VERSION,
     peers::{self, RECORD_INTERVAL},
-    silence::MAX_TIMEOUTS,
+    unresponsive::MAX_TIMEOUTS,
 };
 use crate::domain::Quota;
 
@@ -75,7 +75,7 @@ impl RedisMonitor {
         let Self(redis) = self;
         let link = open_within_limit(redis).await?;
         match peers::register(redis, &link).await {
-            // One late response is no reason to do without Redis.
+            // One late response is no reason to stop using Redis.
             Ok(()) | Err(RedisError::Timeout(_)) => Ok(link),
             Err(error) => Err(error),
         }

@@ -252,14 +252,14 @@ impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
             Some(reason) => close_after((self.error_responder)(reason, request.uri().path()).into()),
             None if request.body().is_end_stream() => self.call(request, peer, scheme).await,
             None => {
-                let is_expected = request.headers().contains_key(EXPECT);
+                let expects_continue = request.headers().contains_key(EXPECT);
                 let is_chunked = request.headers().contains_key(TRANSFER_ENCODING);
                 let (response, body) = self.call_with_body(request, peer, scheme).await;
                 if is_http1 {
-                    let is_reusable = body.drain(is_expected).await && !(is_chunked && in_flight.is_end_unknown());
+                    let is_reusable = body.drain(expects_continue).await && !(is_chunked && in_flight.is_end_unknown());
                     if is_reusable { response } else { close_after(response) }
                 } else {
-                    body.drain_stream(self.limits().body_bytes, is_expected).await;
+                    body.drain_stream(self.limits().body_bytes, expects_continue).await;
                     response
                 }
             }

@@ -9,9 +9,9 @@ use poem::http::{
 
 use super::{ErrorResponder, RejectReason};
 
-/// Serializes the response to a head that starts with `start`. It is the last one of its connection.
-pub(super) fn serialize(error_responder: &ErrorResponder, reason: RejectReason, start: &[u8]) -> Bytes {
-    let (is_head, path) = parse_start(start);
+/// Serializes the error response to a request whose first bytes are `head`, with `Connection: close`.
+pub(super) fn serialize(error_responder: &ErrorResponder, reason: RejectReason, head: &[u8]) -> Bytes {
+    let (is_head, path) = parse_request_line(head);
     let (parts, body) = error_responder(reason, path).into_parts();
     // The body is in memory, so it is ready at once.
     let body = body.into_bytes().now_or_never().and_then(Result::ok).unwrap_or_else(|| {
@@ -33,9 +33,9 @@ pub(super) fn serialize(error_responder: &ErrorResponder, reason: RejectReason, 
     line(CONTENT_LENGTH.as_str().as_bytes(), HeaderValue::from(body.len()).as_bytes());
     line(DATE.as_str().as_bytes(), httpdate::fmt_http_date(std::time::SystemTime::now()).as_bytes());
     let reason = parts.status.canonical_reason().unwrap_or_default();
-    let first = format!("HTTP/1.1 {} {reason}\r\n", parts.status.as_u16());
+    let status_line = format!("HTTP/1.1 {} {reason}\r\n", parts.status.as_u16());
     let body = if is_head { Bytes::new() } else { body };
-    [first.as_bytes(), &bytes, b"\r\n", &body].concat().into()
+    [status_line.as_bytes(), &bytes, b"\r\n", &body].concat().into()
 }
 
 fn is_framing(name: &HeaderName) -> bool {
@@ -43,12 +43,12 @@ fn is_framing(name: &HeaderName) -> bool {
 }
 
 /// Returns whether the method is `HEAD`, and the known part of the path.
-fn parse_start(start: &[u8]) -> (bool, &str) {
-    let line = start.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
-    let mut words = line.split(|byte| *byte == b' ');
-    let is_head = words.next() == Some(b"HEAD");
-    let target = words.next().and_then(|target| std::str::from_utf8(target).ok()).unwrap_or_default();
-    let is_whole = words.next().is_some() || line.len() < start.len();
+fn parse_request_line(head: &[u8]) -> (bool, &str) {
+    let line = head.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+    let mut parts = line.split(|byte| *byte == b' ');
+    let is_head = parts.next() == Some(b"HEAD");
+    let target = parts.next().and_then(|target| std::str::from_utf8(target).ok()).unwrap_or_default();
+    let is_whole = parts.next().is_some() || line.len() < head.len();
     let path = target.split(['?', '#']).next().unwrap_or_default();
     let is_path = path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic());
     let path = if !is_path {
@@ -101,8 +101,8 @@ mod tests {
             ("GET /\u{7f}x HTTP/1.1\r\n", "/"),
             ("\0\0\0", "/"),
         ] {
-            assert_eq!(parse_start(start.as_bytes()), (false, path), "{start:?}");
+            assert_eq!(parse_request_line(start.as_bytes()), (false, path), "{start:?}");
         }
-        assert!(parse_start(b"HEAD / HTTP/1.1").0);
+        assert!(parse_request_line(b"HEAD / HTTP/1.1").0);
     }
 }

@@ -1,4 +1,4 @@
-//! The body of a request, of which the rest is read before the response is sent.
+//! A request body whose unread part is drained when the endpoint has responded.
 //!
 //! The endpoint can respond without reading the body, for example if the token is invalid. The rest is then read and discarded:
 //!
@@ -25,12 +25,12 @@ use tokio::time::timeout;
 const MAX_DRAINED_BYTES: u64 = 64 * 1024;
 /// Maximum time for reading the rest of a body, which delays the response.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
-/// Number of bytes above the limit of the endpoint up to which the body of an HTTP/2 request is read.
+/// How far beyond the body limit an HTTP/2 request body is drained, in bytes.
 const MAX_EXCESS_BYTES: u64 = 4 * 1024 * 1024;
 /// Maximum time for reading the rest of the body of an HTTP/2 request, also after the response.
 const STREAM_DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A body that the endpoint reads and of which the connection reads the rest.
+/// A body that the endpoint reads; the connection drains the rest.
 #[derive(Clone)]
 pub(super) struct RequestBody(Arc<Mutex<State>>);
 
@@ -61,16 +61,16 @@ impl RequestBody {
 
     /// Reads the rest of an HTTP/1 body after the endpoint has responded. Returns whether the body was read completely.
     ///
-    /// A body that the endpoint has stopped reading is too large or too slow, so its rest is not read. A client that
-    /// waits for `100 Continue` would send the body only if it were read.
-    pub(super) async fn drain(self, is_expected: bool) -> bool {
-        self.drain_within(DRAIN_TIMEOUT, is_expected).await
+    /// A body that the endpoint has stopped reading is too large or too slow, so its rest is not read. `expects_continue`: whether the
+    /// request has `Expect: 100-continue`. Its client would send the body only if it were read.
+    pub(super) async fn drain(self, expects_continue: bool) -> bool {
+        self.drain_within(DRAIN_TIMEOUT, expects_continue).await
     }
 
-    async fn drain_within(mut self, limit: Duration, is_expected: bool) -> bool {
+    async fn drain_within(mut self, limit: Duration, expects_continue: bool) -> bool {
         let may_drain = {
             let state = self.state();
-            state.body.size_hint().lower() <= MAX_DRAINED_BYTES && !state.is_read && !is_expected
+            state.body.size_hint().lower() <= MAX_DRAINED_BYTES && !state.is_read && !expects_continue
         };
         if may_drain && !self.is_complete() {
             let _ = timeout(limit, self.read_up_to(MAX_DRAINED_BYTES)).await;
@@ -80,7 +80,7 @@ impl RequestBody {
 
     /// Reads the rest of an HTTP/2 body after the endpoint has responded, up to `limit` and an excess. Returns when the response
     /// should be sent; a body that arrives slowly is read further.
-    pub(super) async fn drain_stream(mut self, limit: usize, is_expected: bool) {
+    pub(super) async fn drain_stream(mut self, limit: usize, expects_continue: bool) {
         if self.is_complete() {
             return;
         }
@@ -89,7 +89,7 @@ impl RequestBody {
             let _ = timeout(STREAM_DRAIN_TIMEOUT, self.read_up_to(max_bytes)).await;
         });
         // A client that waits for `100 Continue` sends its body after the response, if at all.
-        if !is_expected {
+        if !expects_continue {
             let _ = timeout(DRAIN_TIMEOUT, draining).await;
         }
     }
@@ -195,11 +195,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn body_that_does_not_arrive_is_given_up() {
+    async fn drain_stops_when_the_body_does_not_arrive() {
         assert!(!RequestBody::new(BodyExt::boxed(NeverSent(1))).drain_within(Duration::ZERO, false).await);
         // The endpoint has already waited for this one: its response is not delayed again.
-        let mut given_up = RequestBody::new(BodyExt::boxed(NeverSent(1)));
-        assert!(given_up.frame().now_or_never().is_none());
-        assert_eq!(given_up.drain_within(Duration::MAX, false).now_or_never(), Some(false));
+        let mut unread = RequestBody::new(BodyExt::boxed(NeverSent(1)));
+        assert!(unread.frame().now_or_never().is_none());
+        assert_eq!(unread.drain_within(Duration::MAX, false).now_or_never(), Some(false));
     }
 }

@@ -273,8 +273,8 @@ mod tests {
         (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
     }
 
-    fn files(folder: &TempDir, certificate: &str, key: &str) -> CertificateFiles {
-        let (certificate_path, key_path) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    fn files(directory: &TempDir, certificate: &str, key: &str) -> CertificateFiles {
+        let (certificate_path, key_path) = (directory.path().join("cert.pem"), directory.path().join("key.pem"));
         fs::write(&certificate_path, certificate).unwrap();
         fs::write(&key_path, key).unwrap();
         CertificateFiles { certificate: certificate_path, key: key_path }
@@ -282,9 +282,9 @@ mod tests {
 
     #[test]
     fn certificate_has_a_validity_period_and_names() {
-        let folder = TempDir::new().unwrap();
+        let directory = TempDir::new().unwrap();
         let (certificate, key) = pair();
-        let loaded = files(&folder, &certificate, &key).load().unwrap();
+        let loaded = files(&directory, &certificate, &key).load().unwrap();
         let at = |seconds| Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
         // 2027-01-01 and 2027-12-31.
         assert_eq!((loaded.not_before(), loaded.not_after()), (at(1_798_761_600), at(1_830_211_200)));
@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn unusable_files_are_rejected() {
-        let folder = TempDir::new().unwrap();
+        let directory = TempDir::new().unwrap();
         let ((certificate, key), (_, other)) = (pair(), pair());
         for (certificate, key, expected) in [
             (certificate.as_str(), other.as_str(), "does not match the certificate"),
@@ -304,11 +304,11 @@ mod tests {
             (&certificate, &key.replace("PRIVATE", "ENCRYPTED PRIVATE"), "contains no unencrypted PEM private key"),
             (&certificate, P521_KEY, "is damaged or of an unsupported type or size"),
         ] {
-            let error = files(&folder, certificate, key).load().unwrap_err().to_string();
+            let error = files(&directory, certificate, key).load().unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
         let missing =
-            CertificateFiles { certificate: folder.path().join("none.pem"), key: folder.path().join("key.pem") };
+            CertificateFiles { certificate: directory.path().join("none.pem"), key: directory.path().join("key.pem") };
         let error = missing.load().unwrap_err();
         assert_eq!(error.help().as_deref(), Some("set TLS_CERT to a readable file"));
     }

@@ -80,7 +80,7 @@ impl RegistrationKey {
 impl Accounts {
     /// Creates an account and its first session.
     ///
-    /// Tokens are not stored, so a request that is repeated with the same idempotency key and password gets another session of the
+    /// Tokens are not stored, so a request that is retried with the same idempotency key and password gets another session of the
     /// same account.
     ///
     /// # Errors

@@ -62,7 +62,7 @@ impl ApiClients {
         client.map(|client| versioned(client.at(now))).ok_or(Error::NotFound(Resource::ApiClient))
     }
 
-    /// Creates an API client for `caller`, and its key. A repeated request has no key, because keys are not stored.
+    /// Creates an API client for `caller`, and its key. The result of a retry has no key, because keys are not stored.
     ///
     /// # Errors
     /// `Invalid`; with an idempotency key also `Conflict(IdempotencyKeyInFlight)` and `IdempotencyKeyReused`.

@@ -56,7 +56,7 @@ impl Deprecations {
     }
 
     /// Enqueues a mail to each consumer that has a notice due, unless an administrator has disabled its notices. Records the notices in the
-    /// same transaction, so that no notice is mailed twice. Returns the number of mails.
+    /// same transaction, so that no notice is sent twice. Returns the number of emails.
     ///
     /// # Errors
     /// Fails if the database fails.

@@ -48,7 +48,7 @@ pub enum Error {
     /// Rate-limited.
     #[error("throttled: {0}")]
     Throttled(#[from] Throttled),
-    /// A temporary condition; the request can be repeated.
+    /// A temporary condition; the request can be retried.
     #[error("unavailable: {0}")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The database has no space left.

@@ -63,13 +63,13 @@ impl Items {
         scope: ItemScope,
         query: CursorQuery<ItemFilter>,
     ) -> Result<CursorPage<Item>, Error> {
-        let is_one_statement = !query.with_total || ItemCounts::include(&query.filter);
+        let is_one_statement = !query.with_total || ItemCounts::cover(&query.filter);
         let work = move |c: &mut DbConnection| {
             let (counts, rows) = items::list_with_counts(c, scope, &query.filter, &query.keyset_with_lookahead())?
                 .ok_or(Error::NotFound(Resource::Bucketlist))?;
             let total = match query.with_total {
                 false => None,
-                true if ItemCounts::include(&query.filter) => Some(counts.of(&query.filter)),
+                true if ItemCounts::cover(&query.filter) => Some(counts.count_matching(&query.filter)),
                 true => Some(items::count(c, scope.bucketlist_id, &query.filter)?),
             };
             Ok(query.to_page(rows, total))

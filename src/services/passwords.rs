@@ -51,7 +51,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// Sets a new password with a mailed reset token, and ends all sessions.
+    /// Sets a new password with a reset token from an email, and ends all sessions.
     ///
     /// # Errors
     /// `InvalidResetToken`, `Invalid`.
@@ -145,7 +145,7 @@ impl Accounts {
                         return Err(Error::InvalidResetToken);
                     }
                 }
-                // Tokens that were mailed earlier must not undo this change.
+                // Tokens that were sent earlier must not undo this change.
                 sessions::delete_password_resets(c, user_id)?;
                 audit::append(c, &origin, &NewAuditEvent::on_user(action, user_id), now)?;
                 let is_reset = reset_token_hash.is_some();

@@ -111,7 +111,7 @@ impl Users {
                 let updated_at = now.later_than(before.updated_at);
                 let user = users::update_profile(c, &before, email.as_ref(), name.as_deref(), updated_at)?;
                 if email.is_some() {
-                    // Tokens mailed to the previous address must not remain valid.
+                    // Tokens sent to the previous address must not remain valid.
                     sessions::delete_password_resets(c, user_id)?;
                     let event = NewAuditEvent::on_user(AuditAction::UserEmailChanged, user_id);
                     audit::append(c, &origin, &event, now)?;

@@ -17,7 +17,7 @@ fn login_status(server: &TestServer, email: &str) -> u16 {
     server.post("/v1/auth/login", None, &json!({"email": email, "password": PASSWORD})).status
 }
 
-/// Returns the names in the folder that begin with a prefix.
+/// Returns the names in the directory that begin with a prefix.
 fn names(sandbox: &Sandbox, folder: &str, prefix: &str) -> Vec<String> {
     let Ok(entries) = fs::read_dir(sandbox.path(folder)) else { return Vec::new() };
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());

@@ -26,7 +26,7 @@ fn free_port() -> String {
 }
 
 #[test]
-fn empty_folder_is_healthy_and_stays_unchanged() {
+fn empty_directory_is_healthy_and_stays_unchanged() {
     let sandbox = Sandbox::new().env("PORT", free_port());
     let (code, report) = report(&sandbox);
     assert_eq!(code, 0, "{report:#}");
@@ -105,7 +105,7 @@ fn unencrypted_remote_connections_are_warned_about() {
         (false, false)
     );
     assert_eq!(has_warnings(remote, "smtps://mail.invalid"), (true, false));
-    // libpq also reads the host from the query; it can be the folder of a socket.
+    // libpq also reads the host from the query; it can be the directory of a socket.
     assert_eq!(has_warnings("postgres:///lists?host=database.invalid&port=1", "smtp://localhost"), (true, false));
     assert_eq!(has_warnings("postgres:///lists?host=/nowhere&port=1", "smtp://localhost"), (false, false));
     assert_eq!(has_warnings("postgres://%2Fnowhere:1/lists", "smtp://localhost"), (false, false));

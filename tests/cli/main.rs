@@ -1,4 +1,4 @@
-//! Tests of the binary: each runs it in a separate folder with a clean environment.
+//! Tests of the binary: each runs it in a separate directory with a clean environment.
 
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 

@@ -72,7 +72,7 @@ fn served_documents_match_the_committed_files() {
     let server = Sandbox::new().env("APP_ENV", "testing").serve();
     for name in NAMES {
         let (served, committed) = (server.get(&format!("/openapi/{name}"), None).expect(200).body, committed(name));
-        // JSON is served without white space.
+        // JSON is served without whitespace.
         let parsed = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
         let is_equal = match name.ends_with(".json") {
             true => parsed(&committed) == parsed(&served) && !served.trim_end().contains('\n'),
@@ -112,7 +112,7 @@ fn check_exits_with_0_when_documents_are_current_and_4_when_stale() {
 }
 
 #[test]
-fn unwritable_folder_is_rejected_with_one_error_line() {
+fn unwritable_directory_is_rejected_with_one_error_line() {
     let sandbox = Sandbox::new();
     sandbox.write("file", "");
     let error = sandbox.run(&["openapi", "write", "--dir", "file/below"]).expect_error();

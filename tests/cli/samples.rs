@@ -39,7 +39,7 @@ struct Operation {
 struct Runtime {
     label: &'static str,
     program: &'static str,
-    /// The file of a sample in its folder.
+    /// The file of a sample in its directory.
     file: &'static str,
     /// Returns the command that runs the file.
     command: fn(&Path) -> Command,

@@ -17,7 +17,7 @@ fn in_use(database: &str, help: &str) -> String {
 }
 
 #[test]
-fn database_files_are_private_in_a_public_folder() {
+fn database_files_are_private_in_a_public_directory() {
     let sandbox = Sandbox::new().env("APP_ENV", "testing").env("DATABASE_URL", "sqlite://public/lists.db");
     fs::create_dir(sandbox.path("public")).unwrap();
     fs::set_permissions(sandbox.path("public"), fs::Permissions::from_mode(0o755)).unwrap();

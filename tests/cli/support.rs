@@ -1,4 +1,4 @@
-//! Runs the binary in a temporary folder: commands, and servers that are stopped when the test ends.
+//! Runs the binary in a temporary directory: commands, and servers that are stopped when the test ends.
 
 use std::{
     fs,
@@ -56,7 +56,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// Number of attempts to observe something that is about to happen.
 pub const MAX_ATTEMPTS: usize = 5_000;
 
-/// Returns the root folder of the repository.
+/// Returns the root directory of the repository.
 pub fn repository_root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -64,7 +64,7 @@ pub fn repository_root() -> &'static Path {
 /// A `JWT_SECRET` that is strong enough for production.
 pub const STRONG_SECRET: &str = "q7Zk2mP9xW4vR8tY1nB6cD3fG5hJ0sLa";
 
-/// A temporary folder in which the binary runs, with these environment variables and PATH only.
+/// A temporary directory in which the binary runs, with these environment variables and PATH only.
 pub struct Sandbox {
     pub folder: TempDir,
     variables: Vec<(String, String)>,
@@ -73,7 +73,7 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Creates an empty folder. Only errors are logged, so that standard error contains the messages of the command.
+    /// Creates an empty directory. Only errors are logged, so that standard error contains the messages of the command.
     pub fn new() -> Self {
         let sandbox = Self { folder: TempDir::new().unwrap(), variables: Vec::new(), _schema: None };
         sandbox.env("LOG_LEVEL", "error")
@@ -85,7 +85,7 @@ impl Sandbox {
         self
     }
 
-    /// Creates an empty folder and an empty database.
+    /// Creates an empty directory and an empty database.
     pub fn on(engine: Engine) -> Self {
         let mut sandbox = Self::new();
         if engine == Engine::Sqlite {
@@ -325,7 +325,7 @@ impl TestServer {
         session["access_token"].as_str().unwrap().to_owned()
     }
 
-    /// Repeats a request until the response has this status.
+    /// Sends a request until the response has this status.
     #[track_caller]
     pub fn wait_for_status(&self, path: &str, status: u16) -> TestResponse {
         for _ in 0..MAX_ATTEMPTS {

@@ -336,7 +336,7 @@ def check_replicas(cluster: Cluster, load: Load) -> None:
     check("reads that the delayed replica cannot serve run on the primary", behind > 0, f"{behind:.0f} reads")
     cluster.delay_replica(60)
     cluster.wait_for_replicas(1)
-    check_step("a replica that is too late is left out", 1)
+    check_step("a replica that lags too far behind is not used", 1)
     cluster.delay_replica(0)
     cluster.wait_for_replicas(2)
 

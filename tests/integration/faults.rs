@@ -242,7 +242,7 @@ both_engines! {
 
     async fn server_recovers_when_a_missing_database_appears(engine: Engine) {
         let database = Database::new(engine);
-        // On SQLite the folder of the file is missing; on PostgreSQL the connection is interrupted.
+        // On SQLite the directory of the file is missing; on PostgreSQL the connection is interrupted.
         let (folder, away) = (database.folder.path().join("there"), database.folder.path().join("away"));
         let (target, proxy) = match &database.target {
             Target::Sqlite(path) => {

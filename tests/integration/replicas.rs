@@ -194,7 +194,7 @@ async fn stopped_replica_fails_no_request_and_is_used_again() {
     replicated.check_now().await;
     let before = replicated.app.app.db.replica_statements();
     replicated.get(&user, &path).await;
-    assert_eq!(replicated.app.app.db.replica_statements(), before, "the replica is left out");
+    assert_eq!(replicated.app.app.db.replica_statements(), before, "the replica is not used");
     assert!(replicated.metric(r#"db_replica_fallbacks_total{reason="unavailable"}"#).await >= 1.0);
     assert_eq!(replicated.metric("db_replica_available").await, 0.0);
     // Its lag is not known.

@@ -10,7 +10,7 @@ use std::{
 use bucketlist::redis::{RedisAddress, RedisSettings};
 use tempfile::TempDir;
 
-/// A Redis that listens on a socket in a temporary folder. It stores nothing on disk, so it is empty after a restart.
+/// A Redis that listens on a socket in a temporary directory. It stores nothing on disk, so it is empty after a restart.
 pub struct RedisServer {
     folder: TempDir,
     arguments: Vec<String>,
@@ -109,7 +109,7 @@ impl RedisServer {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
-    /// Returns the folder of the socket.
+    /// Returns the directory of the socket.
     #[allow(dead_code, reason = "used by some test binaries")]
     pub fn folder(&self) -> &Path {
         self.folder.path()

@@ -19,7 +19,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const PRIMARY: u16 = 5432;
 const STANDBY: u16 = 5433;
 
-/// A primary and a standby that replicates it, in one folder and on its sockets. Both are stopped with this value.
+/// A primary and a standby that replicates it, in one directory and on its sockets. Both are stopped with this value.
 pub struct Replication {
     primary: Mutex<Child>,
     standby: Mutex<Child>,

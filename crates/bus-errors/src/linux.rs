@@ -192,8 +192,8 @@ mod tests {
         install().unwrap();
         install().unwrap();
         let page_size = PREVIOUS.get().unwrap().page_size;
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lists.db-shm");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lists.db-shm");
         fs::write(&path, vec![7; 3 * page_size]).unwrap();
         let file = fs::File::options().read(true).write(true).open(&path).unwrap();
         let memory = map(&file, page_size);

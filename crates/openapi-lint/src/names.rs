@@ -15,7 +15,7 @@ pub(super) fn is_camel_case(id: &str) -> bool {
         && id.chars().all(|letter| letter.is_ascii_alphanumeric())
 }
 
-/// Returns whether a text is missing or has only white space.
+/// Returns whether a text is missing or has only whitespace.
 pub(super) fn is_blank(text: Option<&Value>) -> bool {
     text.and_then(Value::as_str).is_none_or(|text| text.trim().is_empty())
 }

@@ -1,4 +1,4 @@
-//! Rules for text from clients: white space, control characters and Unicode normal form, and the patterns that document
+//! Rules for text from clients: whitespace, control characters and Unicode normal form, and the patterns that document
 //! them.
 
 use std::borrow::Cow;
@@ -13,7 +13,7 @@ pub const MULTI_LINE_FROM: u64 = 1000;
 /// listed because `\s` differs between languages.
 const SPACE: &str = r"\u0020\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000";
 
-/// Returns whether a character is invisible although it is not white space: the property `Default_Ignorable_Code_Point` of
+/// Returns whether a character is invisible although it is not whitespace: the property `Default_Ignorable_Code_Point` of
 /// Unicode, invisible format characters, and letters and symbols without ink.
 #[must_use]
 pub fn is_invisible(character: char) -> bool {
@@ -85,7 +85,7 @@ impl TextKind {
         }
     }
 
-    /// Returns the text without surrounding white space, or an empty text if no character is visible; secret text is not
+    /// Returns the text without surrounding whitespace, or an empty text if no character is visible; secret text is not
     /// changed. Invisible characters next to visible ones can be part of them, such as in an emoji.
     pub fn trim(self, text: &str) -> &str {
         let is_blank = |text: &str| text.chars().all(|character| character.is_whitespace() || is_invisible(character));
@@ -97,7 +97,7 @@ impl TextKind {
     }
 
     /// Returns the regular expression (ECMA 262) for strings that have at least `min_length` characters after trimming. It
-    /// does not backtrack: the leading white space is followed by a different character class. It also accepts strings of
+    /// does not backtrack: the leading whitespace is followed by a different character class. It also accepts strings of
     /// invisible characters, which no portable character class lists and which trimming empties, and U+2028 and U+2029 in a single line,
     /// which clients may have stored.
     fn pattern(self, min_length: u64) -> String {
@@ -108,7 +108,7 @@ impl TextKind {
                 (r"[^\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F]", format!(r"[\t\n\r{SPACE}]"))
             }
         };
-        // Any allowed character except white space.
+        // Any allowed character except whitespace.
         let ink = match self {
             TextKind::MultiLine => format!(r"[^\u0000-\u001F\u007F-\u009F{SPACE}]"),
             _ => any.replace(']', &format!("{SPACE}]")),

@@ -198,7 +198,7 @@ impl Step {
         self
     }
 
-    /// Waits for this number of milliseconds before the request in the `.http` file, where scripts cannot repeat a request.
+    /// Waits for this number of milliseconds before the request in the `.http` file, where scripts cannot retry a request.
     #[must_use]
     pub fn http_wait(mut self, milliseconds: u32) -> Step {
         self.http_wait = milliseconds;

@@ -51,7 +51,8 @@ fn report_checks(settings: &RedisSettings, report: RedisReport) -> Vec<Check> {
     match report.eviction_policy.as_deref() {
         None => {}
         Some("noeviction") => {
-            let detail = "noeviction: when the memory limit is reached, servers do without Redis; monitor its memory";
+            let detail =
+                "noeviction: when the memory limit is reached, servers continue without Redis; monitor its memory";
             checks.add("redis eviction", Pass, detail);
         }
         Some(policy) => {

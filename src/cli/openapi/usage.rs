@@ -70,7 +70,7 @@ impl DocumentUsage {
     }
 
     /// Returns the consumers that these differences affect, API clients and accounts first, and those with the most requests first.
-    /// A difference in an input that consumers may omit affects those that have sent it, another one all callers of the operation.
+    /// A difference in an input that consumers may omit affects those that have sent it, another one all consumers of the operation.
     pub(super) fn affected(&self, differences: &[&Difference]) -> Vec<AffectedConsumer<'_>> {
         let mut affected: HashMap<&str, Vec<Option<String>>> = HashMap::new();
         for difference in differences {
@@ -118,7 +118,7 @@ impl DocumentUsage {
         consumers
     }
 
-    /// Returns the recorded input that a consumer must have sent to be affected by a difference; `None` if every caller is affected,
+    /// Returns the recorded input that a consumer must have sent to be affected by a difference; `None` if every consumer is affected,
     /// or if the input is not recorded.
     fn input_of(&self, difference: &Difference) -> Option<String> {
         if !RULES_OF_SENT_INPUTS.contains(&difference.rule) {

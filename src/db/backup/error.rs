@@ -36,7 +36,7 @@ pub enum BackupError {
     Newer { path: PathBuf, version: String },
     /// The file was copied without the log that contains its latest changes.
     #[error("{} has a write-ahead log: it is a copy of a database in use, not a backup", .0.display())]
-    HasLog(PathBuf),
+    HasWal(PathBuf),
 }
 
 impl BackupError {
@@ -47,7 +47,7 @@ impl BackupError {
             Self::AlreadyExists(_) => "choose another file name, or delete the file",
             Self::Copy { .. } | Self::File { .. } => "check the free space and the permissions of the directory",
             Self::Newer { .. } => "restore it with the version that created it, or a later one",
-            Self::HasLog(_)
+            Self::HasWal(_)
             | Self::NotFile(_)
             | Self::Damaged { .. }
             | Self::Incomplete { .. }

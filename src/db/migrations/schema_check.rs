@@ -13,7 +13,7 @@ use diesel::{
 
 use super::{MigrationError, SQLITE, Status, failed};
 
-/// The tables with their columns, and the triggers. Indexes are left out: an operator may drop one, and the database works without it.
+/// The tables with their columns, and the triggers. Indexes are omitted: an operator may drop one, and the database works without it.
 const OBJECTS: &str = "SELECT 'table ' || m.name AS name FROM sqlite_master m WHERE m.type = 'table'
     UNION SELECT 'column ' || m.name || '.' || c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'
     UNION SELECT 'trigger ' || name FROM sqlite_master WHERE type = 'trigger'";

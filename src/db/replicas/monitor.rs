@@ -46,7 +46,7 @@ struct Checked {
 
 impl ReplicaMonitor {
     pub(super) fn new(db: Db) -> Self {
-        // The replicas are left out until the first check.
+        // The replicas are not used until the first check.
         let unchecked = Checked { problem: Some(ReplicaProblem::NoPrimary), failures: 0, due_at: Instant::now() };
         let replicas = vec![unchecked; db.replicas.all.len()];
         Self { db, primary: None, history: WalHistory::default(), replicas }
@@ -71,7 +71,7 @@ impl ReplicaMonitor {
     /// Checks the replicas that are due.
     async fn check(&mut self, now: Instant) {
         let losses = self.db.manager.losses();
-        // If the primary is slow or unavailable, the replicas remain as they are: they must not be left out because of its load.
+        // If the primary is slow or unavailable, the replicas remain as they are: they must not be excluded because of its load.
         if let Ok(Ok(state)) = tokio::time::timeout(LIMIT, self.db.read(ServerState::read)).await {
             self.history.record(state.timeline, state.position, Instant::now());
             // During a failover, DATABASE_URL can be a standby as well.
@@ -144,7 +144,7 @@ impl Checked {
         let kind = |problem: &Option<ReplicaProblem>| problem.as_ref().map(std::mem::discriminant);
         if kind(&problem) != kind(&self.problem) {
             match &problem {
-                Some(problem) => tracing::warn!(replica = name, reason = %problem, "replica left out"),
+                Some(problem) => tracing::warn!(replica = name, reason = %problem, "replica not used"),
                 None => tracing::info!(replica = name, "replica available"),
             }
         }

@@ -114,8 +114,8 @@ fn matching(
 
 /// Lists the events after a position.
 pub fn list_after(c: &mut DbConnection, filter: &AuditFilter, keyset: &Keyset) -> QueryResult<Vec<AuditEvent>> {
-    let after = keyset.unless_implied(filter.created_after);
-    let before = keyset.unless_implied_before(filter.created_before);
+    let after = keyset.needed_lower_bound(filter.created_after);
+    let before = keyset.needed_upper_bound(filter.created_before);
     let mut page = matching(filter, after, before).order(keyset.order()).limit(keyset.limit);
     if let Some(condition) = keyset.after_position(c) {
         page = page.filter(condition);

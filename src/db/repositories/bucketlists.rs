@@ -255,7 +255,7 @@ pub fn list_after(
     filter: &BucketlistFilter,
     keyset: &Keyset,
 ) -> QueryResult<Vec<Bucketlist>> {
-    let created_after = keyset.unless_implied(filter.created_after);
+    let created_after = keyset.needed_lower_bound(filter.created_after);
     let mut page = matching(owner, filter, created_after).order(keyset.order()).limit(keyset.limit);
     if let Some(condition) = keyset.after_position(c) {
         page = page.filter(condition);

@@ -10,15 +10,15 @@ pub struct ItemCounts {
 }
 
 impl ItemCounts {
-    /// Returns whether the number of items that match is known from the counts.
+    /// Returns whether the stored counts contain the number of items that match a filter.
     #[must_use]
-    pub const fn include(filter: &ItemFilter) -> bool {
+    pub const fn cover(filter: &ItemFilter) -> bool {
         matches!(filter, ItemFilter { q: None, due_before: None, due_after: None, created_after: None, done: _ })
     }
 
-    /// Returns the number of items that match a filter whose number the counts [`include`](Self::include).
+    /// Returns the number of items that match a filter that the counts [`cover`](Self::cover).
     #[must_use]
-    pub const fn of(self, filter: &ItemFilter) -> i64 {
+    pub const fn count_matching(self, filter: &ItemFilter) -> i64 {
         match filter.done {
             None => self.total,
             Some(true) => self.done,

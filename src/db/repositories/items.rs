@@ -255,7 +255,7 @@ pub fn list_after(
     filter: &ItemFilter,
     keyset: &Keyset,
 ) -> QueryResult<Vec<Item>> {
-    let created_after = keyset.unless_implied(filter.created_after);
+    let created_after = keyset.needed_lower_bound(filter.created_after);
     let mut page = matching(bucketlist_id, filter, created_after).order(keyset.order()).limit(keyset.limit);
     if let Some(condition) = keyset.after_position(c) {
         page = page.filter(condition);
@@ -272,7 +272,7 @@ pub fn list_with_counts(
     filter: &ItemFilter,
     keyset: &Keyset,
 ) -> QueryResult<Option<(ItemCounts, Vec<Item>)>> {
-    let created_after = keyset.unless_implied(filter.created_after);
+    let created_after = keyset.needed_lower_bound(filter.created_after);
     let mut page = matching(scope.bucketlist_id, filter, created_after).order(keyset.order()).limit(keyset.limit);
     if let Some(condition) = keyset.after_position(c) {
         page = page.filter(condition);
@@ -289,14 +289,14 @@ pub fn list_with_counts(
 /// Counts the items of a bucketlist that match a filter. The caller must have checked, in the same unit of work, that the
 /// bucketlist belongs to the owner.
 pub fn count(c: &mut DbConnection, bucketlist_id: BucketlistId, filter: &ItemFilter) -> QueryResult<i64> {
-    if ItemCounts::include(filter) {
+    if ItemCounts::cover(filter) {
         let counts = bucketlists::table
             .find(bucketlist_id.get())
             .select((bucketlists::items_total, bucketlists::items_done))
             .first::<(i64, i64)>(c)
             .optional()?;
         let (total, done) = counts.unwrap_or_default();
-        return Ok(ItemCounts { total, done }.of(filter));
+        return Ok(ItemCounts { total, done }.count_matching(filter));
     }
     matching(bucketlist_id, filter, filter.created_after).select(count_star()).first(c)
 }

@@ -29,10 +29,10 @@ pub(super) trait KeysetSql {
 
     /// Returns `created_after`, or `None` if [`Self::after_position`] implies it: with two lower bounds of a column, SQLite uses only
     /// the first one to find the start in the index.
-    fn unless_implied(&self, created_after: Option<Timestamp>) -> Option<Timestamp>;
+    fn needed_lower_bound(&self, created_after: Option<Timestamp>) -> Option<Timestamp>;
 
-    /// Like [`Self::unless_implied`], but for an upper bound of a descending list.
-    fn unless_implied_before(&self, created_before: Option<Timestamp>) -> Option<Timestamp>;
+    /// Like [`Self::needed_lower_bound`], but for an upper bound of a descending list.
+    fn needed_upper_bound(&self, created_before: Option<Timestamp>) -> Option<Timestamp>;
 }
 
 impl KeysetSql for Keyset {
@@ -46,7 +46,7 @@ impl KeysetSql for Keyset {
         self.after.as_ref().map(|position| AfterPosition { sort, descending, position, on_sqlite })
     }
 
-    fn unless_implied(&self, created_after: Option<Timestamp>) -> Option<Timestamp> {
+    fn needed_lower_bound(&self, created_after: Option<Timestamp>) -> Option<Timestamp> {
         match self.after {
             Some(KeysetPosition { value: SortValue::Timestamp(reached), .. })
                 if self.sort == SortKey::CreatedAt && !self.descending =>
@@ -57,7 +57,7 @@ impl KeysetSql for Keyset {
         }
     }
 
-    fn unless_implied_before(&self, created_before: Option<Timestamp>) -> Option<Timestamp> {
+    fn needed_upper_bound(&self, created_before: Option<Timestamp>) -> Option<Timestamp> {
         match self.after {
             Some(KeysetPosition { value: SortValue::Timestamp(reached), .. })
                 if self.sort == SortKey::CreatedAt && self.descending =>

@@ -305,7 +305,7 @@ fn matching(filter: &UserFilter, created_after: Option<Timestamp>) -> users::Box
 
 /// Lists the accounts after a position.
 pub fn list_after(c: &mut DbConnection, filter: &UserFilter, keyset: &Keyset) -> QueryResult<Vec<User>> {
-    let created_after = keyset.unless_implied(filter.created_after);
+    let created_after = keyset.needed_lower_bound(filter.created_after);
     let mut page = matching(filter, created_after).order(keyset.order()).limit(keyset.limit);
     if let Some(condition) = keyset.after_position(c) {
         page = page.filter(condition);

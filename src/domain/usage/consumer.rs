@@ -1,4 +1,4 @@
-//! Consumers: the callers that requests are counted for.
+//! Consumers: the API clients, accounts and user agents that requests are counted for.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -17,7 +17,7 @@ text_enum! {
     }
 }
 
-/// The caller that a request is counted for.
+/// An API client, an account or a user agent that requests are counted for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Consumer {
     ApiClient(ApiClientId),

@@ -81,7 +81,7 @@ pub struct UsageFilter {
     pub grouping: UsageGrouping,
     /// Whether the rows with the most requests are first, instead of those of the latest period.
     pub by_requests: bool,
-    /// Selects who is left: counts only requests that were not rejected for the credentials, the permissions or a rate limit of the
+    /// Selects the remaining consumers: counts only requests that were not rejected for the credentials, the permissions or a rate limit of the
     /// consumer. Omits deleted API clients and accounts, and sorts anonymous consumers after the others.
     pub who_is_left: bool,
 }

@@ -1,7 +1,7 @@
-//! Idempotency keys: a request that is repeated with the same key creates nothing new.
+//! Idempotency keys: a request that is retried with the same key creates nothing new.
 //!
 //! The result of the first request is stored in its transaction, in a form that later releases can read, together with a
-//! fingerprint of the request. A repeated request gets the stored result; a different request with the same key is rejected.
+//! fingerprint of the request. A retry gets the stored result; a different request with the same key is rejected.
 
 mod stored;
 

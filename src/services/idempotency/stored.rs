@@ -1,6 +1,6 @@
 //! The stored form of results, and the canonical form of requests.
 //!
-//! Both must be stable across releases: a request that is repeated after an upgrade must have the same fingerprint, and the result
+//! Both must be stable across releases: a request that is retried after an upgrade must have the same fingerprint, and the result
 //! that the previous release stored must be readable. They are therefore declared separately from the entities:
 //!
 //! - A field that is added to a canonical form is skipped when the request does not set it.
@@ -264,7 +264,7 @@ impl Replayable for ApiClient {
             expires_at: stored.expires_at.map(Timestamp::from_micros),
             previous_valid_until: None,
             last_used_at: None,
-            // Creations do not set it, and the result does not change.
+            // Create requests do not set it, and the result does not change.
             deprecation_notices_enabled: true,
             created_at,
             updated_at: created_at,

@@ -57,7 +57,7 @@ fn long_sentences(text: &Text) -> Vec<String> {
     long.map(describe).collect()
 }
 
-/// `PROSE=src/http,docs` checks these files and folders only.
+/// `PROSE=src/http,docs` checks these files and directories only.
 fn is_checked(text: &Text, selected: Option<&str>) -> bool {
     match selected {
         Some(selected) => selected.split(',').any(|start| text.file.starts_with(start)),

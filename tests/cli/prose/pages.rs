@@ -19,7 +19,7 @@ pub struct Code {
     pub line: usize,
 }
 
-/// Folders with generated or downloaded files.
+/// Directories with generated or downloaded files.
 const EXCLUDED: [&str; 6] = ["target", "node_modules", "data", ".git", "dist", "__pycache__"];
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {

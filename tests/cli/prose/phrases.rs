@@ -6,7 +6,7 @@ use std::ops::Range;
 struct Word {
     range: Range<usize>,
     text: String,
-    /// Whether only white space separates it from the word before.
+    /// Whether only whitespace separates it from the word before.
     is_adjacent: bool,
 }
 

@@ -6,14 +6,14 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 use super::{repository, rust_files};
 
-/// Length of the shortest body that must not be repeated, in characters without white space.
+/// Length of the shortest body that must not be repeated, in characters without whitespace.
 const MIN_LENGTH: usize = 200;
 
 /// Bodies that are repeated on purpose, by the name of their function, with the reason.
 const EXCEPTIONS: &[(&str, &str)] =
     &[("is_invisible", "`domain` depends on no other crate; a test compares the two for every character")];
 
-/// A function or a macro, and its body without comments and white space.
+/// A function or a macro, and its body without comments and whitespace.
 struct Definition {
     name: String,
     body: String,

@@ -17,7 +17,7 @@ pub struct Reference {
     pub path: Vec<String>,
 }
 
-/// A `mod name;` whose code is in another file. Modules that are compiled only for tests are left out.
+/// A `mod name;` whose code is in another file. Modules that are compiled only for tests are omitted.
 #[derive(Debug)]
 pub struct ModuleFile {
     /// The modules from the crate root to this one.

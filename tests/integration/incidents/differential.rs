@@ -183,7 +183,7 @@ fn body(rng: &mut StdRng, account: &Account<'_>, operation: &Operation) -> Value
     body
 }
 
-/// Writes JSON with random white space and escapes, and sometimes with duplicate keys.
+/// Writes JSON with random whitespace and escapes, and sometimes with duplicate keys.
 fn write(rng: &mut StdRng, value: &Value, out: &mut String) {
     let space = |rng: &mut StdRng| *["", "", "", " ", "\n", "\t", "\r\n  "].choose(rng).unwrap();
     match value {

@@ -1,4 +1,4 @@
-//! Consumers of deprecated operations: notices by mail, brownouts, and reports of the consumers that are left.
+//! Consumers of deprecated operations: email notices, brownouts, and reports of the remaining consumers.
 
 use std::{
     process::ExitCode,
@@ -144,7 +144,7 @@ both_engines! {
         client.get("/v1/bucketlists").await.expect(200);
         assert_eq!(notify(&app).await, NO_MAIL);
 
-        // Operators see who is left.
+        // Operators see the remaining consumers.
         let entry = deprecation(&admin, "listBucketlists").await;
         assert_eq!((&entry["since"], &entry["sunset"], &entry["successor"]), (&json!("2026-11-20"), &json!("2027-11-20"), &json!("/v2/bucketlists")));
         let times = ["2027-01-25T08:00:00.000000Z", "2027-01-25T09:00:00.000000Z", "2027-01-15T08:00:00.000000Z"];

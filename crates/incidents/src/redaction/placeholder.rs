@@ -84,7 +84,7 @@ impl PlaceholderGenerator {
 
     /// Returns the placeholder of a text.
     pub(super) fn for_text(&self, value: &[char]) -> Vec<char> {
-        // The rules for accounts ignore surrounding white space.
+        // The rules for accounts ignore surrounding whitespace.
         let is_visible = |character: &char| !character.is_whitespace();
         let (Some(start), Some(end)) = (value.iter().position(is_visible), value.iter().rposition(is_visible)) else {
             return value.to_vec();

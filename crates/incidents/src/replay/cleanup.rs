@@ -34,9 +34,9 @@ impl CreatedResources {
         let text = |name: &str| sent.get(name).and_then(Value::as_str).map(str::to_owned);
         self.emails.extend(text("email"));
         self.passwords.extend(["password", "new_password"].into_iter().filter_map(text));
-        // A repeated response was stored when the resource was created, which this sequence did not do.
-        let is_repeated = response.header("idempotency-replayed").is_some();
-        if is_repeated || record.request.method != "POST" || !matches!(response.status, 201 | 202) {
+        // A replayed response was stored when the resource was created, which this sequence did not do.
+        let is_replayed = response.header("idempotency-replayed").is_some();
+        if is_replayed || record.request.method != "POST" || !matches!(response.status, 201 | 202) {
             return;
         }
         let received: Value = serde_json::from_slice(&response.body).unwrap_or_default();

@@ -208,7 +208,7 @@ impl Operation {
     /// Returns the query with each comma-separated list written as one parameter, if it is not so already.
     ///
     /// Clients write such a list in several ways: `include=a&include=b` becomes `include=a,b`, and an empty list (`include=`)
-    /// is left out. Names are compared decoded: `%69nclude` is `include`.
+    /// is omitted. Names are compared decoded: `%69nclude` is `include`.
     #[must_use]
     pub fn join_lists(&self, query: &str) -> Option<String> {
         let lists: Vec<&str> =

@@ -144,7 +144,7 @@ fn value_of(
                 out.push(location(), code, kind.violation_message());
             }
             let composed = kind.compose(text);
-            // Text of only white space is empty. Other text is validated without trimming, as the document describes it.
+            // Text of only whitespace is empty. Other text is validated without trimming, as the document describes it.
             let text = if kind.trim(&composed).is_empty() { String::new() } else { composed.into_owned() };
             Some(Value::String(text))
         }

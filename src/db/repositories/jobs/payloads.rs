@@ -120,7 +120,7 @@ impl JobPayload for WelcomeMail {
 pub struct PasswordChangedMail {
     pub user_id: UserId,
     pub changed_at: Timestamp,
-    /// Whether it was changed with a mailed token.
+    /// Whether it was changed with a token from an email.
     pub is_reset: bool,
 }
 

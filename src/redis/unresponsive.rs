@@ -11,17 +11,17 @@ use std::{
 /// Number of successive commands without a response, and the time without any, after which a connection is replaced. On a busy host,
 /// several responses can be late at the same time.
 pub(super) const MAX_TIMEOUTS: u32 = 3;
-const MAX_SILENCE: Duration = Duration::from_millis(500);
+const MAX_UNRESPONSIVE_TIME: Duration = Duration::from_millis(500);
 
 /// The successive commands without a response.
 #[derive(Debug, Default)]
-pub(super) struct Silence {
+pub(super) struct UnresponsivePeriod {
     timeouts: AtomicU32,
     /// When the first of them was sent.
     since: Mutex<Option<Instant>>,
 }
 
-impl Silence {
+impl UnresponsivePeriod {
     pub(super) fn record_response(&self) {
         if self.timeouts.swap(0, Ordering::Relaxed) > 0 {
             *self.since.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -33,7 +33,7 @@ impl Silence {
         let timeouts = self.timeouts.fetch_add(1, Ordering::Relaxed) + 1;
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
         let since = *since.get_or_insert(sent_at);
-        timeouts >= MAX_TIMEOUTS && now.duration_since(since) >= MAX_SILENCE
+        timeouts >= MAX_TIMEOUTS && now.duration_since(since) >= MAX_UNRESPONSIVE_TIME
     }
 }
 
@@ -44,17 +44,17 @@ mod tests {
     #[test]
     fn connection_is_replaced_after_several_timeouts_over_some_time() {
         const LIMIT: Duration = Duration::from_millis(20);
-        let (start, silence) = (Instant::now(), Silence::default());
+        let (start, period) = (Instant::now(), UnresponsivePeriod::default());
         let time_out = |millis: u64| {
             let sent_at = start + Duration::from_millis(millis);
-            silence.record_timeout(sent_at, sent_at + LIMIT)
+            period.record_timeout(sent_at, sent_at + LIMIT)
         };
         // Many at the same time, then a response.
         assert!((0..100).all(|_| !time_out(0)));
-        silence.record_response();
+        period.record_response();
         // A few over a long time.
         assert!(!time_out(1_000) && !time_out(2_000));
-        silence.record_response();
+        period.record_response();
         assert!([3_000, 3_100, 3_200, 3_479].into_iter().all(|millis| !time_out(millis)));
         assert!(time_out(3_480));
     }
