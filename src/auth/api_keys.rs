@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 use super::digest;
 use crate::{db::repositories::api_clients::NewKey, domain::Random};
 
-/// The beginning of every key.
+/// The prefix of every key.
 const SCHEME: &str = "blk_";
 /// Number of characters of the public part.
 const PREFIX_LENGTH: usize = 8;

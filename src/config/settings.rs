@@ -72,7 +72,7 @@ pub struct PasswordSettings {
 pub struct RequestLimits {
     /// Whether rate limits are enabled.
     pub rate_limit: bool,
-    /// Requests per minute and caller.
+    /// Requests per minute per caller.
     pub general_per_minute: u32,
     pub register_per_minute: u32,
     pub login_per_minute: u32,

@@ -5,7 +5,7 @@ use super::{
     variables::{ALL, find},
 };
 
-/// The beginning of names in the style of other servers.
+/// The prefix of names in the style of other servers.
 const PREFIX: &str = "BUCKETLIST_";
 /// Minimum length of a name that is compared with others: too many shorter ones are similar by chance.
 const MIN_LENGTH: usize = 6;

@@ -55,7 +55,7 @@ impl Job for DeprecationMailJob {
             return Ok(Outcome::Completed);
         }
         let (url, guide) = (self.delivery.url.clone(), self.guide.clone());
-        let digest = DeprecationDigest { url, caller: contact.caller, operations, guide };
+        let digest = DeprecationDigest { url, consumer: contact.consumer, operations, guide };
         let outcome = self.delivery.send(&digest, contact.address, claim).await?;
         if outcome == Outcome::Completed {
             // Not in the transaction that completes the job: an error must not send the message again.
@@ -79,18 +79,18 @@ enum Recipient {
 struct Contact {
     address: String,
     /// The subject of the sentence "… calls operations that are deprecated".
-    caller: String,
+    consumer: String,
 }
 
 fn recipient(c: &mut DbConnection, kind: ConsumerKind, id: i64) -> Result<Recipient, Error> {
     let found = match kind {
         ConsumerKind::User => users::find(c, UserId::new(id))?.filter(|user| !user.disabled).map(|user| {
-            let contact = Contact { caller: "Your account".to_owned(), address: user.email };
+            let contact = Contact { consumer: "Your account".to_owned(), address: user.email };
             (contact, user.deprecation_notices_enabled)
         }),
         ConsumerKind::ApiClient => api_clients::find(c, ApiClientId::new(id))?.map(|client| {
-            let caller = format!("Your API client {}", client.name);
-            (Contact { caller, address: client.contact_email }, client.deprecation_notices_enabled)
+            let consumer = format!("Your API client {}", client.name);
+            (Contact { consumer, address: client.contact_email }, client.deprecation_notices_enabled)
         }),
         ConsumerKind::Anonymous => None,
     };

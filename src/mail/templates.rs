@@ -75,7 +75,7 @@ message! {
         /// Public URL of the server.
         url: String,
         /// The subject of the sentence "… calls operations that are deprecated".
-        caller: String,
+        consumer: String,
         operations: Vec<DeprecatedUse>,
         /// URL of the migration guide.
         guide: String,
@@ -216,7 +216,7 @@ pub fn samples(url: &str) -> Result<Vec<(&'static str, Mail)>, MailError> {
             "deprecation",
             &DeprecationDigest {
                 url: url.clone(),
-                caller: text("Your API client Sync"),
+                consumer: text("Your API client Sync"),
                 operations: vec![operation],
                 guide,
             },

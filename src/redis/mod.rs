@@ -43,7 +43,7 @@ pub const COMMANDS: &str = "get set evalsha script|load time sadd srem smembers"
 #[derive(Clone, Debug)]
 pub struct RedisSettings {
     pub address: RedisAddress,
-    /// The beginning of all keys.
+    /// The prefix of all keys.
     pub prefix: String,
     /// Maximum time that a request waits for a response.
     pub timeout: Duration,

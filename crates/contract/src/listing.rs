@@ -133,8 +133,7 @@ impl<P: Page> ApiResponse for ListResponse<P> {
         ];
         let this = "</v2/bucketlists?per_page=20>; rel=\"self\"";
         let link = || header("Link", "Paths of this page and of the next page (RFC 8288).", 16_384, this);
-        let etag =
-            || header("ETag", "Entity tag of a JSON page. Send it as `If-None-Match`.", 100, "\"5d41402abc4b2a76\"");
+        let etag = || header("ETag", "ETag of a JSON page. Send it as `If-None-Match`.", 100, "\"5d41402abc4b2a76\"");
         let headers = vec![
             link(),
             etag(),

@@ -9,7 +9,7 @@ use unicode_normalization::{UnicodeNormalization, is_nfc};
 /// The default of [`ValidationOptions::multi_line_from`](crate::ValidationOptions::multi_line_from).
 pub const MULTI_LINE_FROM: u64 = 1000;
 
-/// White space that trimming removes, without control characters, for use in a character class. The characters are
+/// Whitespace that trimming removes, without control characters, for use in a character class. The characters are
 /// listed because `\s` differs between languages.
 const SPACE: &str = r"\u0020\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000";
 

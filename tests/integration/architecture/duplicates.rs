@@ -76,7 +76,7 @@ fn functions_and_macros_are_not_copied() {
 }
 
 #[test]
-fn definitions_are_compared_without_comments_and_white_space() {
+fn definitions_are_compared_without_comments_and_whitespace() {
     let bodies = |source: &str| -> Vec<(String, String)> {
         definitions(source).into_iter().map(|definition| (definition.name, definition.body)).collect()
     };

@@ -334,7 +334,7 @@ both_engines! {
         assert_eq!(problem["errors"][0]["pointer"], "/expires_at");
     }
 
-    async fn repeated_creation_returns_the_api_client_without_its_key(engine: Engine) {
+    async fn retried_request_returns_the_api_client_without_its_key(engine: Engine) {
         let app = TestApp::new(engine);
         let admin = app.admin().await;
         let body = json!({"name": "Sync", "contact_email": "a@example.com", "scopes": ["read"]});

@@ -76,7 +76,7 @@ pub enum Tag {
     Exports,
     /// User accounts, the audit log and usage, for administrators.
     Admin,
-    /// Programs that act for an account with a key, for administrators.
+    /// API clients: programs that act for an account with a key. For administrators.
     ApiClients,
     /// Captured requests and their responses, for administrators. Usually failed requests. Sensitive data is masked.
     Incidents,
