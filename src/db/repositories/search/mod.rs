@@ -130,22 +130,24 @@ pub(super) fn push_insert(statement: &mut Statement, document: &Document<'_>, cr
         .sql(&format!("::tsvector FROM {created} ON CONFLICT (document_id) DO UPDATE SET terms = excluded.terms"));
 }
 
-/// Returns the insertion of the documents of the rows that a statement inserts in `created`, whose terms are in `input`, on PostgreSQL.
+/// Returns the insertion of the documents of the rows that a statement inserts in `created`, whose terms are in `input`, on PostgreSQL. Fails
+/// if one of them exists, for example because rows were deleted without it.
 pub(super) fn insert_created(target: SearchTarget) -> String {
     let first = document_id(target, 0);
     format!(
-        "INSERT INTO search_index (document_id, terms) SELECT id + {first}, terms::tsvector FROM created JOIN input USING (id) \
-         ON CONFLICT (document_id) DO UPDATE SET terms = excluded.terms"
+        "INSERT INTO search_index (document_id, terms) SELECT id + {first}, terms::tsvector FROM created JOIN input USING (id)"
     )
 }
 
-/// Begins a bulk load: PostgreSQL collects new documents in its pending list, and adds them to the index in one step when
-/// [`finish_bulk_load`] is called, in the same transaction. Concurrent searches wait until then.
+/// Begins a bulk load: PostgreSQL collects more documents in its pending list than usual (in kB), and adds them to the index in large steps,
+/// the last one when [`finish_bulk_load`] is called, in the same transaction.
 pub fn begin_bulk_load(c: &mut DbConnection) -> QueryResult<()> {
     match c {
         // FTS5 collects new documents by default.
         DbConnection::Sqlite(_) => Ok(()),
-        DbConnection::Postgres(c) => c.batch_execute("ALTER INDEX search_index_terms SET (fastupdate = on)"),
+        DbConnection::Postgres(c) => {
+            c.batch_execute("ALTER INDEX search_index_terms SET (fastupdate = on, gin_pending_list_limit = 4096)")
+        }
     }
 }
 
@@ -155,7 +157,7 @@ pub fn finish_bulk_load(c: &mut DbConnection) -> QueryResult<()> {
         DbConnection::Sqlite(_) => Ok(()),
         DbConnection::Postgres(c) => c.batch_execute(
             "SELECT gin_clean_pending_list('search_index_terms');
-             ALTER INDEX search_index_terms SET (fastupdate = off)",
+             ALTER INDEX search_index_terms SET (gin_pending_list_limit = 128)",
         ),
     }
 }
