@@ -33,7 +33,7 @@ enum Change {
     Disconnect,
 }
 
-/// A change that counts how often it is made alone.
+/// A change that counts how often it runs alone.
 struct CountedChange(Change, Arc<AtomicU32>);
 
 impl BatchableWork for CountedChange {
@@ -142,7 +142,7 @@ async fn reads_of_a_statement_that_loses_the_connection_are_repeated_alone() {
 }
 
 /// Occupies the only database thread, sends changes, each of the account with its number, and releases the thread. Returns the results of the
-/// changes and how often each was made alone.
+/// changes and how often each has run alone.
 async fn run_together(app: &TestApp, changes: &[(i64, Change)]) -> Vec<(Result<(), DbError>, u32)> {
     let db = &app.app.db;
     let gate = Gate::default();
@@ -198,7 +198,7 @@ async fn waiting_changes_of_one_or_more_accounts_share_a_statement() {
 }
 
 #[tokio::test]
-async fn change_that_is_left_out_of_a_statement_is_made_alone() {
+async fn change_that_a_statement_skips_runs_alone() {
     let app = app_with_numbers();
     let changes = [(1, Change::Insert(1)), (2, Change::Insert(1)), (3, Change::Insert(2)), (2, Change::Insert(3))];
     let outcomes = run_together(&app, &changes).await;
@@ -208,13 +208,13 @@ async fn change_that_is_left_out_of_a_statement_is_made_alone() {
 }
 
 #[tokio::test]
-async fn changes_of_a_statement_that_fails_are_made_alone() {
+async fn changes_of_a_statement_that_fails_run_alone() {
     let app = app_with_numbers();
     // The second one violates a constraint that the statement does not handle.
     let changes = [(1, Change::Insert(1)), (2, Change::Insert(-1)), (3, Change::Insert(2)), (3, Change::Insert(3))];
     let outcomes = run_together(&app, &changes).await;
     assert_eq!(results(&outcomes), [(true, 1), (false, 1), (true, 1), (true, 1)], "{outcomes:?}");
-    assert_eq!(numbers(&app), (3, 3), "each in a transaction of its own");
+    assert_eq!(numbers(&app), (3, 3), "each in a separate transaction");
 }
 
 #[tokio::test]
@@ -243,7 +243,7 @@ async fn timeout_of_a_statement_is_not_repeated() {
     assert_eq!(numbers(&app).0, 0);
 }
 
-/// Each response has the ID of its own row, also if many rows are created by one statement.
+/// Each response has the ID of the row that it created, also if many rows are created by one statement.
 #[tokio::test]
 async fn concurrent_creations_of_several_accounts_are_stored_as_requested() {
     let app = TestApp::builder().engine(Engine::Postgres).config(|config| config.database.pool_size = 2).build();
