@@ -80,3 +80,107 @@ impl AccountQueues {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{any::TypeId, sync::Arc};
+
+    use super::*;
+    use crate::db::{DbError, connection::PooledConnection, unit::Expire};
+
+    /// A unit of an account, which can share a statement unless it has no number.
+    struct TestUnit {
+        account: i64,
+        number: Option<usize>,
+    }
+
+    struct NoCall;
+
+    impl Expire for NoCall {
+        fn expire(&self, _: std::time::Duration) {}
+    }
+
+    impl Unit for TestUnit {
+        fn is_overdue(&self) -> bool {
+            false
+        }
+
+        fn start(&mut self) -> bool {
+            true
+        }
+
+        fn run(&mut self, _: &mut PooledConnection) -> bool {
+            true
+        }
+
+        fn finish(self: Box<Self>, _: Result<(), DbError>) {}
+
+        fn call(&self) -> Arc<dyn Expire> {
+            Arc::new(NoCall)
+        }
+
+        fn account(&self) -> Option<i64> {
+            Some(self.account)
+        }
+
+        fn batch_kind(&self) -> Option<TypeId> {
+            self.number.map(|_| TypeId::of::<Self>())
+        }
+    }
+
+    fn unit(account: i64, number: impl Into<Option<usize>>) -> Box<dyn Unit> {
+        Box::new(TestUnit { account, number: number.into() })
+    }
+
+    /// Returns the account and the number of units.
+    fn describe(units: &[Box<dyn Unit>]) -> Vec<(i64, Option<usize>)> {
+        units
+            .iter()
+            .map(|unit| (&**unit as &dyn std::any::Any).downcast_ref::<TestUnit>().unwrap())
+            .map(|unit| (unit.account, unit.number))
+            .collect()
+    }
+
+    #[test]
+    fn batch_is_completed_with_the_units_behind_it() {
+        let queues = AccountQueues::default();
+        let mut batch: Vec<_> = [1, 2, 3].into_iter().filter_map(|account| queues.add(unit(account, 0))).collect();
+        assert_eq!(batch.len(), 3);
+        // Account 1 has more units than a batch accepts of an account; behind the first unit of account 2 is one that runs alone.
+        for number in 1..20 {
+            assert!(queues.add(unit(1, number)).is_none());
+        }
+        assert!(queues.add(unit(2, None)).is_none() && queues.add(unit(2, 1)).is_none());
+        assert!(queues.add(unit(3, 1)).is_none());
+        queues.complete(&mut batch, 64);
+        let of_account = |account| describe(&batch).into_iter().filter(|(other, _)| *other == account).count();
+        assert_eq!([of_account(1), of_account(2), of_account(3)], [MAX_OF_ACCOUNT, 1, 2]);
+        let next: Vec<_> = [1, 2, 3].into_iter().filter_map(|account| queues.next(account)).collect();
+        assert_eq!(describe(&next), [(1, Some(MAX_OF_ACCOUNT)), (2, None)]);
+    }
+
+    #[test]
+    fn batch_has_a_maximum_size() {
+        let queues = AccountQueues::default();
+        let mut batch = vec![queues.add(unit(1, 0)).unwrap()];
+        for number in 1..5 {
+            assert!(queues.add(unit(1, number)).is_none());
+        }
+        queues.complete(&mut batch, 3);
+        assert_eq!(describe(&batch), [(1, Some(0)), (1, Some(1)), (1, Some(2))]);
+    }
+
+    #[test]
+    fn returned_units_run_before_those_that_wait() {
+        let queues = AccountQueues::default();
+        let mut batch = vec![queues.add(unit(1, 0)).unwrap()];
+        for number in 1..4 {
+            assert!(queues.add(unit(1, number)).is_none());
+        }
+        queues.complete(&mut batch, 3);
+        queues.return_units(batch);
+        let order: Vec<_> = std::iter::from_fn(|| queues.next(1)).collect();
+        assert_eq!(describe(&order), [(1, Some(0)), (1, Some(1)), (1, Some(2)), (1, Some(3))]);
+        assert!(queues.add(unit(1, 9)).is_some(), "the account has no units any more");
+    }
+}

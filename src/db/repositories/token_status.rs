@@ -25,7 +25,7 @@ struct AccountStatusRow {
 }
 
 impl AccountStatusRow {
-    fn to_status(self, session_ended: bool, token_revoked: bool, is_cacheable: bool) -> TokenStatus {
+    fn into_status(self, session_ended: bool, token_revoked: bool, is_cacheable: bool) -> TokenStatus {
         TokenStatus {
             user_id: UserId::new(self.id),
             role: self.role,
@@ -59,8 +59,9 @@ impl BatchableWork for ReadTokenStatus {
             .select((AccountStatusRow::as_select(), is_ended, is_revoked, is_cacheable))
             .first(c)
             .optional()?);
-        Ok(row
-            .map(|(account, is_ended, is_revoked, is_cacheable)| account.to_status(is_ended, is_revoked, is_cacheable)))
+        Ok(row.map(|(account, is_ended, is_revoked, is_cacheable)| {
+            account.into_status(is_ended, is_revoked, is_cacheable)
+        }))
     }
 
     fn run_all(works: &[&Self], c: &mut DbConnection) -> QueryResult<Vec<Option<Self::Output>>> {
@@ -88,7 +89,7 @@ impl BatchableWork for ReadTokenStatus {
             // Positions begin with 1.
             let status = usize::try_from(position - 1).ok().and_then(|index| statuses.get_mut(index));
             if let Some(status) = status {
-                *status = Some(Some(account.to_status(is_ended, is_revoked, is_cacheable)));
+                *status = Some(Some(account.into_status(is_ended, is_revoked, is_cacheable)));
             }
         }
         Ok(statuses)
