@@ -24,7 +24,7 @@ await run(async () => {
     assert.match(csp, /default-src 'none'/);
     assert.ok((await page.locator('pre code').first().innerText()).includes(origin), 'the commands name this server');
     assert.equal(await page.locator('[data-state]').innerText(), 'Ready');
-    assert.match(await page.locator('section[aria-labelledby=versions]').innerText(), /v1\s+supported; deprecated since \d{4}-\d\d-\d\d, removed on \d{4}-\d\d-\d\d/);
+    assert.match(await page.locator('section[aria-labelledby=versions]').innerText(), /v1\s+Supported\. .* deprecated since \d{4}-\d\d-\d\d and will be removed on \d{4}-\d\d-\d\d/);
     // Every local link works. /health/ready may return 503.
     for (const href of await page.locator('a[href^="/"]').evaluateAll((all) => [...new Set(all.map((a) => a.pathname + a.search))])) {
       const status = (await page.request.get(origin + href)).status();

@@ -54,29 +54,11 @@ impl Worker {
         }
         let mut alone = Vec::new();
         for unit in units {
-            let result = match failure {
-                _ if is_abandoned && unit.has_result() => Ok(()),
-                // The callers have received an error.
-                _ if is_abandoned => Err(DbError::DeadlineExceeded),
-                Some(Failure::Conflict) if !succeeded => {
-                    alone.push(unit);
-                    continue;
-                }
-                _ if unit.has_result() => Ok(()),
-                // The statement may have taken effect.
-                Some(Failure::Connection) if unit.is_autocommit() => {
-                    Err(DbError::Unavailable("the connection was lost".to_owned()))
-                }
-                // Such as a timeout. Each of the others could take as long.
-                Some(Failure::Temporary) => {
-                    Err(DbError::Unavailable("the statement of several requests failed".to_owned()))
-                }
-                Some(Failure::Connection | Failure::Conflict | Failure::StorageFull | Failure::Query) | None => {
-                    alone.push(unit);
-                    continue;
-                }
-            };
-            unit.finish(result);
+            let end = if is_abandoned { End::of_abandoned(&*unit) } else { End::of(&*unit, succeeded, failure) };
+            match end {
+                End::Finished(result) => unit.finish(result),
+                End::Alone => alone.push(unit),
+            }
         }
         let (of_accounts, others): (Vec<_>, _) =
             alone.into_iter().filter_map(release).partition(|unit| unit.account().is_some());
@@ -84,6 +66,37 @@ impl Worker {
         for unit in others {
             crew.units.push_accepted(queue, unit);
         }
+    }
+}
+
+/// How a unit of a batch continues.
+enum End {
+    Finished(Result<(), DbError>),
+    /// The unit has made no change, and runs alone.
+    Alone,
+}
+
+impl End {
+    fn of(unit: &dyn Unit, succeeded: bool, failure: Option<Failure>) -> Self {
+        match failure {
+            Some(Failure::Conflict) if !succeeded => Self::Alone,
+            Some(Failure::Connection) if !succeeded && !unit.is_autocommit() => Self::Alone,
+            _ if unit.has_result() => Self::Finished(Ok(())),
+            // The statement may have taken effect.
+            Some(Failure::Connection) => {
+                Self::Finished(Err(DbError::Unavailable("the connection was lost".to_owned())))
+            }
+            // Such as a timeout. Each of the others could take as long.
+            Some(Failure::Temporary) => {
+                Self::Finished(Err(DbError::Unavailable("the statement of several requests failed".to_owned())))
+            }
+            Some(Failure::Conflict | Failure::StorageFull | Failure::Query) | None => Self::Alone,
+        }
+    }
+
+    /// The callers of units without a result have received an error.
+    fn of_abandoned(unit: &dyn Unit) -> Self {
+        Self::Finished(if unit.has_result() { Ok(()) } else { Err(DbError::DeadlineExceeded) })
     }
 }
 
