@@ -95,7 +95,8 @@ fn assert_no_pending_entries(c: &mut DbConnection) {
         )
         .get_result(c)
         .unwrap();
-        assert_eq!((index.waiting_pages, index.options), (0, vec!["fastupdate=off".to_owned()]));
+        let options = ["fastupdate=on", "gin_pending_list_limit=128"].map(str::to_owned);
+        assert_eq!((index.waiting_pages, index.options), (0, options.to_vec()));
     }
 }
 
