@@ -45,9 +45,9 @@
     { title: "Requests", className: "number", cell: ({ requests }) => number(requests) },
     { title: "Share", className: "number", cell: ({ requests }) => (total ? `${((100 * requests) / total).toFixed(1)} %` : "–") },
     { title: "Errors", className: "number", cell: ({ errors, requests }) => (errors ? `${number(errors)} (${((100 * errors) / requests).toFixed(1)} %)` : "0") },
-    { title: "p50 (estimated)", className: "number", cell: (row) => percentile(row, "p50") },
-    { title: "p95 (estimated)", className: "number", cell: (row) => percentile(row, "p95") },
-    { title: "p99 (estimated)", className: "number", cell: (row) => percentile(row, "p99") },
+    { title: "p50", className: "number", cell: (row) => percentile(row, "p50") },
+    { title: "p95", className: "number", cell: (row) => percentile(row, "p95") },
+    { title: "p99", className: "number", cell: (row) => percentile(row, "p99") },
     { title: "Last request", className: "time", cell: ({ last_seen_at: seen }) => time(seen) },
   ];
 
