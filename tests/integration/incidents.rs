@@ -179,6 +179,9 @@ both_engines! {
         assert_eq!((count(&admin).await, &incident["occurrences"]), (5, &json!(5)));
         let headers = incident["request"]["headers"].as_array().unwrap();
         assert!(!headers.iter().any(|header| header["name"] == "x-replay-signature"), "{headers:?}");
+        app.store_usage().await;
+        let usage = admin.get("/v2/admin/usage?group_by=operation&operation=getBucketlist").await.expect(200).json();
+        assert_eq!(usage["data"][0]["requests"], 5, "the replay is not usage of the API");
     }
 
     async fn equal_failures_form_a_group_that_can_be_resolved(engine: Engine) {

@@ -20,7 +20,8 @@ use crate::{
     usage::{UsageEvent, UsageRecorder},
 };
 
-/// Counts the request when the body of the response ends. `duration` is the time until the response was ready.
+/// Counts the request when the body of the response ends, unless the server itself sent it as a replay. `duration` is the time until the
+/// response was ready.
 ///
 /// The span of the request also ends with the body, because reading rows for the body is part of the request.
 pub(super) fn count(
@@ -49,7 +50,8 @@ pub(super) fn count(
         bytes_in: context.body_bytes,
         bytes_out: 0,
     };
-    let pending = PendingEvent { recorder: recorder.clone(), event: Some(event), span };
+    let event = (!context.is_replay).then_some(event);
+    let pending = PendingEvent { recorder: recorder.clone(), event, span };
     let inner: BoxBody<Bytes, io::Error> = response.take_body().into();
     if inner.is_end_stream() {
         response.set_body(inner);

@@ -32,7 +32,7 @@
     const button = (text, work, className = "") => {
       const created = create("button", { text, className: `button ${className}`, attributes: { type: "button", "aria-label": `${text}: ${user.email}` } });
       onClick(created, () => work(created));
-      if (user.role === "admin" && text !== "Enable") {
+      if (user.role === "admin" && ["Make user", "Disable", "Delete"].includes(text)) {
         created.dataset.removesAdmin = String(user.id);
         protect(created);
       }
@@ -50,7 +50,7 @@
       }),
       button(user.deprecation_notices_enabled ? "Disable notices" : "Enable notices", async (target) => {
         const enabled = !user.deprecation_notices_enabled;
-        const text = `${user.email} receives no mail about deprecated operations that the account calls. Notices that become due are recorded as suppressed, and are not sent later. API clients of the account are not affected.`;
+        const text = `${user.email} receives no email about deprecated operations that the account calls. Notices that become due are recorded as suppressed, and are not sent later. API clients of the account are not affected.`;
         if (!enabled && !(await confirm({ title: "Disable the deprecation notices?", text, label: "Disable notices" }))) return;
         await change(target, user, { deprecation_notices_enabled: enabled }, `Deprecation notices to ${user.email} are ${enabled ? "enabled" : "disabled"}.`);
       }),
