@@ -131,8 +131,8 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
     /// target. The replay creates the resources that the request needs. Resources that the replay creates are deleted afterwards.
     /// The audit log records each replay.
     ///
-    /// If the target has the same `JWT_SECRET` as this server, the target sends no email for the replay and does not count it as an
-    /// occurrence.
+    /// If the target has the same `JWT_SECRET` as this server, the target sends no email for the replay, and counts it neither as an
+    /// occurrence nor as usage.
     #[oai(path = "/incidents/:incident_id/replay", method = "post", operation_id = "replayIncident")]
     #[operation(returns("The outcome of the replay."))]
     #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentKeyMissing]))]

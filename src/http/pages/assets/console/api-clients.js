@@ -41,7 +41,7 @@
       }),
       button(client.deprecation_notices_enabled ? "Disable notices" : "Enable notices", "", async (target) => {
         const enabled = !client.deprecation_notices_enabled;
-        const text = `${client.contact_email} receives no mail about deprecated operations that ${client.name} calls. Notices that become due are recorded as suppressed, and are not sent later.`;
+        const text = `${client.contact_email} receives no email about deprecated operations that ${client.name} calls. Notices that become due are recorded as suppressed, and are not sent later.`;
         if (!enabled && !(await confirm({ title: "Disable the deprecation notices?", text, label: "Disable notices" }))) return;
         const changed = await json(`${CLIENTS}/${client.id}`, { method: "PATCH", body: { deprecation_notices_enabled: enabled } });
         clients.replace(target, changed);
