@@ -729,6 +729,9 @@ async function apiClients() {
   });
   await check('a session that has ended can be left, which shows the form to log in', async () => {
     await visit('/console/users');
+    // A request that is still running would show the form before the click.
+    await rows().first().waitFor();
+    await page.waitForLoadState('networkidle');
     await endSession();
     await page.click('#filters button[type=submit]');
     await page.locator('#login-dialog[open]').waitFor();
