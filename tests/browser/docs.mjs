@@ -42,7 +42,10 @@ async function session(docs, demo, contract, trouble) {
   });
   await check('an authenticated request works before and after a reload', async () => {
     const shown = async (block) => {
-      assert.match(await block.locator('.curl').innerText(), /"Authorization: Bearer \$TOKEN"/);
+      // The request, and the command that sets TOKEN.
+      const [request, token] = await block.locator('.curl').allInnerTexts();
+      assert.match(request, /"Authorization: Bearer \$TOKEN"/);
+      assert.match(token, /^TOKEN=\$\(curl /);
       assert.ok(!(await block.innerHTML()).includes('eyJ'), 'the block contains the token');
       for (const colorScheme of ['dark', 'light']) {
         await page.emulateMedia({ colorScheme });
