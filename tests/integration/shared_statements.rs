@@ -318,9 +318,9 @@ async fn concurrent_creations_of_an_account_are_all_stored() {
     assert_eq!((&stored["items_total"], &stored["items_done"]), (&json!(60), &json!(30)));
 }
 
-#[tokio::test]
-async fn locked_account_occupies_one_thread() {
-    let app = TestApp::builder()
+/// An app with four database threads, which waits for locks longer than a test takes.
+fn app_that_waits_for_locks() -> TestApp {
+    TestApp::builder()
         .engine(Engine::Postgres)
         .config(|config| {
             config.database.pool_size = 4;
@@ -329,7 +329,12 @@ async fn locked_account_occupies_one_thread() {
             config.database.statement_timeout = Duration::from_secs(30);
             config.database.transaction_timeout = Duration::from_secs(40);
         })
-        .build();
+        .build()
+}
+
+#[tokio::test]
+async fn locked_account_occupies_one_thread() {
+    let app = app_that_waits_for_locks();
     let (locked, other) = (app.user().await, app.user().await);
     let id = locked.id();
     let lock = hold_transaction(&app.database, &format!("BEGIN; SELECT * FROM users WHERE id = {id} FOR UPDATE"));
@@ -351,16 +356,7 @@ async fn locked_account_occupies_one_thread() {
 /// Creations that wait for a locked row do not delay those of other accounts, although they could share a statement.
 #[tokio::test]
 async fn locked_rows_do_not_delay_creations_of_other_accounts() {
-    let app = TestApp::builder()
-        .engine(Engine::Postgres)
-        .config(|config| {
-            config.database.pool_size = 4;
-            config.database.acquire_timeout = Duration::from_secs(20);
-            config.database.lock_timeout = Duration::from_secs(30);
-            config.database.statement_timeout = Duration::from_secs(30);
-            config.database.transaction_timeout = Duration::from_secs(40);
-        })
-        .build();
+    let app = app_that_waits_for_locks();
     let (locked, other) = (app.user().await, app.user().await);
     let paths = [
         format!("/v2/bucketlists/{}/items", locked.create_bucketlist("Locked").await),
