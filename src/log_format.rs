@@ -135,7 +135,12 @@ struct Escaped<'a, 'w>(&'a mut Writer<'w>);
 
 impl Write for Escaped<'_, '_> {
     fn write_str(&mut self, mut text: &str) -> fmt::Result {
-        while let Some(position) = text.bytes().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
+        let is_special = |byte: u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+        // Compares several bytes at a time, because it does not end at the first one. Few texts have such a byte.
+        if !text.bytes().fold(false, |found, byte| found | is_special(byte)) {
+            return self.0.write_str(text);
+        }
+        while let Some(position) = text.bytes().position(is_special) {
             let (before, rest) = text.split_at(position);
             self.0.write_str(before)?;
             let (escaped, rest) = rest.split_at(1);

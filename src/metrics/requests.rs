@@ -1,7 +1,12 @@
 //! Metrics of requests.
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
+use foldhash::fast::RandomState;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{
@@ -23,6 +28,8 @@ const MAX_EXEMPLAR_LEN: usize = 100;
 pub struct RequestMetrics {
     requests: Family<RequestLabels, Counter>,
     durations: Family<DurationLabels, HistogramWithExemplars<Exemplar>, NewHistogram>,
+    /// The metrics above by their labels: every request needs them, and the hash function of a family is slow.
+    series: Arc<RwLock<HashMap<RequestLabels, RequestSeries, RandomState>>>,
     in_flight: Gauge,
     error_responses: Family<CodeLabels, Counter>,
     rate_limit_rejections: Family<LimitLabels, Counter>,
@@ -61,6 +68,13 @@ struct DurationLabels {
     version: &'static str,
 }
 
+/// The metrics of completed requests with the same labels.
+#[derive(Clone, Debug)]
+struct RequestSeries {
+    requests: Counter,
+    durations: HistogramWithExemplars<Exemplar>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CodeLabels {
     code: &'static str,
@@ -88,6 +102,7 @@ impl RequestMetrics {
         let metrics = Self {
             requests: Family::default(),
             durations: Family::new_with_constructor(NewHistogram),
+            series: Arc::default(),
             in_flight: Gauge::default(),
             error_responses: Family::default(),
             rate_limit_rejections: Family::default(),
@@ -120,22 +135,36 @@ impl RequestMetrics {
 
     /// Counts a completed request.
     pub fn complete(&self, request: &CompletedRequest<'_>) {
-        let CompletedRequest { operation, version, method, status, .. } = *request;
-        self.requests.get_or_create(&RequestLabels { operation, method, status, version }).inc();
         let exemplar = match request.trace_id {
             Some(id) => Some(("trace_id", id)),
             None => Some(("request_id", request.request_id)),
         };
         let exemplar = exemplar.filter(|(_, id)| id.len() <= MAX_EXEMPLAR_LEN);
         let exemplar = exemplar.map(|(name, id)| [(name, id.to_owned())]);
-        let durations = self.durations.get_or_create(&DurationLabels { operation, status, version });
-        durations.observe(request.duration.as_secs_f64(), exemplar, None);
+        self.with_series(request, |series| {
+            series.requests.inc();
+            series.durations.observe(request.duration.as_secs_f64(), exemplar, None);
+        });
         if let Some(code) = request.error_code {
             self.error_responses.get_or_create(&CodeLabels { code }).inc();
         }
         if let Some(limit) = request.exceeded_limit {
             self.rate_limit_rejections.get_or_create(&LimitLabels { limit }).inc();
         }
+    }
+
+    fn with_series(&self, request: &CompletedRequest<'_>, record: impl FnOnce(&RequestSeries)) {
+        let CompletedRequest { operation, version, method, status, .. } = *request;
+        let labels = RequestLabels { operation, method, status, version };
+        if let Some(series) = self.series.read().unwrap_or_else(PoisonError::into_inner).get(&labels) {
+            return record(series);
+        }
+        let series = RequestSeries {
+            requests: self.requests.get_or_create_owned(&labels),
+            durations: self.durations.get_or_create_owned(&DurationLabels { operation, status, version }),
+        };
+        record(&series);
+        self.series.write().unwrap_or_else(PoisonError::into_inner).insert(labels, series);
     }
 }
 

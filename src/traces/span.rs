@@ -55,8 +55,8 @@ impl RootSpan {
 }
 
 /// The value of `traceresponse`: version, trace ID, span ID and flags.
-#[derive(Clone, Debug)]
-pub struct TraceHeader(String);
+#[derive(Clone, Copy, Debug)]
+pub struct TraceHeader([u8; 55]);
 
 impl TraceHeader {
     fn new(span: &SpanContext) -> Self {
@@ -71,7 +71,7 @@ impl TraceHeader {
             // Each range has two digits for each byte.
             let _ = header.get_mut(range).map(|digits| hex::encode_to_slice(bytes, digits));
         }
-        Self(String::from_utf8_lossy(&header).into_owned())
+        Self(header)
     }
 
     const TRACE_ID: Range<usize> = 3..35;
@@ -81,12 +81,12 @@ impl TraceHeader {
     /// Returns the trace ID in hexadecimal.
     #[must_use]
     pub fn trace_id(&self) -> &str {
-        self.0.get(Self::TRACE_ID).unwrap_or_default()
+        self.as_str().get(Self::TRACE_ID).unwrap_or_default()
     }
 
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
