@@ -20,8 +20,14 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
-    Db, DbConnection, DbError, Dispatch, Options, Target, connection::Manager, executor::Executor,
-    postgres::SessionTimeouts, postgres_url::PostgresUrl, repositories::users, unit::Kind, worker::Limits,
+    BatchableWork, Db, DbConnection, DbError, Dispatch, Options, Target,
+    connection::Manager,
+    executor::Executor,
+    postgres::SessionTimeouts,
+    postgres_url::PostgresUrl,
+    repositories::users,
+    unit::{Batchable, Kind, Perform},
+    worker::Limits,
 };
 use crate::{domain::UserId, metrics::ReplicaMetrics};
 
@@ -200,7 +206,21 @@ impl Db {
         T: Send + 'static,
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,
     {
-        self.run_since(fence, Kind::Read, work).await
+        self.run_since(fence, Kind::Read, type_name_of_val(&work), work).await
+    }
+
+    /// Like [`Self::read_since`], but PostgreSQL can do the work together with that of other callers on the primary. The traced unit has the
+    /// name of a closure.
+    ///
+    /// # Errors
+    /// [`DbError`] if the work failed or did not run.
+    pub async fn read_batchable_since_as<B: BatchableWork + Clone>(
+        &self,
+        fence: Option<ReadFence>,
+        closure: &'static str,
+        work: B,
+    ) -> Result<B::Output, DbError> {
+        self.run_since(fence, Kind::Read, closure, Batchable(work)).await
     }
 
     /// Like [`Self::snapshot`], but of data of the account of `fence` only. Runs on a replica if one has replayed its revision. Without
@@ -217,7 +237,7 @@ impl Db {
         T: Send + 'static,
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,
     {
-        self.run_since(fence, Kind::Snapshot, work).await
+        self.run_since(fence, Kind::Snapshot, type_name_of_val(&work), work).await
     }
 
     /// Returns the number of statements sent to replicas since the start.
@@ -244,13 +264,13 @@ impl Db {
         &self,
         fence: Option<ReadFence>,
         kind: Kind,
-        work: impl FnMut(&mut DbConnection) -> Result<T, E> + Clone + Send + 'static,
+        closure: &'static str,
+        work: impl Perform<T, E> + Clone,
     ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,
     {
-        let closure = type_name_of_val(&work);
         if let Some(fence) = fence.filter(|_| !self.replicas.all.is_empty()) {
             match self.attempt(fence, kind, closure, work.clone()).await {
                 Ok(value) => return Ok(value),
@@ -267,7 +287,7 @@ impl Db {
         fence: ReadFence,
         kind: Kind,
         closure: &'static str,
-        mut work: impl FnMut(&mut DbConnection) -> Result<T, E> + Send + 'static,
+        mut work: impl Perform<T, E>,
     ) -> Result<T, Fallback>
     where
         T: Send + 'static,
@@ -279,7 +299,7 @@ impl Db {
             if !users::has_replayed(c, fence.account, fence.revision)? {
                 return Ok(None);
             }
-            work(c).map(Some).map_err(|_| AttemptError::Work)
+            work.perform(c).map(Some).map_err(|_| AttemptError::Work)
         };
         let dispatch = Dispatch { executor: &replica.executor, wait: MAX_WAIT, replica: Some(&replica.name) };
         let result = tokio::select! {

@@ -13,6 +13,7 @@ use crate::{
             bucketlists,
             creation::CreateBucketlist,
             items,
+            retrieval::RetrieveBucketlist,
             search::{self, Document},
         },
     },
@@ -88,7 +89,7 @@ impl Bucketlists {
     /// # Errors
     /// `NotFound(Bucketlist)`.
     pub async fn get(&self, owner: UserId, id: BucketlistId) -> Result<Versioned<Bucketlist>, Error> {
-        let list = self.0.read_resources(owner, move |c| bucketlists::find(c, owner, id).map_err(Error::from)).await?;
+        let list = self.0.retrieve_resource(owner, "Bucketlists::get", RetrieveBucketlist { owner, id }).await?;
         list.map(Versioned::new).ok_or(Error::NotFound(Resource::Bucketlist))
     }
 

@@ -15,6 +15,7 @@ use crate::{
             ItemCounts, bucketlists,
             creation::CreateItem,
             items,
+            retrieval::{RetrieveBucketlist, RetrieveItem},
             search::{self, Document},
         },
     },
@@ -86,17 +87,13 @@ impl Items {
     /// # Errors
     /// `NotFound(Bucketlist)`, `NotFound(Item)`.
     pub async fn get(&self, scope: ItemScope, id: ItemId) -> Result<Versioned<Item>, Error> {
-        let find = move |c: &mut DbConnection| items::find(c, scope, id).map_err(Error::from);
-        if let Some(item) = self.0.read_resources(scope.owner, find).await? {
+        let item = self.0.retrieve_resource(scope.owner, "Items::get", RetrieveItem { scope, id }).await?;
+        if let Some(item) = item {
             return Ok(Versioned::new(item));
         }
         // Only if the item is not found, a second query determines whether the bucketlist exists.
-        let list = self
-            .0
-            .read_resources(scope.owner, move |c| {
-                bucketlists::find(c, scope.owner, scope.bucketlist_id).map_err(Error::from)
-            })
-            .await?;
+        let list = RetrieveBucketlist { owner: scope.owner, id: scope.bucketlist_id };
+        let list = self.0.retrieve_resource(scope.owner, "Items::get", list).await?;
         Err(Error::NotFound(if list.is_some() { Resource::Item } else { Resource::Bucketlist }))
     }
 

@@ -211,6 +211,17 @@ impl Context {
         self.db.read_since(read_fence::read_fence_of(owner), work).await
     }
 
+    /// Like [`Self::read_resources`], but PostgreSQL can do the work together with that of other requests. The traced unit has the name of a
+    /// function.
+    async fn retrieve_resource<B: BatchableWork + Clone>(
+        &self,
+        owner: UserId,
+        function: &'static str,
+        work: B,
+    ) -> Result<B::Output, Error> {
+        Ok(self.db.read_batchable_since_as(read_fence::read_fence_of(owner), function, work).await?)
+    }
+
     /// Like [`Self::read_resources`], but with several statements, which read the same state.
     async fn snapshot_resources<T: Send + 'static>(
         &self,

@@ -10,7 +10,9 @@ use bucketlist::{
         repositories::{
             audit, bucketlists, exports,
             idempotency::{self, StoredResponse},
-            items, sessions,
+            items,
+            retrieval::{RetrieveBucketlist, RetrieveItem},
+            sessions,
             token_status::ReadTokenStatus,
             users,
         },
@@ -93,7 +95,7 @@ both_engines! {
             created_at: at(21),
             updated_at: at(22),
         };
-        assert_eq!(bucketlists::find(c, USER, list.id), Ok(Some(list)));
+        assert_eq!(bucketlists::find(c, USER, list.id), Ok(Some(list.clone())));
         let item = Item {
             id: ItemId::new(3),
             bucketlist_id: BucketlistId::new(2),
@@ -107,7 +109,18 @@ both_engines! {
         };
         let scope = ItemScope { owner: USER, bucketlist_id: item.bucketlist_id };
         assert_eq!(items::find(c, scope, item.id), Ok(Some(item.clone())));
-        assert_eq!(items::list_first_per_bucketlist(c, &[item.bucketlist_id], 1), Ok(vec![item]));
+        assert_eq!(items::list_first_per_bucketlist(c, &[item.bucketlist_id], 1), Ok(vec![item.clone()]));
+        // Several requests share a statement, also for the same resource, and find nothing of another account or bucketlist.
+        let retrieve = |owner, id| RetrieveBucketlist { owner, id };
+        let (own, of_another) = (retrieve(USER, list.id), retrieve(UserId::new(1_000), list.id));
+        let found = RetrieveBucketlist::run_all(&[&of_another, &own, &retrieve(USER, BucketlistId::new(1_000)), &own], c);
+        assert_eq!(found, Ok(vec![Some(None), Some(Some(list.clone())), Some(None), Some(Some(list))]));
+        let retrieve = |owner, bucketlist_id, id| RetrieveItem { scope: ItemScope { owner, bucketlist_id }, id };
+        let own = retrieve(USER, item.bucketlist_id, item.id);
+        let of_another = retrieve(UserId::new(1_000), item.bucketlist_id, item.id);
+        let elsewhere = retrieve(USER, BucketlistId::new(1_000), item.id);
+        let found = RetrieveItem::run_all(&[&elsewhere, &own, &of_another, &own], c);
+        assert_eq!(found, Ok(vec![Some(None), Some(Some(item.clone())), Some(None), Some(Some(item))]));
         let export = Export {
             id: ExportId::new(5),
             format: ExportFormat::Csv,

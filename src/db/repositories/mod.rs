@@ -32,6 +32,7 @@ pub mod job_schedules;
 pub mod jobs;
 mod keyset;
 mod prelude;
+pub mod retrieval;
 pub mod running_servers;
 pub mod search;
 mod search_text;

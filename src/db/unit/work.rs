@@ -37,6 +37,7 @@ impl<F: FnMut(&mut DbConnection) -> Result<T, E> + Send + 'static, T, E> Perform
 }
 
 /// Work that can share a statement.
+#[derive(Clone)]
 pub(in crate::db) struct Batchable<B>(pub(in crate::db) B);
 
 impl<B: BatchableWork, E: From<diesel::result::Error>> Perform<B::Output, E> for Batchable<B> {
