@@ -1,7 +1,8 @@
 //! Commands on a PostgreSQL server that does not respond, or on a database that cannot be used.
 
 use std::{
-    net::TcpListener,
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener},
     sync::atomic::{AtomicU64, Ordering},
     thread,
     time::{Duration, Instant},
@@ -86,6 +87,46 @@ fn commands_give_up_on_a_server_that_does_not_respond() {
         let output = command.join().unwrap();
         assert!(
             output.out.contains("FAIL  database") || output.err.contains("cannot open the database"),
+            "{output:#?}"
+        );
+    }
+    assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
+}
+
+/// Starts a PostgreSQL server that accepts each login and does not respond to statements. Returns its address.
+fn server_without_responses_to_statements() -> SocketAddr {
+    const AUTHENTICATION_OK: &[u8] = b"R\0\0\0\x08\0\0\0\0";
+    const READY_FOR_QUERY: &[u8] = b"Z\0\0\0\x05I";
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut client in listener.incoming().map_while(Result::ok) {
+            thread::spawn(move || {
+                // Ends commands without a limit as well, after the limit of the test.
+                client.set_read_timeout(Some(SOON)).unwrap();
+                let mut received = [0; 1024];
+                let startup_length = client.read(&mut received).unwrap_or_default();
+                let accepted = client.write_all(&[AUTHENTICATION_OK, READY_FOR_QUERY].concat());
+                while startup_length > 0 && accepted.is_ok() && matches!(client.read(&mut received), Ok(1..)) {}
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn commands_give_up_on_a_server_that_does_not_respond_to_statements() {
+    let address = server_without_responses_to_statements();
+    let url = format!("postgres://ada@{address}/lists?sslmode=disable&gssencmode=disable");
+    let started = Instant::now();
+    let commands = [&["migrate", "status"][..], &["migrate", "down"], &["serve"], &["doctor"]].map(|arguments| {
+        let sandbox = Sandbox::new().env("DATABASE_URL", &url).env("DATABASE_EXCLUSIVE", "true").env("PORT", "0");
+        thread::spawn(move || sandbox.run(arguments).expect_exit_code(1))
+    });
+    for command in commands {
+        let output = command.join().unwrap();
+        assert!(
+            format!("{}{}", output.out, output.err).contains("the database did not respond within 10 seconds"),
             "{output:#?}"
         );
     }
