@@ -16,11 +16,13 @@ use bucketlist::{
 };
 use diesel::connection::SimpleConnection;
 use futures_util::future::join_all;
+use tokio::time::timeout;
 
 use crate::{
     faults::{
-        UnsharedChange, expect_not_ready, expect_ready, expect_unavailable, hold_transaction, kill_connections,
-        retry_until_ok, select_number, select_number_directly, unique, with_application_name,
+        Access, Gate, UnsharedChange, expect_not_ready, expect_ready, expect_unavailable, hold_transaction,
+        kill_connections, retry_until_ok, select_number, select_number_directly, start_unit, unique,
+        with_application_name,
     },
     support::{Actor, Database, Engine, Proxy, TestApp, json},
 };
@@ -58,6 +60,11 @@ async fn open_connections(app: &TestApp) {
     assert!(join_all(units).await.iter().all(Result::is_ok));
 }
 
+/// Returns a unit that selects a number.
+fn number(sql: String) -> impl FnMut(&mut DbConnection) -> Result<i64, DbError> + Send + 'static {
+    move |c| select_number(c, &sql).map_err(DbError::from)
+}
+
 #[tokio::test]
 async fn silent_connections_are_replaced() {
     let (app, proxy) = app_behind_proxy(|_| {});
@@ -93,7 +100,7 @@ async fn unit_that_exceeds_its_limit_is_not_committed() {
         ended.send(()).unwrap();
         Ok::<_, DbError>(())
     });
-    let outcome = unit.await;
+    let outcome = timeout(SOON, unit).await.expect("the run time of a unit has a limit");
     assert!(matches!(outcome, Err(DbError::TransactionTimeout(_))), "{outcome:?}");
     // The unit continues after its caller has received the error.
     finish.send(()).unwrap();
@@ -101,6 +108,89 @@ async fn unit_that_exceeds_its_limit_is_not_committed() {
     // Waits for the transaction of the unit.
     app.execute("BEGIN; LOCK TABLE bucketlists IN ACCESS EXCLUSIVE MODE; COMMIT");
     assert_eq!(select_number_directly(&app.database, "SELECT count(*) AS n FROM bucketlists"), 0);
+}
+
+#[tokio::test]
+async fn thread_that_exceeded_the_limit_of_a_unit_is_replaced_by_one_other() {
+    let name = unique("abandoned");
+    let app = TestApp::builder()
+        .engine(Engine::Postgres)
+        .config(|config| {
+            config.database.pool_size = 1;
+            config.database.acquire_timeout = Duration::from_millis(300);
+            config.database.target = with_application_name(&config.database.target, &name);
+            config.database.transaction_timeout = Duration::from_secs(2);
+        })
+        .build();
+    let db = &app.app.db;
+    let gate = Gate::default();
+    let exceeded = start_unit(db, Access::Read, &gate, || {}).await.unwrap();
+    assert!(matches!(exceeded, Err(DbError::TransactionTimeout(_))), "{exceeded:?}");
+    let count = format!("SELECT count(*) AS n FROM pg_stat_activity WHERE application_name = '{name}'");
+    // The new thread may not have a connection yet when the time to wait for it has passed.
+    let connections = loop {
+        match db.read(number(count.clone())).await {
+            Err(DbError::DeadlineExceeded) => {}
+            connections => break connections,
+        }
+    };
+    assert!(matches!(connections, Ok(2)), "the new thread has another connection: {connections:?}");
+    gate.open();
+    let deadline = Instant::now() + SOON;
+    while select_number_directly(&app.database, &count) > 1 {
+        assert!(Instant::now() < deadline, "the connection of the first thread is still open");
+    }
+    // The first thread has ended: while the other one is busy, no unit runs.
+    let gate = Gate::default();
+    let (started, mut running) = tokio::sync::mpsc::unbounded_channel();
+    let busy = start_unit(db, Access::Read, &gate, move || started.send(()).unwrap());
+    running.recv().await.unwrap();
+    let waiting = db.read(number("SELECT 1::bigint AS n".to_owned())).await;
+    assert!(matches!(waiting, Err(DbError::DeadlineExceeded)), "{waiting:?}");
+    gate.open();
+    busy.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn transaction_of_a_server_that_is_cut_off_releases_its_locks() {
+    let (app, proxy) = app_behind_proxy(|_| {});
+    let gate = Gate::default();
+    let (started, mut running) = tokio::sync::mpsc::unbounded_channel();
+    let (db, open) = (app.app.db.clone(), gate.clone());
+    let unit = tokio::spawn(async move {
+        let unit = db.write(move |c| {
+            c.batch_execute("LOCK TABLE bucketlists IN ACCESS EXCLUSIVE MODE")?;
+            started.send(()).unwrap();
+            open.wait();
+            Ok::<_, DbError>(())
+        });
+        unit.await
+    });
+    running.recv().await.unwrap();
+    proxy.silence();
+    // Fails if PostgreSQL does not end the transaction.
+    let lock = format!("SET lock_timeout = {}; BEGIN; LOCK TABLE bucketlists; COMMIT", SOON.as_millis());
+    let locked = app.database.migrator().connection().batch_execute(&lock);
+    gate.open();
+    locked.unwrap();
+    let outcome = unit.await.unwrap();
+    assert!(matches!(outcome, Err(DbError::TransactionTimeout(_))), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn connection_that_became_silent_while_idle_fails_no_unit() {
+    // Connections that are idle for longer are checked before their next unit.
+    const MAX_UNCHECKED: Duration = Duration::from_secs(1);
+    let (app, proxy) = app_behind_proxy(|config| config.database.pool_size = 1);
+    let select = || number("SELECT 1::bigint AS n".to_owned());
+    assert!(matches!(app.app.db.read(select()).await, Ok(1)));
+    let idle_since = Instant::now();
+    proxy.silence();
+    while idle_since.elapsed() <= MAX_UNCHECKED {
+        select_number_directly(&app.database, "SELECT 1::bigint AS n");
+    }
+    let outcome = app.app.db.read(select()).await;
+    assert!(matches!(outcome, Ok(1)), "{outcome:?}");
 }
 
 #[tokio::test]
@@ -417,6 +507,32 @@ async fn every_temporary_sqlstate_is_unavailable_and_conflicts_are_repeated() {
 }
 
 both_engines! {
+    async fn request_timeout_and_readiness_do_not_wait_for_a_busy_connection(engine: Engine) {
+        let minute = Duration::from_secs(60);
+        let app = TestApp::builder()
+            .engine(engine)
+            .config(|config| {
+                config.database.pool_size = 1;
+                config.database.acquire_timeout = minute;
+                config.database.transaction_timeout = minute;
+                config.limits.request_timeout = Duration::from_secs(1);
+            })
+            .build();
+        let user = app.user().await;
+        // The server then knows the user. On SQLite, it reads only the list.
+        user.get("/v2/bucketlists").await.expect(200);
+        let gate = Gate::default();
+        let (is_started, mut running) = tokio::sync::mpsc::unbounded_channel();
+        let unit = start_unit(&app.app.db, Access::Read, &gate, move || is_started.send(()).unwrap());
+        running.recv().await.unwrap();
+        let started = Instant::now();
+        expect_unavailable(user.get("/v2/bucketlists?per_page=7").await.any_status());
+        expect_not_ready(&app, "The database did not respond within 1 second.").await;
+        assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
+        gate.open();
+        unit.await.unwrap().unwrap();
+    }
+
     async fn read_only_connection_is_replaced(engine: Engine) {
         let app = TestApp::builder().engine(engine).config(|config| config.database.pool_size = 1).build();
         let user = app.user().await;

@@ -58,10 +58,10 @@ pub enum Access {
     Write,
 }
 
-type Unit = tokio::task::JoinHandle<Result<(), DbError>>;
+pub type Unit = tokio::task::JoinHandle<Result<(), DbError>>;
 
 /// Starts a unit of work that calls `started` and waits for the gate.
-fn start_unit(db: &Db, access: Access, gate: &Gate, started: impl Fn() + Send + 'static) -> Unit {
+pub fn start_unit(db: &Db, access: Access, gate: &Gate, started: impl Fn() + Send + 'static) -> Unit {
     let (db, gate) = (db.clone(), gate.clone());
     tokio::spawn(async move {
         let unit = move |_: &mut DbConnection| {
