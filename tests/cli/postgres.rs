@@ -144,11 +144,20 @@ fn sigterm_ends_a_server_whose_database_does_not_respond() {
             .env("DATABASE_URL", url)
             .env("DATABASE_EXCLUSIVE", is_exclusive)
             .env("APP_ENV", "testing")
+            .env("LOG_LEVEL", "warn")
             .env("SHUTDOWN_DELAY", "0s")
             .env("SHUTDOWN_TIMEOUT", "1s");
         let mut server = sandbox.serve();
         let token = server.register("ada@example.com");
         proxy.silence_all();
+        if is_exclusive == "true" {
+            // A thread waits for the response, and cannot be interrupted.
+            let deadline = Instant::now() + SOON;
+            while !server.log().contains("database lock check got no response") {
+                assert!(Instant::now() < deadline, "{}", server.log());
+                server.get("/health/live", None).expect(200);
+            }
+        }
         let address = server.address;
         let in_flight = thread::spawn(move || crate::support::send(address, "GET", "/v1/users/me", Some(&token), None));
         let started = Instant::now();
