@@ -43,6 +43,8 @@ struct Runtime {
     file: &'static str,
     /// Returns the command that runs the file.
     command: fn(&Path) -> Command,
+    /// The lowest major version of the program that can run the file. `None` if every version can.
+    minimum_version: Option<u32>,
 }
 
 fn command(program: &str, arguments: &[&str], file: &Path) -> Command {
@@ -51,19 +53,50 @@ fn command(program: &str, arguments: &[&str], file: &Path) -> Command {
     command
 }
 
-const CURL: Runtime =
-    Runtime { label: "curl", program: "curl", file: "sample.sh", command: |file| command("sh", &["-eu"], file) };
-const PYTHON: Runtime =
-    Runtime { label: "Python", program: "python3", file: "sample.py", command: |file| command("python3", &[], file) };
+const CURL: Runtime = Runtime {
+    label: "curl",
+    program: "curl",
+    file: "sample.sh",
+    command: |file| command("sh", &["-eu"], file),
+    minimum_version: None,
+};
+const PYTHON: Runtime = Runtime {
+    label: "Python",
+    program: "python3",
+    file: "sample.py",
+    command: |file| command("python3", &[], file),
+    minimum_version: None,
+};
 // The samples have no type annotations, so that every version of Node.js runs them.
-const TYPESCRIPT: Runtime =
-    Runtime { label: "TypeScript", program: "node", file: "sample.mjs", command: |file| command("node", &[], file) };
-const GO: Runtime =
-    Runtime { label: "Go", program: "go", file: "sample.go", command: |file| command("go", &["run"], file) };
-const JAVA: Runtime =
-    Runtime { label: "Java", program: "java", file: "Sample.java", command: |file| command("java", &[], file) };
-const CSHARP: Runtime =
-    Runtime { label: "C#", program: "dotnet", file: "sample.cs", command: |file| command("dotnet", &["run"], file) };
+const TYPESCRIPT: Runtime = Runtime {
+    label: "TypeScript",
+    program: "node",
+    file: "sample.mjs",
+    command: |file| command("node", &[], file),
+    minimum_version: None,
+};
+const GO: Runtime = Runtime {
+    label: "Go",
+    program: "go",
+    file: "sample.go",
+    command: |file| command("go", &["run"], file),
+    minimum_version: None,
+};
+const JAVA: Runtime = Runtime {
+    label: "Java",
+    program: "java",
+    file: "Sample.java",
+    command: |file| command("java", &[], file),
+    minimum_version: None,
+};
+// `dotnet run FILE` requires .NET 10.
+const CSHARP: Runtime = Runtime {
+    label: "C#",
+    program: "dotnet",
+    file: "sample.cs",
+    command: |file| command("dotnet", &["run"], file),
+    minimum_version: Some(10),
+};
 
 fn operations(server: &TestServer, version: &str) -> Vec<Operation> {
     let document = server.get(&format!("/openapi/{version}-samples.json"), None).expect(200).json();
@@ -190,19 +223,44 @@ fn run(runtime: Runtime, folder: &Path, setting: &Setting<'_>, operation: &Opera
     }
 }
 
-/// Returns whether a program is installed. Reports a missing one where the test runner does not hide it.
-fn is_installed(program: &str) -> bool {
-    let status = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    let is_installed = status.is_ok() || program == "go" && Command::new("go").arg("version").output().is_ok();
-    if !is_installed {
-        let mut stderr = std::io::stderr();
-        writeln!(stderr, "warning: code samples skipped: {program} is not installed").unwrap();
+/// Returns whether the program of a runtime is installed in a supported version. Reports a missing one where the test runner does not
+/// hide it.
+fn is_installed(runtime: Runtime) -> bool {
+    let Runtime { label, program, minimum_version, .. } = runtime;
+    // `go --version` fails, so the exit code is not checked.
+    let problem = match (Command::new(program).arg("--version").output(), minimum_version) {
+        (Err(_), _) => format!("{program} is not installed"),
+        (Ok(output), Some(minimum)) if !is_at_least(&String::from_utf8_lossy(&output.stdout), minimum) => {
+            format!("{program} {minimum} or later is not installed")
+        }
+        (Ok(_), _) => return true,
+    };
+    let mut stderr = std::io::stderr();
+    writeln!(stderr, "warning: {label} samples skipped: {problem}").unwrap();
+    false
+}
+
+/// Returns whether the major version of `major.minor.patch` is at least `minimum`.
+fn is_at_least(version: &str, minimum: u32) -> bool {
+    let major = version.split('.').next().unwrap_or_default();
+    major.parse::<u32>().is_ok_and(|major| major >= minimum)
+}
+
+#[test]
+fn version_below_the_minimum_is_not_installed() {
+    for (version, expected) in [
+        ("8.0.404\n", false),
+        ("9.0.300\n", false),
+        ("10.0.100\n", true),
+        ("11.0.100-preview.1.25120.13\n", true),
+        ("", false),
+    ] {
+        assert_eq!(is_at_least(version, 10), expected, "{version}");
     }
-    is_installed
 }
 
 fn run_all(runtime: Runtime) {
-    if !is_installed(runtime.program) {
+    if !is_installed(runtime) {
         return;
     }
     for version in ["v1", "v2"] {
@@ -228,7 +286,7 @@ fn run_all(runtime: Runtime) {
 
 /// Runs the sample that creates an item twice: both requests create one, because each has a new idempotency key.
 fn assert_keys_are_fresh(runtime: Runtime) {
-    if !is_installed(runtime.program) {
+    if !is_installed(runtime) {
         return;
     }
     let sandbox = Sandbox::new().env("RATE_LIMIT", "off").env("REPLAY_TARGETS", "staging=http://127.0.0.1:1");
