@@ -7,17 +7,29 @@ use crate::{
 /// Writes a program with `reqwest` and its blocking client.
 pub(super) fn write(request: &SampleRequest, options: &SampleOptions<'_>) -> String {
     let mut lines = Lines::default();
+    let has_json = matches!(request.body, Some(Body::Json { .. }));
+    let generated = || request.headers.iter().filter(|header| header.value.is_none());
+    lines.format(format_args!("// cargo add reqwest --features blocking{}", if has_json { ",json" } else { "" }));
+    if has_json {
+        lines.add("// cargo add serde_json");
+    }
+    if generated().next().is_some() {
+        lines.add("// cargo add uuid --features v4");
+    }
     lines.add("use std::{env, error::Error};\n\nuse reqwest::blocking::Client;");
-    if matches!(request.body, Some(Body::Json { .. })) {
+    if has_json {
         lines.add("use serde_json::json;");
     }
-    if request.headers.iter().any(|header| header.value.is_none()) {
+    if generated().next().is_some() {
         lines.add("use uuid::Uuid;");
     }
     lines.add("\nfn main() -> Result<(), Box<dyn Error>> {");
     lines.format(format_args!("    let base_url = env::var({})?;", quoted(options.base_url)));
     if request.authentication != Authentication::None {
         lines.format(format_args!("    let token = env::var({})?;", quoted(options.token)));
+    }
+    for header in generated() {
+        lines.format(format_args!("    let {} = Uuid::new_v4().to_string();", variable(&header.name)));
     }
     lines.add("    let response = Client::new()");
     let target = request.target.replace('{', "{{").replace('}', "}}");
@@ -34,7 +46,7 @@ pub(super) fn write(request: &SampleRequest, options: &SampleOptions<'_>) -> Str
         Authentication::Header(name) => lines.format(format_args!("        .header({}, token)", quoted(name))),
     }
     for header in &request.headers {
-        let value = header.value.as_deref().map_or_else(|| "Uuid::new_v4().to_string()".to_owned(), quoted);
+        let value = header.value.as_deref().map_or_else(|| variable(&header.name), quoted);
         lines.format(format_args!("        .header({}, {value})", quoted(&header.name)));
     }
     match &request.body {
@@ -58,6 +70,11 @@ pub(super) fn write(request: &SampleRequest, options: &SampleOptions<'_>) -> Str
     });
     lines.add("    Ok(())\n}");
     lines.finish()
+}
+
+/// Returns the variable with the generated value of a header: `idempotency_key`.
+fn variable(header: &str) -> String {
+    header.to_lowercase().replace('-', "_")
 }
 
 /// Returns a raw string, with enough number signs around it.
