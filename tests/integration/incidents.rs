@@ -116,9 +116,10 @@ both_engines! {
         let (admin, user) = (app.admin().await, app.user().await);
         let request_capture = async |actor: &Actor<'_>| {
             let response = actor.request(Method::GET, "/v2/users/me").header("x-debug-capture", "1").send().await.expect(200);
-            response.header("x-request-id").to_owned()
+            (response.header("x-request-id").to_owned(), response.header("x-debug-captured").to_owned())
         };
-        let (captured, _) = (request_capture(&admin).await, request_capture(&user).await);
+        let ((captured, result), ignored) = (request_capture(&admin).await, request_capture(&user).await);
+        assert_eq!((result.as_str(), ignored.1.as_str()), ("1", "0"));
         app.store_incidents().await;
         assert_eq!(count(&admin).await, 1);
         let incident = incident_of(&admin, &captured).await;

@@ -190,6 +190,17 @@ pub(crate) fn headers<V: Version>() -> Vec<ResponseHeader> {
         ResponseHeader {
             always: false,
             ..header(
+                "X-Debug-Captured",
+                "Whether the request was captured for administrators: `1` or `0`. Only if the request has the header `X-Debug-Capture: 1`, which \
+                 captures requests of administrators.",
+                json!({"type": "string", "enum": ["0", "1"]}),
+                json!("1"),
+                HeaderScope::All,
+            )
+        },
+        ResponseHeader {
+            always: false,
+            ..header(
                 "Accept-Patch",
                 "Media types of PATCH requests to this path (RFC 5789).",
                 text(100),

@@ -247,7 +247,7 @@ fn differences_of<'d>(differences: &'d [Difference], change: &Difference) -> Vec
 }
 
 fn consumer_json(affected: &AffectedConsumer<'_>) -> Value {
-    let NamedConsumer { consumer, name } = affected.consumer;
+    let NamedConsumer { consumer, name, .. } = affected.consumer;
     json!({
         "kind": consumer.kind(),
         "id": consumer.id(),

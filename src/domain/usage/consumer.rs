@@ -32,6 +32,8 @@ pub struct NamedConsumer {
     pub consumer: Consumer,
     /// Name of the API client, email address of the account, or user agent. `None` if the client or the account was deleted.
     pub name: Option<String>,
+    /// Email address for notices: the contact of the API client, or the address of the account.
+    pub contact_email: Option<String>,
 }
 
 /// Selects consumers: all of a kind, or one.

@@ -11,7 +11,7 @@ use contract::{
         responses::PageResponse,
         schemas::{Consumer, ConsumerKind, DeprecationPage, LatencyPercentiles, UsagePage, UsageRow},
     },
-    values::{Date, Id, Nullable},
+    values::{Date, EmailAddress, Id, Nullable},
 };
 use openapi_model::{Location, ViolationCode};
 use poem_openapi::param::Query;
@@ -218,6 +218,7 @@ pub(super) fn consumer(named: domain::NamedConsumer) -> Consumer {
         },
         id: Nullable(named.consumer.id().map(Id)),
         name: Nullable(named.name),
+        contact_email: Nullable(named.contact_email.map(EmailAddress)),
     }
 }
 

@@ -18,7 +18,7 @@ use incidents::{CapturedApiClient, ContractVersion, Exchange, Principal, Princip
 use poem::{
     Body, Request, Response,
     http::{
-        HeaderMap, HeaderName,
+        HeaderMap, HeaderName, HeaderValue,
         header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING},
     },
 };
@@ -28,6 +28,8 @@ use crate::{capture::Recorder, domain::Clock, http::versions::Version};
 
 /// An administrator's request with this header is captured even if it succeeds.
 const DEBUG_CAPTURE: HeaderName = HeaderName::from_static("x-debug-capture");
+/// Tells the client whether a request with [`DEBUG_CAPTURE`] was captured.
+const DEBUG_CAPTURED: HeaderName = HeaderName::from_static("x-debug-captured");
 
 /// A request that may have to be captured.
 pub(super) struct RequestCapture<'a> {
@@ -126,7 +128,7 @@ impl CapturedRequest {
 impl<'a> RequestCapture<'a> {
     /// Starts to capture a request, unless the capture rate is exceeded.
     pub(super) fn start(request: &mut Request, recorder: &'a Recorder, context: &RequestContext) -> Self {
-        let may_capture = requests_capture(request.headers()) || recorder.may_accept(context.received_at);
+        let may_capture = context.requests_capture || recorder.may_accept(context.received_at);
         let request = may_capture.then(|| CapturedRequest::new(request, recorder.limits().body_bytes));
         Self { recorder, request }
     }
@@ -141,8 +143,7 @@ impl<'a> RequestCapture<'a> {
     ) -> Option<CapturedExchange<'a>> {
         let status = response.status().as_u16();
         let is_failure = self.recorder.limits().filter.matches(status, context.error_code());
-        let is_requested = self.request.as_ref().is_some_and(|request| requests_capture(&request.headers))
-            && context.identity.authorize(Access::Admin, "GET").is_ok();
+        let is_requested = context.requests_capture && context.identity.authorize(Access::Admin, "GET").is_ok();
         // A replay is not an occurrence of the failure that it investigates.
         if context.is_unversioned || context.is_replay || !(is_failure || is_requested) {
             return None;
@@ -172,8 +173,13 @@ impl<'a> RequestCapture<'a> {
     }
 }
 
+/// Adds the header that tells whether the request was captured.
+pub(super) fn write_result(is_captured: bool, headers: &mut HeaderMap) {
+    headers.insert(DEBUG_CAPTURED, HeaderValue::from_static(if is_captured { "1" } else { "0" }));
+}
+
 /// Returns whether the headers request a capture, with `X-Debug-Capture: 1`.
-fn requests_capture(headers: &HeaderMap) -> bool {
+pub(super) fn requests_capture(headers: &HeaderMap) -> bool {
     headers.get(DEBUG_CAPTURE).is_some_and(|value| value.as_bytes().trim_ascii() == b"1")
 }
 

@@ -13,7 +13,7 @@ use poem::{
 };
 
 use super::{
-    cors::CorsGrant, deprecation::DeprecationHeaders, identity::Identity, request_id, route::OperationRoute,
+    capture, cors::CorsGrant, deprecation::DeprecationHeaders, identity::Identity, request_id, route::OperationRoute,
     trace::RequestTrace,
 };
 use crate::{
@@ -56,6 +56,8 @@ pub(super) struct RequestContext {
     pub(super) rate_limit: Option<RateLimitDecision>,
     /// Whether a server of this deployment sent the request to replay an incident.
     pub(super) is_replay: bool,
+    /// Whether the request has the header that requests its capture.
+    pub(super) requests_capture: bool,
     /// Error that ended the request.
     pub(super) error: Option<ApiError>,
 }
@@ -84,6 +86,7 @@ impl RequestContext {
             identity: Identity::default(),
             rate_limit: None,
             is_replay: request.extensions().get::<ServerReplay>().is_some(),
+            requests_capture: capture::requests_capture(request.headers()),
             error: None,
         }
     }

@@ -23,7 +23,7 @@ const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
 /// Response headers that a page may read.
 const RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static(
     "Accept-Patch, Accept-Post, Allow, Cache-Status, Content-Disposition, Content-Version, Deprecation, ETag, Idempotency-Replayed, \
-     Link, Location, RateLimit, RateLimit-Policy, Retry-After, Sunset, WWW-Authenticate, X-Request-ID, X-Response-Time",
+     Link, Location, RateLimit, RateLimit-Policy, Retry-After, Sunset, WWW-Authenticate, X-Debug-Captured, X-Request-ID, X-Response-Time",
 );
 /// Seconds for which a browser may cache the response to a preflight; the maximum that browsers accept.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");

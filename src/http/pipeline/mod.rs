@@ -310,6 +310,9 @@ impl<E: Endpoint> Pipeline<E> {
             Some(capture) => capture.select(&context, &mut response, &*self.clock).await,
             None => None,
         };
+        if context.requests_capture && context.operation.is_some() {
+            capture::write_result(captured.is_some(), response.headers_mut());
+        }
         let validator = self.response_validator.as_ref().filter(|_| !is_head);
         let validation = validator
             .zip(context.operation)

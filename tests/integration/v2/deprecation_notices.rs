@@ -151,7 +151,7 @@ both_engines! {
         assert_eq!(entry["brownouts"], json!([{"starts_at": times[0], "ends_at": times[1]}]));
         assert_eq!(entry["consumers_total"], 1);
         assert_eq!(entry["consumers"], json!([{
-            "consumer": {"kind": "api_client", "id": registered["id"], "name": "Sync"},
+            "consumer": {"kind": "api_client", "id": registered["id"], "name": "Sync", "contact_email": registered["contact_email"]},
             "requests": 3,
             "last_seen_at": times[2],
             "notices": [{"notice": "first_use", "sent_at": times[2], "state": "sent"}],

@@ -73,7 +73,8 @@ both_engines! {
             json!(["v2", "listBucketlists", 4, 1]),
         ]);
         let row = &rows[2];
-        assert_eq!(row["consumer"], json!({"kind": "user", "id": user.id(), "name": user.email()}));
+        let consumer = json!({"kind": "user", "id": user.id(), "name": user.email(), "contact_email": user.email()});
+        assert_eq!(row["consumer"], consumer);
         assert_eq!((&row["day"], &row["hour"]), (&json!("2027-01-15"), &Value::Null));
         assert_eq!(row["bytes_in"], body.to_string().len());
         assert_eq!(row["bytes_out"], created.body.len());
@@ -270,7 +271,7 @@ both_engines! {
             json!(["v2", "listBucketlists", 2]),
         ]);
         let deprecated = by("group_by=operation,consumer&deprecated=true", &["operation", "consumer", "requests"]).await;
-        let consumer = json!({"kind": "user", "id": admin.id(), "name": admin.email()});
+        let consumer = json!({"kind": "user", "id": admin.id(), "name": admin.email(), "contact_email": admin.email()});
         assert_eq!(deprecated, [json!(["listBucketlists", consumer, 2])]);
         let others = by("group_by=operation&deprecated=false&version=v1", &["operation"]).await;
         assert_eq!(others, [json!(["getMe"]), json!(["register"])]);
@@ -281,7 +282,7 @@ both_engines! {
         let path = format!("/v2/admin/users/{}", user.id());
         admin.delete(&path).await.expect(204);
         let deleted = by(&format!("group_by=consumer&consumer=user:{}", user.id()), &["consumer"]).await;
-        assert_eq!(deleted, [json!([{"kind": "user", "id": user.id(), "name": null}])]);
+        assert_eq!(deleted, [json!([{"kind": "user", "id": user.id(), "name": null, "contact_email": null}])]);
     }
 
     async fn hours_are_reported_for_seven_days(engine: Engine) {

@@ -33,6 +33,8 @@ struct ReportRow {
     status_class: Option<i32>,
     #[diesel(sql_type = Nullable<Text>)]
     name: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    contact_email: Option<String>,
     #[diesel(sql_type = BigInt)]
     requests: i64,
     #[diesel(sql_type = BigInt)]
@@ -61,7 +63,8 @@ impl ReportRow {
             (Some(kind), Some(id), Some(user_agent)) => {
                 let kind: ConsumerKind = kind.parse().map_err(unknown)?;
                 let name = if kind == ConsumerKind::Anonymous { Some(user_agent.clone()) } else { self.name };
-                Some(NamedConsumer { consumer: Consumer::from_parts(kind, id, &user_agent), name })
+                let consumer = Consumer::from_parts(kind, id, &user_agent);
+                Some(NamedConsumer { consumer, name, contact_email: self.contact_email })
             }
             _ => None,
         };
@@ -144,7 +147,8 @@ fn load(
     let mut statement = Statement::default();
     // Names are joined to the rows of the page only. Within the report, the sort keys are the names of the columns.
     statement.sql(&format!(
-        "SELECT report.*, coalesce(users.email, api_clients.name) AS name FROM (SELECT {}, {} AS requests, {} AS errors, {} AS bytes_in, \
+        "SELECT report.*, coalesce(users.email, api_clients.name) AS name, coalesce(users.email, api_clients.contact_email) AS contact_email \
+         FROM (SELECT {}, {} AS requests, {} AS errors, {} AS bytes_in, \
          {} AS bytes_out, max(last_seen_at) AS last_seen_at, {} AS latency FROM usage_counters",
         selected.join(", "),
         sum(requests),

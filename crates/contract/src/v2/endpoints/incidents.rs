@@ -12,8 +12,8 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
     /// List incidents
     ///
     /// Returns captured requests, usually failed ones, newest first. By default, the server captures responses with a status of 5xx and
-    /// retains them for 14 days. A request of an administrator with the header `X-Debug-Capture: 1` is always captured. For
-    /// administrators only.
+    /// retains them for 14 days. A request of an administrator with the header `X-Debug-Capture: 1` is always captured. Its response has the
+    /// header `X-Debug-Captured: 1`. For administrators only.
     #[oai(path = "/incidents", method = "get", operation_id = "listIncidents")]
     #[operation(returns("A page of incidents."))]
     async fn list(
@@ -147,7 +147,8 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
     /// List replay targets
     ///
     /// Returns the servers that incidents can be replayed on, sorted by name. The operator configures them with
-    /// `REPLAY_TARGETS`. For administrators only.
+    /// `REPLAY_TARGETS`, such as `REPLAY_TARGETS=staging=https://staging.example.com`. In development, the default is this server. For
+    /// administrators only.
     #[oai(path = "/replay-targets", method = "get", operation_id = "listReplayTargets")]
     #[operation(returns("A page of servers."))]
     async fn replay_targets(

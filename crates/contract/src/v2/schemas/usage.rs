@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{example_time, some};
 use crate::{
     table::Row,
-    values::{Date, Id, Nullable, Timestamp},
+    values::{Date, EmailAddress, Id, Nullable, Timestamp},
 };
 
 /// Kind of a consumer:
@@ -37,9 +37,14 @@ pub struct Consumer {
     /// Name of the API client, email address of the account, or user agent; null if the API client or account was deleted.
     #[oai(validator(max_length = 254))]
     pub name: Nullable<String>,
+    /// Email address for notices: the contact of the API client, or the address of the account. Null if there is none.
+    pub contact_email: Nullable<EmailAddress>,
 }
 
-example! { Consumer { kind: ConsumerKind::User, id: Nullable(Some(Id(2))), name: some("demo@example.com") } }
+example! { Consumer {
+    kind: ConsumerKind::User, id: Nullable(Some(Id(2))), name: some("demo@example.com"),
+    contact_email: Nullable(Some(EmailAddress("demo@example.com".into()))),
+} }
 
 /// Estimated percentiles of the time until the response was ready, at most 10,000 ms. They are interpolated between the bounds of a
 /// histogram.
@@ -105,6 +110,7 @@ impl Row for UsageRow {
         "consumer.kind",
         "consumer.id",
         "consumer.name",
+        "consumer.contact_email",
         "status",
         "requests",
         "errors",
