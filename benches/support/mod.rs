@@ -68,7 +68,8 @@ pub(crate) fn prepare(config: &Config) -> Migrator {
     let mut migrator = Migrator::connect(&config.database).unwrap();
     migrator.up().unwrap();
     let hasher = Hasher::new(config.passwords).unwrap();
-    seed::insert_standard(migrator.connection(), &hasher, &SystemRandom, SystemClock.now().micros()).unwrap();
+    let now = SystemClock.now();
+    seed::insert_standard(migrator.connection(), &hasher, &SystemRandom, config.public_host(), now).unwrap();
     migrator
 }
 

@@ -78,6 +78,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments, out: &mut dyn Write) -
 /// Inserts the sample data into an empty database; returns `false` if the database is not empty.
 pub(super) fn insert_sample_data(config: &Config, migrator: &mut Migrator) -> Result<bool, CliError> {
     let hasher = Hasher::new(config.passwords).map_err(AppError::Hashing)?;
-    let inserted = seed::insert_standard(migrator.connection(), &hasher, &SystemRandom, SystemClock.now().micros())?;
+    let host = config.public_host();
+    let inserted = seed::insert_standard(migrator.connection(), &hasher, &SystemRandom, host, SystemClock.now())?;
     Ok(inserted.is_some())
 }

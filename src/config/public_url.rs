@@ -87,6 +87,12 @@ fn is_base_url(url: &url::Url) -> bool {
         && url.fragment().is_none()
 }
 
+/// Returns the host of a URL, with its port, without parsing it.
+fn host(url: &str) -> &str {
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
+    authority.split('/').next().unwrap_or_default()
+}
+
 /// Returns the path of a URL without a query, without parsing it.
 fn base_path(url: &str) -> &str {
     let authority = url.split_once("://").map_or("", |(_, rest)| rest);
@@ -98,6 +104,12 @@ impl Config {
     #[must_use]
     pub fn base_path(&self) -> &str {
         base_path(&self.public_url)
+    }
+
+    /// Returns the host of `PUBLIC_URL`, with its port.
+    #[must_use]
+    pub fn public_host(&self) -> &str {
+        host(&self.public_url)
     }
 }
 
@@ -111,6 +123,17 @@ mod tests {
         let config = Config::from_variables(&variables).map_err(|error| error.to_string())?;
         let base_path = config.base_path().to_owned();
         Ok((config.public_url, base_path))
+    }
+
+    #[test]
+    fn host_of_a_url_includes_its_port() {
+        for (url, expected) in [
+            ("http://localhost:8000", "localhost:8000"),
+            ("https://example.com/api", "example.com"),
+            ("https://[2001:db8::1]:8443/api", "[2001:db8::1]:8443"),
+        ] {
+            assert_eq!(host(url), expected);
+        }
     }
 
     #[test]

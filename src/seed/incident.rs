@@ -1,14 +1,14 @@
 //! The sample incident, which the examples of the contract show.
 
+use std::time::Duration;
+
 use ::incidents::{
     CapturedBody, CapturedRequest, CapturedResponse, ContractVersion, IncidentRecord, Principal, PrincipalRole,
     fingerprint, record::FORMAT,
 };
 use contract::{
     documented_errors::EXAMPLE_REQUEST_ID,
-    v2::schemas::{
-        EXAMPLE_EXPIRY, EXAMPLE_HEADERS, EXAMPLE_PLACEHOLDER, EXAMPLE_REQUEST, EXAMPLE_RESPONSE, EXAMPLE_SITE,
-    },
+    v2::schemas::{EXAMPLE_HEADERS, EXAMPLE_PLACEHOLDER, EXAMPLE_REQUEST, EXAMPLE_RESPONSE, EXAMPLE_SITE},
 };
 use diesel::{QueryResult, result::Error};
 
@@ -22,13 +22,14 @@ const OPERATION: &str = "createItem";
 const CODE: &str = "INTERNAL_ERROR";
 
 /// Time since the incident, so that the console shows a recent one.
-const AGE: i64 = 2 * 3_600 * 1_000_000;
+const AGE: Duration = Duration::from_secs(2 * 3_600);
+/// Time until the incident is deleted. Longer than that of other incidents, because the examples retrieve it.
+const REMAINING: Duration = Duration::from_secs(30 * 86_400);
 
 /// Inserts the incident. It contains no sensitive data and is not encrypted.
-pub(super) fn insert(c: &mut DbConnection, demo: i64, now: i64) -> QueryResult<()> {
-    let at = now - AGE;
-    let record = record(demo, at);
-    let received_at = Timestamp::from_micros(at);
+pub(super) fn insert(c: &mut DbConnection, demo: i64, host: &str, now: Timestamp) -> QueryResult<()> {
+    let received_at = now.before(AGE);
+    let record = record(demo, host, received_at.micros());
     let incident = NewIncident {
         occurrence: FailureOccurrence {
             fingerprint: record.fingerprint.clone(),
@@ -50,14 +51,15 @@ pub(super) fn insert(c: &mut DbConnection, demo: i64, now: i64) -> QueryResult<(
             bytes: serde_json::to_vec(&record).map_err(|error| Error::SerializationError(Box::new(error)))?,
         },
         received_at,
-        expires_at: Timestamp::from_micros(EXAMPLE_EXPIRY),
+        expires_at: now + REMAINING,
     };
     let group_id = incidents::record_occurrence(c, &incident.occurrence)?;
     incidents::insert(c, group_id, &incident).map(drop)
 }
 
-fn record(demo: i64, at: i64) -> IncidentRecord {
+fn record(demo: i64, host: &str, at: i64) -> IncidentRecord {
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    let header = |(name, value): &(&str, &str)| owned(&(name, if *name == "host" { host } else { value }));
     IncidentRecord {
         format: FORMAT.to_owned(),
         id: 0,
@@ -75,7 +77,7 @@ fn record(demo: i64, at: i64) -> IncidentRecord {
         request: CapturedRequest {
             method: "POST".to_owned(),
             target: "/v2/bucketlists/1/items".to_owned(),
-            headers: EXAMPLE_HEADERS.iter().map(owned).collect(),
+            headers: EXAMPLE_HEADERS.iter().map(header).collect(),
             body: CapturedBody(EXAMPLE_REQUEST.as_bytes().to_vec()),
             truncated: false,
         },

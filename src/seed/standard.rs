@@ -122,7 +122,8 @@ const LISTS: &[SampleList] = &[
     },
 ];
 
-/// Inserts the sample data in one transaction. Returns `None` and inserts nothing if there are users.
+/// Inserts the sample data in one transaction. Returns `None` and inserts nothing if there are users. `host` is the host of the server in
+/// the captured request.
 ///
 /// # Errors
 /// [`SeedError::Hash`] and [`SeedError::Query`]; nothing is inserted then.
@@ -130,7 +131,8 @@ pub fn insert_standard(
     c: &mut DbConnection,
     hasher: &Hasher,
     random: &dyn Random,
-    now: i64,
+    host: &str,
+    now: Timestamp,
 ) -> Result<Option<Standard>, SeedError> {
     // Check before the slow hashing, because most databases contain data, and again under the lock.
     if has_users(c)? {
@@ -139,13 +141,12 @@ pub fn insert_standard(
     let admin_hash = hash(hasher, ADMIN_PASSWORD, random)?;
     let demo_hash = hash(hasher, DEMO_PASSWORD, random)?;
     // If the clock is slow, rows must not have timestamps in the future.
-    let at = SEEDED_AT.min(now);
+    let created_at = Timestamp::from_micros(SEEDED_AT).min(now);
     c.transaction(|c| {
         lock(c)?;
         if has_users(c)? {
             return Ok(None);
         }
-        let created_at = Timestamp::from_micros(at);
         let admin = insert_user(c, ADMIN_EMAIL, "Admin", Role::Admin, &admin_hash, created_at)?;
         let demo = insert_user(c, DEMO_EMAIL, "Demo", Role::User, &demo_hash, created_at)?;
         let mut seeded = Standard { admin: admin.get(), demo: demo.get(), lists: 0, items: 0 };
@@ -154,11 +155,11 @@ pub fn insert_standard(
             seeded.lists += 1;
             seeded.items += list.items.len() as u64;
         }
-        export::insert(c, demo, created_at)?;
-        incident::insert(c, demo.get(), now)?;
+        export::insert(c, demo, now)?;
+        incident::insert(c, demo.get(), host, now)?;
         api_client::insert(c, demo, created_at)?;
-        job::insert(c, created_at, Timestamp::from_micros(now))?;
-        usage::insert(c, demo, Timestamp::from_micros(now))?;
+        job::insert(c, now)?;
+        usage::insert(c, demo, now)?;
         Ok(Some(seeded))
     })
 }

@@ -52,8 +52,8 @@ async fn try_example(operation: &Operation, actor: &Actor<'_>) -> TestResponse {
 pub async fn seeded(engine: Engine) -> TestApp {
     let app = TestApp::new(engine);
     let hasher = Hasher::new(app.config.passwords).unwrap();
-    let seeded =
-        insert_standard(app.database.migrator().connection(), &hasher, &SystemRandom, app.clock.now().micros());
+    let mut migrator = app.database.migrator();
+    let seeded = insert_standard(migrator.connection(), &hasher, &SystemRandom, "localhost:8000", app.clock.now());
     seeded.unwrap().unwrap();
     app
 }

@@ -31,7 +31,8 @@ fn hasher() -> Hasher {
 }
 
 fn seed_standard(c: &mut DbConnection) -> Option<Standard> {
-    insert_standard(c, &hasher(), &SeededRandom::new(1), SEEDED_AT + 1).unwrap()
+    insert_standard(c, &hasher(), &SeededRandom::new(1), "localhost:8000", Timestamp::from_micros(SEEDED_AT + 1))
+        .unwrap()
 }
 
 fn seed_dummy(c: &mut DbConnection, options: DummyOptions) -> Result<InsertedCounts, SeedError> {

@@ -111,20 +111,6 @@ both_engines! {
         assert_eq!(event["detail"], json!({"kind": "password_reset_mail", "state": "dead"}));
     }
 
-    /// The job of the sample data has a priority that no worker claims, so that it stays in the list.
-    async fn retried_job_has_the_priority_of_its_kind(engine: Engine) {
-        let app = TestApp::new(engine);
-        let (admin, user) = (app.admin().await, app.user().await);
-        app.anonymous().post("/v2/auth/password-reset", &json!({"email": user.email()})).await.expect(202);
-        app.execute("UPDATE jobs SET priority = 0, state = 'retrying', attempts = 3");
-        app.run_jobs().await;
-        assert_eq!(app.mailer.take().len(), 0);
-        let id = admin.get(&format!("{PATH}?state=retrying")).await.expect(200).json()["data"][0]["id"].as_i64().unwrap();
-        act(&admin, id, "retry").await.expect(200);
-        app.run_jobs().await;
-        assert_eq!(app.mailer.take().len(), 1);
-    }
-
     async fn failed_job_is_retrying_until_its_next_attempt(engine: Engine) {
         let app = TestApp::new(engine);
         let (admin, user) = (app.admin().await, app.user().await);

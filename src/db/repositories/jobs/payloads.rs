@@ -47,7 +47,6 @@ type Hook = fn(&mut DbConnection, &str, Timestamp) -> QueryResult<()>;
 pub struct JobKind {
     pub name: &'static str,
     pub public_fields: &'static [&'static str],
-    pub(super) priority: JobPriority,
     pub(super) on_discarded: Hook,
     pub(super) on_retried: Hook,
 }
@@ -57,7 +56,6 @@ impl JobKind {
         Self {
             name: P::KIND,
             public_fields: P::PUBLIC_FIELDS,
-            priority: P::PRIORITY,
             on_discarded: |c, payload, now| with_payload::<P>(payload, |payload| payload.on_discarded(c, now)),
             on_retried: |c, payload, now| with_payload::<P>(payload, |payload| payload.on_retried(c, now)),
         }

@@ -145,13 +145,8 @@ pub fn retry(c: &mut DbConnection, stored: &StoredJob, now: Timestamp) -> QueryR
             jobs::finished_at.eq(None::<i64>),
         ))
         .execute(c)?;
-    if let Some(kind) = JobKind::find(&stored.job.kind) {
-        // The job of the sample data has a priority that no worker claims.
-        let priority = jobs::priority.eq(kind.priority.rank());
-        diesel::update(jobs::table.find(stored.job.id.get())).set(priority).execute(c)?;
-        if is_discarded {
-            (kind.on_retried)(c, &stored.payload, now)?;
-        }
+    if is_discarded && let Some(kind) = JobKind::find(&stored.job.kind) {
+        (kind.on_retried)(c, &stored.payload, now)?;
     }
     wake_workers(c)
 }
