@@ -5,6 +5,7 @@ mod metrics;
 use std::{sync::Arc, time::Duration};
 
 use ::incidents::replay::{Credentials, ReplayAccounts};
+use chrono::DateTime;
 use contract::{BasePath, v1, v2};
 use poem::{Endpoint, Response, Route, endpoint::BoxEndpoint};
 use secrecy::SecretString;
@@ -227,7 +228,7 @@ impl App {
                 db.clone(),
                 redis.clone(),
                 readiness.clone(),
-                published_files(config, &tokens)?,
+                published_files(config, &tokens, &*dependencies.clock)?,
                 Arc::clone(&dependencies.clock),
             ),
             authenticator,
@@ -345,9 +346,10 @@ fn listed_deprecations() -> Vec<ListedDeprecation> {
 }
 
 /// Content of the unversioned routes that the HTTP layer does not know.
-fn published_files(config: &Config, tokens: &AccessTokens) -> Result<PublishedFiles, MailError> {
+fn published_files(config: &Config, tokens: &AccessTokens, clock: &dyn Clock) -> Result<PublishedFiles, MailError> {
     let is_development = config.environment == Environment::Development;
-    let previews = if is_development { templates::samples(&config.public_url)? } else { Vec::new() };
+    let now = DateTime::from_timestamp_micros(clock.now().micros()).unwrap_or_default();
+    let previews = if is_development { templates::samples(&config.public_url, now)? } else { Vec::new() };
     let preview = |(name, mail): (&'static str, Mail)| {
         let Mail { subject, text, html, .. } = mail;
         MailPreview { name, subject, text, html }

@@ -135,6 +135,7 @@ impl UnversionedRoutes {
         let contracts: Vec<&str> = build_info::CONTRACTS.iter().rev().copied().collect();
         let base_path = BasePath::new(config.base_path());
         let captures = config.incidents.limits.filter.to_string();
+        let mail_dir = config.smtp_url.is_none().then(|| config.mail_dir().display().to_string());
         let info = PageInfo {
             base_path: base_path.as_str(),
             version: build_info::VERSION,
@@ -145,6 +146,7 @@ impl UnversionedRoutes {
             contracts: &contracts,
             deprecations: &published_files.deprecations,
             mails: &published_files.mails,
+            mail_dir: mail_dir.as_deref(),
             captures: &captures,
         };
         // The examples of errors on the pages contain paths.

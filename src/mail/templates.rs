@@ -5,6 +5,7 @@
 //! the address of another person, and send them any message in the name of this service.
 
 use askama::Template;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Mail, MailError};
 
@@ -170,43 +171,40 @@ message! {
     }
 }
 
-/// Returns every message with sample data, and its name.
+/// Returns every message with sample data, whose dates are relative to `now`, and its name.
 ///
 /// # Errors
 /// Fails if a template fails.
-pub fn samples(url: &str) -> Result<Vec<(&'static str, Mail)>, MailError> {
+pub fn samples(url: &str, now: DateTime<Utc>) -> Result<Vec<(&'static str, Mail)>, MailError> {
     let url = url.to_owned();
     let text = str::to_owned;
+    let date = |at: DateTime<Utc>| at.format("%Y-%m-%d").to_string();
+    let time = |at: DateTime<Utc>| at.format("%Y-%m-%d %H:%M UTC").to_string();
+    let brownout = now + TimeDelta::days(60);
     let operation = DeprecatedUse {
         method: text("GET"),
         path: text("/v1/bucketlists"),
         id: text("listBucketlists"),
-        sunset: text("2027-11-20"),
+        sunset: date(now + TimeDelta::days(90)),
         days: text("90 days"),
         requests: text("1240 requests"),
-        last_seen_at: text("2027-08-22 07:14 UTC"),
+        last_seen_at: time(now),
         successor: text("/v2/bucketlists"),
         successor_url: format!("{url}/reference/v2/bucketlists#listBucketlists"),
-        brownouts: vec![(text("2027-10-20 12:00 UTC"), text("2027-10-20 13:00 UTC"))],
+        brownouts: vec![(time(brownout), time(brownout + TimeDelta::hours(1)))],
     };
     let guide = format!("{url}/guides/migrating-to-v2");
     let messages: [(&'static str, &dyn Message); 8] = [
         ("welcome", &Welcome { url: url.clone() }),
         ("password-reset", &PasswordReset { url: url.clone(), token: text("3q2-7wEIhz0Vb8LkX9sT"), minutes: 10 }),
-        (
-            "password-changed",
-            &PasswordChanged { url: url.clone(), changed_at: text("2027-08-22 07:14 UTC"), is_reset: false },
-        ),
-        (
-            "password-changed-by-reset",
-            &PasswordChanged { url: url.clone(), changed_at: text("2027-08-22 07:14 UTC"), is_reset: true },
-        ),
-        ("email-changed", &EmailChanged { url: url.clone(), changed_at: text("2027-08-22 07:14 UTC") }),
+        ("password-changed", &PasswordChanged { url: url.clone(), changed_at: time(now), is_reset: false }),
+        ("password-changed-by-reset", &PasswordChanged { url: url.clone(), changed_at: time(now), is_reset: true }),
+        ("email-changed", &EmailChanged { url: url.clone(), changed_at: time(now) }),
         (
             "new-login",
             &NewLogin {
                 url: url.clone(),
-                logged_in_at: text("2027-08-22 07:14 UTC"),
+                logged_in_at: time(now),
                 program: text("Firefox"),
                 address: text("198.51.100.7"),
                 days: 90,
@@ -225,7 +223,7 @@ pub fn samples(url: &str) -> Result<Vec<(&'static str, Mail)>, MailError> {
             "dead-letters",
             &DeadLetterDigest {
                 url,
-                since: text("2027-08-21 07:00 UTC"),
+                since: time(now - TimeDelta::days(1)),
                 kinds: vec![(text("export"), 1), (text("password_reset_mail"), 3)],
             },
         ),
@@ -250,7 +248,7 @@ mod tests {
 
     #[test]
     fn messages_are_complete_and_refer_to_no_other_host() {
-        let mails = samples("https://lists.example").unwrap();
+        let mails = samples("https://lists.example", DateTime::UNIX_EPOCH).unwrap();
         assert_eq!(mails.len(), 8);
         for (name, mail) in mails {
             assert!(

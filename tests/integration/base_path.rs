@@ -353,6 +353,7 @@ fn first_segments_of_all_routes_are_reserved() {
         contracts: &["v2", "v1"],
         deprecations: &[],
         mails: &[],
+        mail_dir: None,
         captures: "5xx",
     };
     let pages = pages(&info).into_iter().map(|page| (page.path.into_owned(), page.cache_control.contains("immutable")));

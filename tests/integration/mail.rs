@@ -292,6 +292,8 @@ async fn previews_exist_in_development_only() {
     let frames: Vec<&str> = text.split("<iframe src=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
     assert_eq!(frames.len(), 8);
     assert!(text.contains("<h2 id=\"welcome\">Welcome to BucketList</h2>"), "{text}");
+    let directory = app.config.mail_dir();
+    assert!(text.contains(&format!("written to files in <code>{}</code>", directory.display())), "{text}");
     assert!(!text.contains("<style") && !text.contains("<script>"), "{text}");
     assert!(page.header("content-security-policy").contains("frame-src 'self';"), "{page:?}");
     for frame in &frames {

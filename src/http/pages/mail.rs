@@ -48,9 +48,28 @@ fn html(info: &PageInfo<'_>, assets: &[Asset]) -> String {
             ("sections", &console::links(PATH, info)),
             ("console.css", assets::path(assets, "console.css")),
             ("mail.css", assets::path(assets, "mail.css")),
+            ("delivery", &delivery(info)),
+            ("contents", &contents(info)),
             ("mails", &sections.join("\n    ")),
         ],
     )
+}
+
+/// Returns where sent mail goes.
+fn delivery(info: &PageInfo<'_>) -> String {
+    match info.mail_dir {
+        Some(directory) => format!(
+            "Sent messages are written to files in <code>{}</code>, because <code>SMTP_URL</code> is not set.",
+            escape_html(directory)
+        ),
+        None => "Sent messages are delivered by the mail server of <code>SMTP_URL</code>.".to_owned(),
+    }
+}
+
+/// Returns links to the messages.
+fn contents(info: &PageInfo<'_>) -> String {
+    let link = |mail: &MailPreview| format!("<li><a href=\"#{0}\">{0}</a></li>", mail.name);
+    info.mails.iter().map(link).collect::<Vec<_>>().join("\n        ")
 }
 
 fn section(mail: &MailPreview) -> String {

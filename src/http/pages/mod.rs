@@ -71,6 +71,8 @@ pub struct PageInfo<'a> {
     pub contracts: &'a [&'a str],
     /// Mail with sample data. Ignored outside of development.
     pub mails: &'a [MailPreview],
+    /// The directory that mail is written to; `None` if a mail server sends it.
+    pub mail_dir: Option<&'a str>,
     /// The value of `INCIDENTS`: the failures that the server captures.
     pub captures: &'a str,
 }

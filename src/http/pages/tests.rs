@@ -17,6 +17,7 @@ const INFO: PageInfo<'_> = PageInfo {
     contracts: &["v2", "v1"],
     deprecations: &[],
     mails: &[],
+    mail_dir: None,
     captures: "5xx",
 };
 
