@@ -76,6 +76,15 @@ async function search(page) {
   await page.goto(`${origin}/guides/errors`);
   await find('/v2/admin/audit', /^List audit events\n/, '/reference/v2/admin#listAuditEvents');
   await find('idempotency', /^Idempotency\n/, '/guides/idempotency');
+  // A header in the text of a guide, a heading, and a page of the console.
+  await find('X-Debug-Capture', /^Capture and replay a failure\n/, '/guides/errors#capture-and-replay-a-failure');
+  await page.goto(`${origin}/reference`);
+  await find('capture', /^Capture and replay a failure\n/, '/guides/errors#capture-and-replay-a-failure');
+  await page.goto(`${origin}/reference`);
+  await page.keyboard.press('Control+k');
+  await page.locator('#search-text').fill('v1 consumers');
+  assert.match(await page.locator('#search-results li[aria-selected=true]').innerText(), /^Consumers of v1\n/);
+  await page.keyboard.press('Escape');
   await page.keyboard.press('Control+k');
   await page.locator('#search-text').fill('<b>zzz');
   await page.getByText('Nothing contains “<b>zzz”.').waitFor();
@@ -141,6 +150,16 @@ await run(async () => {
     await shot(page, 'deep-link');
     await page.getByRole('link', { name: 'Try it: Delete an item' }).click();
     await page.waitForURL(`${origin}/docs?contract=v2#/Items/deleteItem`);
+  });
+  await check('the navigation marks the displayed operation', async () => {
+    const marked = () => page.locator('.side [aria-current=location]').evaluateAll((all) => all.map(({ hash }) => hash));
+    await page.goto(`${origin}/reference/v2/bucketlists#createBucketlist`);
+    await page.waitForFunction(() => document.querySelector('.side [aria-current=location]')?.hash === '#createBucketlist');
+    await page.locator('.side a[href="#deleteBucketlist"]').click();
+    await page.waitForFunction(() => document.querySelector('.side [aria-current=location]')?.hash === '#deleteBucketlist');
+    assert.deepEqual(await marked(), ['#deleteBucketlist']);
+    await page.evaluate(() => scrollTo(0, 0));
+    await page.waitForFunction(() => !document.querySelector('.side [aria-current=location]'));
   });
   await check('the skip link moves the focus to the content', async () => {
     await page.goto(`${origin}/guides/errors`);

@@ -37,7 +37,7 @@ const TEXTS: [(&str, &str, &str); 8] = guides! {
     "quick-start" "Create an account, a bucketlist and an item."
     "authentication" "Log in, refresh the session, log out, and use the key of an API client."
     "pagination" "Read lists page by page, sort and filter them, or stream them as CSV."
-    "errors" "Read an error response, and decide whether to retry."
+    "errors" "Read an error response, decide whether to retry, and capture and replay a failure."
     "idempotency" "Retry a request without creating a resource twice."
     "conditional-requests" "Prevent lost updates, and save bandwidth, with ETags."
     "rate-limits" "Read the limits, and handle 429."

@@ -15,8 +15,16 @@ pub(super) struct MarkdownPage {
     pub(super) title: String,
     /// The text without the first heading.
     pub(super) html: String,
-    /// IDs and texts of the headings of the second level.
-    pub(super) sections: Vec<(String, String)>,
+    pub(super) sections: Vec<MarkdownSection>,
+}
+
+/// A section with a heading of the second level.
+pub(super) struct MarkdownSection {
+    pub(super) id: String,
+    /// The text of the heading.
+    pub(super) title: String,
+    /// The code in its text, such as the names of headers and parameters.
+    pub(super) terms: String,
 }
 
 /// Replaces links whose target is not accepted by their text.
@@ -60,7 +68,7 @@ pub(super) fn page(text: &str, link: &dyn Fn(&str) -> Option<String>) -> Markdow
                 let id = slug(&words);
                 let tag = level.to_string();
                 if level == HeadingLevel::H2 {
-                    page.sections.push((id.clone(), words));
+                    page.sections.push(MarkdownSection { id: id.clone(), title: words, terms: String::new() });
                 }
                 converted.push(Event::Html(format!("<{tag} id=\"{id}\">").into()));
                 converted.extend(content);
@@ -94,7 +102,13 @@ pub(super) fn page(text: &str, link: &dyn Fn(&str) -> Option<String>) -> Markdow
                 converted.push(Event::End(TagEnd::Table));
                 converted.push(Event::Html("</div>\n".into()));
             }
-            other => converted.push(other),
+            other => {
+                if let (Event::Code(term), Some(section)) = (&other, page.sections.last_mut()) {
+                    section.terms.push_str(term);
+                    section.terms.push(' ');
+                }
+                converted.push(other);
+            }
         }
     }
     push_html(&mut page.html, converted.into_iter());
@@ -160,10 +174,11 @@ mod tests {
 
     #[test]
     fn page_has_a_title_sections_and_converted_links() {
-        let text = "# The `first`\n\nSee [one](a.md) and [two](https://example.com).\n\n## If-Match, again\n\n```sh\necho '<'\n```\n";
+        let text = "# The `first`\n\nSee [one](a.md) and [two](https://example.com).\n\n## If-Match, again\n\nSend `If-Match`.\n\n```sh\necho '<'\n```\n";
         let page = page(text, &|target| target.strip_suffix(".md").map(|stem| format!("{stem}.html")));
         assert_eq!(page.title, "The first");
-        assert_eq!(page.sections, [("if-match-again".to_owned(), "If-Match, again".to_owned())]);
+        let [MarkdownSection { id, title, terms }] = &page.sections[..] else { panic!("not one section") };
+        assert_eq!((id.as_str(), title.as_str(), terms.as_str()), ("if-match-again", "If-Match, again", "If-Match "));
         assert!(
             page.html.starts_with("<p>See <a href=\"a.html\">one</a> and two.</p>\n<h2 id=\"if-match-again\">"),
             "{}",

@@ -115,12 +115,45 @@ if (navigator.clipboard) {
   }
 }
 
+/** Marks the operation that is displayed in the navigation. */
+(() => {
+  const operations = [...document.querySelectorAll(".operation")];
+  const links = new Map([...document.querySelectorAll(".side a[href^='#']")].map((link) => [link.hash.slice(1), link]));
+  if (operations.length === 0) return;
+  const side = document.querySelector(".side");
+  let marked = null;
+  let isScheduled = false;
+
+  function mark() {
+    isScheduled = false;
+    // Where the address of an operation scrolls it to, and a little more.
+    const line = parseFloat(getComputedStyle(document.documentElement).scrollPaddingTop) + 24;
+    const shown = operations.findLast((operation) => operation.getBoundingClientRect().top <= line);
+    const link = links.get(shown?.id) ?? null;
+    if (link === marked) return;
+    marked?.removeAttribute("aria-current");
+    link?.setAttribute("aria-current", "location");
+    marked = link;
+    if (!link) return;
+    const [inner, outer] = [link.getBoundingClientRect(), side.getBoundingClientRect()];
+    if (inner.top < outer.top || inner.bottom > outer.bottom) side.scrollTop += inner.top - outer.top - outer.height / 2;
+  }
+
+  function schedule() {
+    if (isScheduled) return;
+    isScheduled = true;
+    requestAnimationFrame(mark);
+  }
+  for (const event of ["scroll", "resize", "load"]) addEventListener(event, schedule, { passive: true });
+  mark();
+})();
+
 // The menu closes when a link in it is followed, on screens where it covers the page.
 document.querySelector(".menu")?.addEventListener("click", (event) => {
   if (event.target.closest("a")) event.currentTarget.open = false;
 });
 
-/** The search over operations, parameters, error codes and guides. The index is loaded when the search opens. */
+/** The search over operations, parameters, headers, error codes, guides and the pages of the console. The index is loaded when the search opens. */
 (() => {
   const MAX_RESULTS = 30;
   const dialog = document.getElementById("search-dialog");

@@ -1,11 +1,25 @@
-//! The index of the search: operations, parameters, error codes and guides.
+//! The index of the search: operations, parameters, headers, error codes, guides and the pages of the console.
 
 use contract::{ErrorCode, problem};
 use serde_json::{Value, json};
 
-use super::super::guides::Guide;
+use super::super::{guides::Guide, markdown::MarkdownSection};
 use super::document::ReferenceDocument;
 use super::fields;
+
+/// Pages of the console: title, what an administrator finds there, and path.
+const CONSOLE: [(&str, &str, &str); 6] = [
+    ("Incidents", "Capture, find, inspect and replay failed requests", "console/incidents"),
+    ("Usage", "Requests, errors and latency by operation, consumer and day", "console/usage"),
+    (
+        "Consumers of v1",
+        "Deprecated operations, their consumers and their contacts",
+        "console/usage?version=v1&group_by=consumer",
+    ),
+    ("API clients of the server", "Create, rotate and revoke keys", "console/api-clients"),
+    ("Jobs and recurring tasks", "Retry, cancel and run background jobs", "console/jobs"),
+    ("Audit log", "Security events and administrative changes", "console/audit"),
+];
 
 /// Returns the index as JSON. `url` is relative to the path of the index, `/reference/search.json`.
 pub(super) fn json(documents: &[ReferenceDocument], guides: &[Guide]) -> String {
@@ -13,8 +27,9 @@ pub(super) fn json(documents: &[ReferenceDocument], guides: &[Guide]) -> String 
     for guide in guides {
         let url = format!("../guides/{}", guide.name);
         entries.push(entry("Guide", &guide.page.title, "", &url, ""));
-        for (id, section) in &guide.page.sections {
-            entries.push(entry("Guide", section, &guide.page.title, &format!("{url}#{id}"), ""));
+        for section in &guide.page.sections {
+            let MarkdownSection { id, title, terms } = section;
+            entries.push(entry("Guide", title, &guide.page.title, &format!("{url}#{id}"), terms));
         }
     }
     for document in documents {
@@ -27,7 +42,7 @@ pub(super) fn json(documents: &[ReferenceDocument], guides: &[Guide]) -> String 
                 }
                 let url = format!("{}/{}#{}", document.version, tag.segment, operation.id());
                 let detail = format!("{} {}", operation.method(), operation.path);
-                let keywords = format!("{} {}", operation.id(), words.join(" "));
+                let keywords = format!("{} {} {}", operation.id(), words.join(" "), operation.description());
                 entries.push(entry(document.version, operation.summary(), &detail, &url, &keywords));
             }
         }
@@ -36,6 +51,9 @@ pub(super) fn json(documents: &[ReferenceDocument], guides: &[Guide]) -> String 
         let url = format!("..{}", problem::page_path(*code));
         let detail = format!("{} {}", code.status(), code.message());
         entries.push(entry("Error", code.as_str(), &detail, &url, ""));
+    }
+    for (title, detail, path) in CONSOLE {
+        entries.push(entry("Console", title, detail, &format!("../{path}"), ""));
     }
     Value::from(entries).to_string()
 }
