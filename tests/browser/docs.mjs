@@ -217,7 +217,7 @@ async function viewer() {
     await docs.ready();
   });
   await check('the filter ignores case and finds tags, paths and operations', async () => {
-    for (const [phrase, expected] of [['BUCKETLISTS/{BUCKETLIST_ID}/ITEMS/BATCH', ['createItems']], ['searCH lists', []], ['EXPORTs/{', ['getExport', 'getExportContent']], ['INCIDENT GROUPs', ['listIncidentGroups', 'resolveIncidentGroups']]]) {
+    for (const [phrase, expected] of [['BUCKETLISTS/{BUCKETLIST_ID}/ITEMS/BATCH', ['createItems']], ['searCH lists', []], ['EXPORTs/{', ['getExport', 'getExportContent']], ['API clients', ['listApiClients', 'createApiClient', 'getApiClient', 'updateApiClient', 'deleteApiClient', 'rotateApiClientKey']], ['INCIDENT GROUPs', ['listIncidentGroups', 'resolveIncidentGroups']]]) {
       await page.fill('.operation-filter-input', phrase);
       await page.waitForFunction((wanted) => document.querySelectorAll('.opblock').length === wanted, expected.length);
       const shown = await page.locator('.opblock').evaluateAll((all) => all.map(({ id }) => id.split('-').at(-1)));

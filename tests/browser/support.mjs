@@ -56,6 +56,7 @@ export async function start({ base, shots, prefix }) {
       if (device === 'wide') continue;
       for (const colorScheme of ['dark', 'light']) {
         await page.emulateMedia({ colorScheme });
+        await settled(page);
         await shot(page, [name, device, colorScheme].filter(Boolean).join('-'), { fullPage });
         await assertAccessible(page, `${name} ${device} ${colorScheme}`, impacts);
       }
@@ -82,9 +83,20 @@ export async function start({ base, shots, prefix }) {
 export const overflow = (page) => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 
 /**
+ * Waits until the page has applied a change of the color scheme or of its size, and its transitions have ended. A frame reports changes of media
+ * before it calls its callbacks.
+ */
+export const settled = (page) => page.evaluate(async () => {
+  await new Promise((resolve) => { requestAnimationFrame(resolve); });
+  const transitions = document.getAnimations().filter((animation) => animation instanceof CSSTransition);
+  await Promise.allSettled(transitions.map(({ finished }) => finished));
+});
+
+/**
  * Asserts that axe finds no violation. `impacts` restricts the check to some impacts, for code that is not ours.
  */
 export async function assertAccessible(page, name, impacts = null) {
+  await settled(page);
   // Through the protocol, because the content security policy forbids other scripts.
   await page.evaluate(AXE);
   const violations = await page.evaluate(async () => {

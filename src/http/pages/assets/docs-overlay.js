@@ -86,13 +86,30 @@ window.BucketListDocs = (() => {
         e("summary", null, `Error responses (${errors.keySeq().join(", ")})`), e("dl", null, rows)));
   };
 
+  /** Returns the words of a tag: `API clients` for `ApiClients`. */
+  function tagTitle(tag) {
+    const [first, ...rest] = tag.split(/(?=[A-Z])/);
+    return [first === "Api" ? "API" : first, ...rest.map((word) => word.toLowerCase())].join(" ");
+  }
+
+  /** Shows the path of an operation, or its tag. As a link inside a button, it could not be operated. */
+  const plainText = (_, { React }) => ({ text }) => React.createElement("span", null, typeof text === "string" && !text.startsWith("/") ? tagTitle(text) : text);
+
+  /** On a phone, the description of the API is closed, so that the operations are within reach. */
+  const collapseInfo = (Original, { React }) => function InfoContainer(props) {
+    const e = React.createElement;
+    const info = e(Original, props);
+    if (!matchMedia("(max-width: 48rem)").matches) return info;
+    return e("details", { className: "about wrapper" }, e("summary", null, "About the API"), info);
+  };
+
   /** Returns the operations that match, by tag, path, operation ID or summary, regardless of case. */
   function filterOperations(tagged, phrase) {
     const wanted = phrase.trim().toLowerCase();
     const matches = (operation) => [operation.get("path"), operation.getIn(["operation", "operationId"]), operation.getIn(["operation", "summary"])]
       .some((text) => text?.toLowerCase().includes(wanted));
     return tagged
-      .map((group, tag) => (tag.toLowerCase().includes(wanted) ? group : group.update("operations", (all) => all.filter(matches))))
+      .map((group, tag) => ([tag, tagTitle(tag)].some((name) => name.toLowerCase().includes(wanted)) ? group : group.update("operations", (all) => all.filter(matches))))
       .filter((group) => group.get("operations").size > 0);
   }
 
@@ -131,8 +148,7 @@ window.BucketListDocs = (() => {
 
   const plugin = () => ({
     fn: { opsFilter: filterOperations },
-    // The path of an operation is a link inside a button, which cannot be operated.
-    wrapComponents: { responses: groupErrors, liveResponse: linkErrorPage, curl: curlWithoutToken, DeepLink: (_, { React }) => ({ text }) => React.createElement("span", null, text) },
+    wrapComponents: { responses: groupErrors, liveResponse: linkErrorPage, curl: curlWithoutToken, DeepLink: plainText, InfoContainer: collapseInfo },
     statePlugins: {
       layout: {
         // Like the original, but with the margin that CSS reserves for the header.

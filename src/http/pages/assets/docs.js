@@ -30,6 +30,7 @@
   function showIdentity(identity) {
     element("session-user").textContent = identity?.email ?? "";
     element("session-role").textContent = identity ? `(${identity.role})` : "";
+    element("admin-note").hidden = identity?.role !== "admin";
   }
 
   /** Shows the session, or the form to log in. The focus follows if the element that has it disappears. */
