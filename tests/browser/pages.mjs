@@ -50,7 +50,10 @@ await run(async () => {
   });
   await check('the previews of mail are accessible and fit every width', async () => {
     await page.goto(`${origin}/console/mail`);
-    assert.equal(await page.title(), 'Mail · Console · BucketList API');
+    assert.equal(await page.title(), 'Mail templates · Console · BucketList API');
+    assert.match(await page.locator('main .note').first().innerText(), /^Sent messages are written to files in .*mail, because SMTP_URL is not set\.$/);
+    await page.locator('.contents a', { hasText: 'new-login' }).click();
+    assert.equal(new URL(page.url()).hash, '#new-login');
     await inspect(page, 'mail');
   });
   await check('the skip link moves the focus to the content', async () => {

@@ -1,10 +1,10 @@
 //! `/console`: a page per section for administrators. The pages contain no data; their scripts use the API.
 
-use super::PageInfo;
 use super::assets::{self, Asset, SCRIPT, STYLE, fingerprinted};
 use super::layout;
 use super::mail;
-use super::template::{escape_html, fill};
+use super::template::{escape_html, escape_json_for_shell, fill};
+use super::{HTML_ADDRESS, PageInfo};
 
 /// A page of the console.
 pub(super) struct Section {
@@ -71,7 +71,11 @@ pub(super) fn links(current: &str, info: &PageInfo<'_>) -> String {
     };
     let mut links: Vec<String> = SECTIONS.iter().map(link).collect();
     if mail::is_served(info) {
-        links.push(format!("<a href=\"{}\" data-key=\"m\" data-page{}>Mail</a>", mail::PATH, mark(mail::PATH)));
+        links.push(format!(
+            "<a href=\"{}\" data-key=\"m\" data-page{}>Mail templates</a>",
+            mail::PATH,
+            mark(mail::PATH)
+        ));
     }
     links.join("\n      ")
 }
@@ -83,6 +87,20 @@ pub(super) fn html(section: &Section, info: &PageInfo<'_>, assets: &[Asset]) -> 
         scripts.map(|name| format!("<script src=\"{}\" defer></script>", assets::path(assets, name))).collect();
     let captures = escape_html(info.captures);
     let (email, password) = info.admin().unwrap_or(("", ""));
+    let (login, command_email, command_password) = match info.admin() {
+        Some((email, password)) => ("The command logs in as the administrator of the sample data.", email, password),
+        None => ("Replace the email address and the password with those of an administrator.", "EMAIL", "PASSWORD"),
+    };
+    let content = fill(
+        section.html.trim_end(),
+        &[
+            ("captures", &captures),
+            ("address", HTML_ADDRESS),
+            ("login", login),
+            ("email", &escape_html(&escape_json_for_shell(command_email))),
+            ("password", &escape_html(&escape_json_for_shell(command_password))),
+        ],
+    );
     let hint = if info.admin().is_some() {
         "<p class=\"note\">The administrator of the sample data is filled in.</p>"
     } else {
@@ -99,7 +117,7 @@ pub(super) fn html(section: &Section, info: &PageInfo<'_>, assets: &[Asset]) -> 
             ("title", section.title),
             ("sections", &links(section.path, info)),
             ("captures", &captures),
-            ("content", &fill(section.html.trim_end(), &[("captures", &captures)])),
+            ("content", &content),
             ("console.css", assets::path(assets, "console.css")),
             ("scripts", &scripts.join("\n  ")),
         ],

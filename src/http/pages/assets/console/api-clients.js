@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { age, busy, call, confirm, copy, create, element, filters, json, link, list, number, onClick, say, start, time } = window.BucketListConsole;
+  const { age, breakable, busy, call, confirm, copy, create, element, filters, isSample, json, link, list, number, onClick, sampleTag, say, start, time } = window.BucketListConsole;
   const CLIENTS = "/v2/admin/api-clients";
 
   function showKey(key, text) {
@@ -60,10 +60,10 @@
   const isExpired = ({ expires_at: at }) => at !== null && Date.parse(at) <= Date.now();
   const columns = [
     { title: "ID", className: "number", cell: ({ id }) => String(id) },
-    { title: "Name", cell: ({ name }) => create("bdi", { text: name }) },
+    { title: "Name", cell: (client) => [create("bdi", { text: client.name }), ...sampleTag(isSample.apiClient(client)), create("small", { children: ["Contact: ", breakable(client.contact_email)] })] },
     { title: "Key", className: "code", cell: ({ key_prefix: prefix }) => `blk_${prefix.replace(/^blk_/, "")}_…` },
     { title: "Scopes", cell: ({ scopes }) => scopes.join(", ") || "none" },
-    { title: "Account", cell: ({ user_id: id }) => link(`user ${id}`, `/console/audit?actor_id=${id}`) },
+    { title: "Account", className: "name", cell: ({ user_id: id }) => link(`user ${id}`, `/console/audit?actor_id=${id}`) },
     { title: "Limit", className: "number", cell: ({ rate_limit: limit }) => (limit === null ? "general" : `${number(limit)} a minute`) },
     { title: "Expires", className: "time", cell: (client) => (isExpired(client) ? create("span", { text: `expired ${client.expires_at.slice(0, 10)}`, className: "state open" }) : client.expires_at ? client.expires_at.slice(0, 10) : "never") },
     { title: "Last used", className: "time", cell: ({ last_used_at: at }) => (at ? age(at) : "never") },

@@ -19,8 +19,8 @@
   const columns = [
     { title: "Time", className: "time", cell: ({ created_at: at }) => time(at) },
     { title: "Action", className: "code", cell: ({ action }) => breakable(action) },
-    { title: "Actor", cell: ({ actor_id: id }) => (id ? link(`user ${id}`, `/console/audit?actor_id=${id}`) : "–") },
-    { title: "Resource", cell: target },
+    { title: "Actor", className: "name", cell: ({ actor_id: id }) => (id ? link(`user ${id}`, `/console/audit?actor_id=${id}`) : "–") },
+    { title: "Resource", className: "name", cell: target },
     { title: "Details", cell: ({ detail: values }) => create("bdi", { text: detail(values) || "–" }) },
     { title: "Address", className: "code", cell: ({ address }) => address ?? "–" },
     { title: "Request ID", className: "code", cell: ({ request_id: id }) => (id ? create("span", { text: id, attributes: { "data-request-id": id } }) : "–") },

@@ -20,10 +20,13 @@ window.BucketListConsole = (() => {
     return created;
   }
 
-  /** Returns a name, such as `new_login_mail`, with the places at which it can be broken. */
-  const breakable = (name) => create("span", { children: name.split(/(?<=[_.])/).flatMap((part, index) => (index ? [create("wbr"), part] : [part])) });
+  /** Returns a name, such as `new_login_mail` or `listReplayTargets`, with the places at which it can be broken. */
+  const breakable = (name) => create("span", { children: name.split(/(?<=[_.@-])|(?<=[a-z])(?=[A-Z])/).flatMap((part, index) => (index ? [create("wbr"), part] : [part])) });
 
   const link = (text, href) => create("a", { text, attributes: { href } });
+
+  /** Returns a link whose text can be broken like a name. */
+  const nameLink = (name, href) => create("a", { attributes: { href }, children: [breakable(name)] });
 
   // ---- messages -----------------------------------------------------------------------------------------------------
 
@@ -113,13 +116,22 @@ window.BucketListConsole = (() => {
     return create("time", { text, attributes: { datetime: timestamp, title: time(timestamp) } });
   }
 
-  /** The time at which resources of the sample data expire or are due, so that they remain. */
-  const isSample = (timestamp) => timestamp?.startsWith("2100-01-01") ?? false;
-  const sampleTag = () => create("span", { text: "sample", className: "tag", attributes: { title: "Part of the sample data" } });
+  /** Whether a resource is part of the sample data. */
+  const isSample = {
+    apiClient: ({ key_prefix: prefix }) => prefix.replace(/^blk_/, "") === "demoDemo",
+    export: ({ created_at: created, finished_at: finished }) => created === finished,
+    group: ({ fingerprint }) => fingerprint === "a572e864db779d218c2a1067",
+    incident: ({ request_id: id }) => id === "019b76da-a800-7000-8000-000000000001",
+    job: ({ worker }) => worker === "server-1/4711/0f3a5b7c",
+    user: ({ email }) => ["admin@example.com", "demo@example.com"].includes(email),
+  };
+  /** Returns the tag of sample data after a name, or nothing. */
+  const sampleTag = (isShown) => (isShown ? [" ", create("span", { text: "sample", className: "tag", attributes: { title: "Part of the sample data" } })] : []);
 
   /** The upper bound of the latency histogram of the API, in milliseconds. */
   const MAX_LATENCY = 10_000;
-  const latencyText = (milliseconds) => (milliseconds >= MAX_LATENCY ? `>${MAX_LATENCY / 1000} s` : `${milliseconds.toFixed(1)} ms`);
+  const milliseconds = (value) => (value >= MAX_LATENCY ? `>${number(MAX_LATENCY)}` : value.toFixed(1));
+  const latencyText = (value) => `${milliseconds(value)} ms`;
   /** A single request has no percentiles. */
   const isMeasured = ({ requests, latency_ms: latency }) => requests > 1 && latency !== null;
 
@@ -128,6 +140,12 @@ window.BucketListConsole = (() => {
     if (!consumer) return "–";
     const kind = { api_client: "API client", user: "User", anonymous: "Anonymous" }[consumer.kind] ?? consumer.kind;
     return consumer.id ? `${kind} ${consumer.id}${consumer.name ? `: ${consumer.name}` : ""}` : `${kind}: ${consumer.name ?? "unknown"}`;
+  }
+
+  /** Returns a cell with a consumer that links to `href`, and the contact of an API client. The name of an account is its email address. */
+  function consumerCell(consumer, href) {
+    const contact = consumer?.contact_email && consumer.contact_email !== consumer.name ? [create("small", { children: ["Contact: ", breakable(consumer.contact_email)] })] : [];
+    return [create("bdi", { children: [nameLink(consumerName(consumer), href)] }), ...contact];
   }
   const consumerKey = ({ kind, id, name }) => `${kind}:${id ?? name}`;
 
@@ -380,8 +398,17 @@ window.BucketListConsole = (() => {
   /** Returns the administrator who is logged in. */
   const currentUser = () => user;
 
+  // On a narrow screen, the sections are a row that can be scrolled.
+  const sections = document.querySelector(".sections");
+  const current = /** @type {HTMLElement} */ (sections.querySelector("[aria-current]"));
+  function centerSection() {
+    if (current) sections.scrollLeft = current.offsetLeft - (sections.clientWidth - current.offsetWidth) / 2;
+  }
+  addEventListener("resize", centerSection);
+  centerSection();
+
   return {
-    age, beforeLoad, breakable, busy, call, clear, confirm, consumerKey, consumerName, contract, copy, count, create, currentUser, day, daysUntil, download, element, isMeasured, isSample, json, latencyText, link, named,
-    number, onClick, operations, reload, sampleTag, say, sayError, start, time, url,
+    age, beforeLoad, breakable, busy, call, clear, confirm, consumerCell, consumerKey, consumerName, contract, copy, count, create, currentUser, day, daysUntil, download, element, isMeasured, isSample, json, latencyText,
+    link, milliseconds, nameLink, named, number, onClick, operations, reload, sampleTag, say, sayError, start, time, url,
   };
 })();

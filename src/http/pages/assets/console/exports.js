@@ -35,8 +35,8 @@
   }
 
   const columns = [
-    { title: "ID", className: "number", cell: ({ id, expires_at: at }) => [String(id), ...(isSample(at) ? [" ", sampleTag()] : [])] },
-    { title: "User", cell: ({ user_id: id }) => link(`user ${id}`, `/console/audit?actor_id=${id}`) },
+    { title: "ID", className: "number", cell: ({ id }) => String(id) },
+    { title: "User", className: "name", cell: ({ user_id: id, ...value }) => [link(`user ${id}`, `/console/audit?actor_id=${id}`), ...sampleTag(isSample.export(value))] },
     { title: "State", cell: ({ state }) => create("span", { text: state, className: STATE_CLASSES[state] ?? "state" }) },
     { title: "Format", className: "code", cell: ({ format }) => format },
     { title: "Records", className: "number", cell: ({ records }) => (records === null ? "–" : number(records)) },

@@ -3,8 +3,8 @@
 
 (() => {
   const {
-    call, confirm, copy, count, create, download, element, filled, json, link, number, onClick, say, sayError, showMessage, startIncidents, time, url,
-    incidents: { isFailure, isSample, open, outcomeOf, show, state, stateClass },
+    call, confirm, copy, count, create, download, element, filled, isSample, json, link, number, onClick, say, sayError, showMessage, startIncidents, time, url,
+    incidents: { isFailure, open, outcomeOf, show, state, stateClass },
   } = window.BucketListConsole;
   const INCIDENTS = "/v2/admin/incidents";
   const PAGE = url("/console/incidents");
@@ -51,7 +51,7 @@
     const summary = { ...incident, status: response.status };
     element("state").textContent = state(summary);
     element("state").className = stateClass(summary);
-    element("sample").hidden = !isSample(incident);
+    element("sample").hidden = !isSample.incident(incident);
     element("site").textContent = incident.site;
     element("same").href = `${PAGE}?fingerprint=${incident.fingerprint}`;
     element("same").textContent = `Incidents with this fingerprint (${count(incident.occurrences, "occurrence")})`;
@@ -114,17 +114,25 @@
     not_sent: ["Not sent", "state", "The request was not sent."],
   };
 
+  const EXAMPLE_TARGETS = "REPLAY_TARGETS=staging=https://staging.example.com";
   let targets = null;
   async function loadTargets() {
     targets ??= (await json("/v2/admin/replay-targets?per_page=100")).data;
     element("replay").disabled = false;
     if (targets.length === 0) {
-      element("replay-result").replaceChildren("No server is configured for replays. Ask the operator to set ", create("code", { text: "REPLAY_TARGETS=NAME=URL" }), ", or replay it on the command line.");
+      element("replay-result").replaceChildren("No server is configured for replays. Ask the operator to set ", create("code", { text: EXAMPLE_TARGETS }), ", or replay it on the command line.");
     }
   }
 
+  /** Whether a URL is that of this server. The default target of a development server is at localhost. */
+  function isThisServer(target) {
+    const { hostname, port } = new URL(target);
+    const isLocal = (name) => ["localhost", "127.0.0.1", "[::1]"].includes(name);
+    return port === location.port && (hostname === location.hostname || (isLocal(hostname) && isLocal(location.hostname)));
+  }
+
   function targetField() {
-    const options = targets.map(({ name, url }) => create("option", { text: `${name} (${url})`, attributes: { value: name } }));
+    const options = targets.map(({ name, url }) => create("option", { text: `${name} (${url}${isThisServer(url) ? ", this server" : ""})`, attributes: { value: name } }));
     const select = create("select", { attributes: { name: "target" }, children: options });
     const last = localStorage.getItem(TARGET_KEY);
     if (targets.some(({ name }) => name === last)) select.value = last;
@@ -160,7 +168,9 @@
     const { id } = shown;
     await loadTargets();
     if (targets.length === 0) return say("No server is configured for replays.", true);
-    const text = "The request is sent with a temporary account. Requests of administrators are sent with the administrator account of the target. Resources that the replay creates are deleted afterwards. The audit log records the replay.";
+    const sender = { admin: "The request was sent by an administrator, and is sent with the administrator account of the target.", user: "The request is sent with a temporary account." };
+    const own = targets.some(({ url }) => isThisServer(url)) ? " A replay on this server uses its data." : "";
+    const text = `${sender[shown.role] ?? "The request is sent without an account."} Resources that the replay creates are deleted afterwards.${own} The audit log records the replay. The operator configures the servers, for example with ${EXAMPLE_TARGETS}.`;
     const values = await confirm({ title: `Replay incident #${id}?`, text, label: "Replay now", fields: [targetField()], isDangerous: false });
     if (!values) return undefined;
     localStorage.setItem(TARGET_KEY, values.target);

@@ -4,7 +4,7 @@
 
 (() => {
   const {
-    age, busy, contract, copy, create, element, emptyState, filters, json, link, list, named, number, onClick, operations, say, sayError, selection, sparkline, start, time, url,
+    age, breakable, busy, contract, copy, create, element, filters, isSample, json, link, list, named, number, onClick, operations, sampleTag, say, sayError, selection, sparkline, start, time, url,
   } = window.BucketListConsole;
   const INCIDENTS = "/v2/admin/incidents";
   const GROUPS = "/v2/admin/incident-groups";
@@ -17,10 +17,6 @@
 
   const outcomeOf = ({ status, code }) => [status, code].filter(Boolean).join(" ");
   const codes = async () => (await contract()).components.schemas.ErrorCode.enum;
-  /** The incident of the sample data. */
-  const SAMPLE_REQUEST_ID = "019b76da-a800-7000-8000-000000000001";
-  const SAMPLE_FINGERPRINT = "a572e864db779d218c2a1067";
-  const sampleTag = () => create("span", { text: "sample", className: "tag", attributes: { title: "Part of the sample data" } });
   /** An administrator has requested the capture of a successful request: it is not a failure. */
   const isFailure = ({ status }) => status >= 400;
   const response = (incident) => create("span", { text: outcomeOf(incident), className: incident.status >= 500 ? "response" : "response client" });
@@ -107,8 +103,7 @@
     const title = group.incidents > 0 ? link(name, `${PAGE}?fingerprint=${group.fingerprint}&id=latest`) : create("span", { text: name });
     title.className = "group-title";
     const detail = group.incidents > 0 ? group.site : "only counted: no incident is stored";
-    const sample = group.fingerprint === SAMPLE_FINGERPRINT ? [" ", sampleTag()] : [];
-    return [title, ...sample, ...(detail ? [create("small", { children: [create("bdi", { text: detail })] })] : [])];
+    return [title, ...sampleTag(isSample.group(group)), ...(detail ? [create("small", { children: [create("bdi", { text: detail })] })] : [])];
   }
 
   const groups = list({
@@ -162,14 +157,14 @@
   const incidents = list({
     root: element("rows"), label: "Incidents",
     columns: [
-      { title: "Incident", cell: (incident) => link(`#${incident.id}`, href(incident)) },
+      { title: "Incident", className: "name", cell: (incident) => link(`#${incident.id}`, href(incident)) },
       { title: "Received", className: "time", cell: ({ received_at: at }) => time(at) },
-      { title: "Operation", className: "code", cell: ({ operation, method }) => operation ?? method },
+      { title: "Operation", className: "code", cell: (incident) => [breakable(incident.operation ?? incident.method), ...sampleTag(isSample.incident(incident))] },
       { title: "Response", cell: response },
-      { title: "User", cell: ({ user_id: id }) => (id ? link(`user ${id}`, `/console/audit?actor_id=${id}`) : "unknown") },
+      { title: "User", cell: ({ user_id: id }) => (id ? link(`user ${id}`, `/console/audit?actor_id=${id}`) : "unknown"), className: "name" },
       { title: "Version", cell: ({ server_version: version }) => version },
       { title: "State", cell: (incident) => create("span", { text: state(incident), className: stateClass(incident) }) },
-      { title: "Request ID", className: "code", cell: ({ request_id: id }) => [id, ...(id === SAMPLE_REQUEST_ID ? [" ", sampleTag()] : [])] },
+      { title: "Request ID", className: "code", cell: ({ request_id: id }) => id },
     ],
     emptyTitle: "No incidents",
     empty: `The server captures responses with a status of ${CAPTURES}, and requests of an administrator with X-Debug-Capture: 1.`,
@@ -181,7 +176,6 @@
     isFiltered, clear,
   });
 
-  element("capture-command").textContent = `curl "${location.origin}${url("/v2/users/me")}" \\\n  -H "Authorization: Bearer $TOKEN" \\\n  -H "X-Debug-Capture: 1"`;
   element("copy-capture").addEventListener("click", (event) => copy(element("capture-command").textContent, event.target));
 
   // ---- address ------------------------------------------------------------------------------------------------------
@@ -276,7 +270,7 @@
     }
   }
 
-  Object.assign(window.BucketListConsole, { incidents: { isFailure, isSample: ({ request_id: id }) => id === SAMPLE_REQUEST_ID, open, outcomeOf, show, state, stateClass } });
+  Object.assign(window.BucketListConsole, { incidents: { isFailure, open, outcomeOf, show, state, stateClass } });
   fillOptions().catch(() => {});
   window.BucketListConsole.startIncidents = () => start(show);
 })();

@@ -39,8 +39,8 @@
 
   const payload = (values) => Object.entries(values).map(([name, value]) => `${name}: ${value}`).join(", ") || "–";
   const columns = [
-    { title: "ID", className: "number", cell: ({ id, run_at: at }) => [String(id), ...(isSample(at) ? [" ", sampleTag()] : [])] },
-    { title: "Kind", className: "code", cell: ({ kind }) => breakable(kind) },
+    { title: "ID", className: "number", cell: ({ id }) => String(id) },
+    { title: "Kind", className: "code", cell: (job) => [breakable(job.kind), ...sampleTag(isSample.job(job))] },
     { title: "State", cell: ({ state: value }) => state(value) },
     { title: "Attempts", className: "number", cell: ({ attempts, max_attempts: most }) => `${number(attempts)} of ${number(most)}` },
     { title: "Arguments", cell: ({ payload: values }) => create("bdi", { text: payload(values) }) },

@@ -3,7 +3,7 @@
 
 (() => {
   const {
-    age, chart, count, create, day, daysUntil, element, filled, filters, isMeasured, json, latencyText, link, number, say, sparkline, start, url,
+    age, chart, count, create, day, daysUntil, element, filled, filters, isMeasured, isSample, json, latencyText, link, number, sampleTag, say, sparkline, start, url,
   } = window.BucketListConsole;
   const HOUR = 3_600_000;
   const PAGE = 100;
@@ -59,7 +59,8 @@
   const failureColumns = [
     { title: "Failure", className: "code", cell: ({ operation, status, code, fingerprint, incidents }) => {
       const text = `${operation ?? "No operation"}: ${[status, code].filter(Boolean).join(" ")}`;
-      return incidents > 0 ? link(text, `/console/incidents?fingerprint=${fingerprint}&id=latest`) : text;
+      const title = incidents > 0 ? link(text, `/console/incidents?fingerprint=${fingerprint}&id=latest`) : text;
+      return [title, ...sampleTag(isSample.group({ fingerprint }))];
     } },
     { title: "14 days", cell: ({ activity }) => sparkline(activity) },
     { title: "Count", className: "number", cell: ({ occurrences }) => number(occurrences) },

@@ -3,8 +3,8 @@
 
 (() => {
   const {
-    call, chart, consumerKey, consumerName, count, create, day, daysUntil, download, element, filled, filters, isMeasured, json, latencyText, link, list, named, number, onClick, operations, say,
-    sayError, start, time,
+    age, call, chart, consumerCell, consumerKey, count, create, day, daysUntil, download, element, filled, filters, isMeasured, json, list, milliseconds, nameLink, named, number, onClick, operations, say,
+    sayError, start,
   } = window.BucketListConsole;
   const USAGE = "/v2/admin/usage";
   /** Number of days in the plot. */
@@ -34,21 +34,23 @@
     return `?${all}`;
   };
 
-  const percentile = (row, name) => (isMeasured(row) ? latencyText(row.latency_ms[name]) : "–");
+  /** Returns the percentiles of the latency in one cell. */
+  function latency(row) {
+    if (!isMeasured(row)) return create("span", { text: "–", attributes: { title: "Fewer than two requests" } });
+    return ["p50", "p95", "p99"].map((name) => milliseconds(row.latency_ms[name])).join(" / ");
+  }
 
   let total = 0;
   const ALL_COLUMNS = [
     { key: "day", title: "Day", cell: ({ day }) => day },
-    { key: "operation", title: "Operation", className: "code", cell: ({ operation, version }) => link(operation, filterBy({ operation, ...(version && { version }), group_by: "consumer" })) },
+    { key: "operation", title: "Operation", className: "code", cell: ({ operation, version }) => nameLink(operation, filterBy({ operation, ...(version && { version }), group_by: "consumer" })) },
     { key: "version", title: "Version", cell: ({ version }) => create("span", { text: version, className: "tag" }) },
-    { key: "consumer", title: "Consumer", cell: ({ consumer }) => create("bdi", { children: [link(consumerName(consumer), filterBy({ consumer: consumerKey(consumer), group_by: "operation" }))] }) },
+    { key: "consumer", title: "Consumer", cell: ({ consumer }) => consumerCell(consumer, filterBy({ consumer: consumerKey(consumer), group_by: "operation" })) },
     { title: "Requests", className: "number", cell: ({ requests }) => number(requests) },
     { title: "Share", className: "number", cell: ({ requests }) => (total ? `${((100 * requests) / total).toFixed(1)} %` : "–") },
-    { title: "Errors", className: "number", cell: ({ errors, requests }) => (errors ? `${number(errors)} (${((100 * errors) / requests).toFixed(1)} %)` : "0") },
-    { title: "p50", className: "number", cell: (row) => percentile(row, "p50") },
-    { title: "p95", className: "number", cell: (row) => percentile(row, "p95") },
-    { title: "p99", className: "number", cell: (row) => percentile(row, "p99") },
-    { title: "Last request", className: "time", cell: ({ last_seen_at: seen }) => time(seen) },
+    { title: "Errors", className: "number", cell: ({ errors, requests }) => (errors ? [number(errors), create("small", { text: `${((100 * errors) / requests).toFixed(1)} %` })] : "0") },
+    { title: "p50 / p95 / p99 (ms)", className: "number", cell: latency },
+    { title: "Last request", className: "time", cell: ({ last_seen_at: seen }) => age(seen) },
   ];
 
   /** Reads all rows of a grouping with few rows. */
@@ -107,19 +109,32 @@
         if (meta.total !== null) element("summary").textContent = meta.total ? `${count(total, "request")} in ${count(meta.total, "row")}.` : "";
       },
     });
-    await Promise.all([rows.reload(), showChart()]);
+    await Promise.all([rows.reload(), showChart(), showDeprecations()]);
   }
 
   const consumerColumns = [
-    { title: "Consumer", cell: ({ consumer }) => create("bdi", { children: [link(consumerName(consumer), `?consumer=${encodeURIComponent(consumerKey(consumer))}&deprecated=true`)] }) },
+    { title: "Consumer", cell: ({ consumer }) => consumerCell(consumer, `?consumer=${encodeURIComponent(consumerKey(consumer))}&deprecated=true`) },
     { title: "Requests", className: "number", cell: ({ requests }) => number(requests) },
-    { title: "Last request", className: "time", cell: ({ last_seen_at: seen }) => time(seen) },
+    { title: "Last request", className: "time", cell: ({ last_seen_at: seen }) => age(seen) },
     { title: "Notices", cell: ({ notices, consumer }) => notices.map(({ notice, sent_at: sent, state }) => `${notice.replaceAll("_", " ")} (${state === "sent" ? "" : `${state}, `}${sent.slice(0, 10)})`).join(", ") || (consumer.kind === "anonymous" ? "no contact" : "none yet") },
   ];
 
-  async function loadDeprecations() {
+  /** Returns the deprecated operations and their consumers that the filters for version, operation and consumer select. */
+  function selected(data) {
+    const [version, operation, consumer] = ["version", "operation", "consumer"].map((name) => params().get(name));
+    const isSelected = (found) => !consumer || found.kind === consumer || consumerKey(found) === consumer;
+    const operations = data.filter((it) => (!version || it.version === version) && (!operation || it.operation === operation));
+    if (!consumer) return operations;
+    return operations.map((it) => {
+      const consumers = it.consumers.filter((found) => isSelected(found.consumer));
+      return { ...it, consumers, consumers_total: consumers.length };
+    });
+  }
+
+  async function showDeprecations() {
     const { data } = await json("/v2/admin/deprecations?per_page=100");
-    const called = data.filter(({ consumers_total: count }) => count > 0);
+    const isFiltered = ["version", "operation", "consumer"].some((name) => params().has(name));
+    const called = selected(data).filter(({ consumers_total: total }) => total > 0);
     const blocks = called.map((operation) => {
       const days = daysUntil(operation.sunset);
       const summary = `${operation.operation} (${operation.version}): ${count(operation.consumers_total, "consumer")}; ${days > 0 ? `sunset in ${count(days, "day")}` : "after its sunset"}, on ${operation.sunset}`;
@@ -127,9 +142,9 @@
       const successor = create("p", { className: "note", children: ["Successor: ", create("code", { text: operation.successor })] });
       return create("details", { className: "panel", children: [create("summary", { text: summary }), successor, ...more, filled(`Consumers of ${operation.operation}`, consumerColumns, operation.consumers)] });
     });
-    const none = data.length ? `None of the ${number(data.length)} deprecated operations has been called since its deprecation.` : "The API has no deprecated operations.";
+    const none = isFiltered ? "No consumer of a deprecated operation matches these filters." : data.length ? `None of the ${number(data.length)} deprecated operations has been called since its deprecation.` : "The API has no deprecated operations.";
     element("deprecations").replaceChildren(...(blocks.length ? blocks : [create("p", { text: none, className: "note" })]));
-    if (blocks.length === 1) blocks[0].open = true;
+    if (isFiltered || blocks.length === 1) for (const block of blocks) block.open = true;
   }
 
   /** Returns the filter of a consumer as people write it: `user:2`, `User 2: demo@example.com`, an email address, or the name of an API client. */
@@ -165,5 +180,5 @@
   operations().then((ids) => {
     element("operations").replaceChildren(...ids.map((id) => create("option", { attributes: { value: id } })));
   }).catch(sayError);
-  start(() => Promise.all([load(), loadDeprecations()]));
+  start(load);
 })();

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { age, call, confirm, create, element, filters, json, link, list, onClick, say, start } = window.BucketListConsole;
+  const { age, breakable, call, confirm, create, element, filters, isSample, json, link, list, onClick, sampleTag, say, start } = window.BucketListConsole;
   const USERS = "/v2/admin/users";
 
   /** The only active administrator, whose account cannot be demoted, disabled or deleted; null if there are several. */
@@ -67,7 +67,7 @@
 
   const columns = [
     { title: "ID", className: "number", cell: ({ id }) => String(id) },
-    { title: "Email", className: "email", cell: ({ email }) => email },
+    { title: "Email", className: "email", cell: (user) => [breakable(user.email), ...sampleTag(isSample.user(user))] },
     { title: "Name", cell: ({ name }) => create("bdi", { text: name }) },
     { title: "Role", cell: ({ role }) => role },
     { title: "Status", cell: ({ disabled }) => create("span", { text: disabled ? "disabled" : "enabled", className: disabled ? "state open" : "state" }) },
