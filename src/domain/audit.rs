@@ -68,13 +68,13 @@ text_enum! {
         ApiClientRotated "api_client.rotated"
         /// An administrator deleted an API client and revoked its keys.
         ApiClientDeleted "api_client.deleted"
-        /// An administrator made a job run again.
+        /// An administrator retried a job.
         JobRetried "job.retried"
         /// An administrator cancelled a job.
         JobCancelled "job.cancelled"
         /// An administrator deleted a job.
         JobDeleted "job.deleted"
-        /// An administrator made a recurring task run.
+        /// An administrator ran a recurring task.
         JobScheduleRun "job_schedule.run"
         /// An administrator recorded a profile of the server.
         ProfileRecorded "profile.recorded"

@@ -101,7 +101,7 @@ mod tests {
             let json = files.iter().filter(|file| file.content_type == JSON && !file.path.contains("flows"));
             json.map(|file| serde_json::from_str::<Value>(&file.text).unwrap()["servers"].clone()).collect()
         };
-        let relative = |base: &str| json!({"url": base, "description": "This server"});
+        let relative = |base: &str| json!({"url": base, "description": "The server that serves this document"});
         assert_eq!(servers(None, "")[3], json!([relative("/v2")]));
         let public = servers(Some("https://api.example.com"), "");
         assert_eq!(public.len(), 6);

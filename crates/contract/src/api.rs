@@ -146,7 +146,7 @@ pub(crate) fn service<V: Version, A: OpenApi>(api: A) -> OpenApiService<A, ()> {
         .description(V::DESCRIPTION)
         .license(LicenseObject::new("MIT").url("https://opensource.org/license/mit"))
         .contact(ContactObject::new().name("The BucketList team").email("api@example.com"))
-        .server(ServerObject::new(V::BASE).description("This server"))
+        .server(ServerObject::new(V::BASE).description("The server that serves this document"))
 }
 
 /// Returns the limits and conventions of both versions for requests and responses.

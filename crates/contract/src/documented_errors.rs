@@ -77,9 +77,9 @@ fn lacks_scope<V: Version>(info: &OperationInfo<'_>, status: u16) -> bool {
     status == 403 && errors(info, V::operation(info.id)).contains(&ErrorCode::InsufficientScope)
 }
 
-/// Returns whether the document announces the media types of PATCH. The server sends the header on all responses of the path.
+/// Returns whether the document contains `Accept-Patch` for this response. The server sends the header on all responses of the path.
 /// Documenting it on errors would split error responses that are now shared.
-fn announces_patch<V: Version>(info: &OperationInfo<'_>, status: u16) -> bool {
+fn has_accept_patch<V: Version>(info: &OperationInfo<'_>, status: u16) -> bool {
     status < 400 && V::operations().any(|operation| operation.path == info.path && operation.method == "PATCH")
 }
 
@@ -121,7 +121,13 @@ pub(crate) fn headers<V: Version>() -> Vec<ResponseHeader> {
             json!(EXAMPLE_REQUEST_ID),
             HeaderScope::All,
         ),
-        header("X-Response-Time", "Processing time in seconds.", text(20), json!("0.003s"), HeaderScope::All),
+        header(
+            "X-Response-Time",
+            "Processing time in seconds, followed by the unit `s`.",
+            text(20),
+            json!("0.003s"),
+            HeaderScope::All,
+        ),
         header(
             "Cache-Control",
             "Whether and how the response may be cached (RFC 9111).",
@@ -205,7 +211,7 @@ pub(crate) fn headers<V: Version>() -> Vec<ResponseHeader> {
                 "Media types of PATCH requests to this path (RFC 5789).",
                 text(100),
                 json!(ACCEPT_PATCH),
-                HeaderScope::Matching(announces_patch::<V>),
+                HeaderScope::Matching(has_accept_patch::<V>),
             )
         },
         ResponseHeader {

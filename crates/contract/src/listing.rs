@@ -55,8 +55,8 @@ impl<'a> FromRequest<'a> for Format {
 
 impl Argument for Format {}
 
-/// A JSON page whose rows are also available as CSV and NDJSON.
-pub trait Page: Type + Serialize + Send {
+/// A JSON document, such as a page or an exported file, whose rows are also available as CSV and NDJSON.
+pub trait HasRows: Type + Serialize + Send {
     /// Type of the rows.
     type Row: Row + Example;
 }
@@ -90,7 +90,7 @@ pub struct RowStream {
     pub link: Option<String>,
 }
 
-impl<P: Page> IntoResponse for ListResponse<P> {
+impl<P: HasRows> IntoResponse for ListResponse<P> {
     fn into_response(self) -> Response {
         match self {
             Self::Page(page, PageHeaders { link, etag }) => {
@@ -117,7 +117,7 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, value: Option<String>) {
     }
 }
 
-impl<P: Page> ApiResponse for ListResponse<P> {
+impl<P: HasRows> ApiResponse for ListResponse<P> {
     fn meta() -> MetaResponses {
         let header = |name: &str, description: &str, max_length, example: &str| MetaHeader {
             name: name.to_owned(),

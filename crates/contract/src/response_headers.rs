@@ -8,7 +8,8 @@ use poem_openapi::{
     types::{ToHeader, Type},
 };
 
-/// A header value with a documented maximum of `MAX` characters, which is not enforced. A value that is not valid in a header is omitted.
+/// A header value with a documented maximum of `MAX` characters, which is not enforced. If the value contains characters that a header
+/// cannot contain, the header is omitted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeaderText<const MAX: usize>(pub String);
 

@@ -17,11 +17,14 @@ use serde::Serialize;
 
 use crate::{
     Json,
-    listing::{Format, Page, row_media_type},
+    listing::{Format, HasRows, row_media_type},
     payload::SerializedJson,
     response_headers::{HeaderText, RetryAfter},
     table::RowFormat,
 };
+
+/// Documented maximum length of text and files whose length is not limited.
+const MAX_DOCUMENTED_LENGTH: usize = 128 * 1024 * 1024;
 
 /// 200 with a resource, or 304 if it matches `If-None-Match`.
 #[derive(ApiResponse, Debug)]
@@ -50,7 +53,6 @@ pub enum Updated<T: Type + Serialize + Send> {
 }
 
 impl<T: Type + Serialize + Send> Updated<T> {
-    /// Creates the response.
     pub fn new(etag: String, body: T) -> Self {
         Self::Ok(Json(body), etag.into())
     }
@@ -95,12 +97,12 @@ pub enum PageResponse<T: Type + Send> {
     NotModified(#[oai(header = "Link")] HeaderText<16_384>, #[oai(header = "ETag")] HeaderText<100>),
 }
 
-/// Seconds between two requests for the state of a background operation.
+/// Seconds between two requests for the state of a background task.
 const POLL_INTERVAL: u32 = 1;
 
-/// 202 with a resource that will be created in the background.
+/// 202 with a created resource that is processed in the background.
 #[derive(ApiResponse, Debug)]
-pub enum Queued<T: Type + Serialize + Send> {
+pub enum AcceptedWithBody<T: Type + Serialize + Send> {
     /// The queued resource.
     #[oai(status = 202)]
     Accepted(
@@ -111,17 +113,17 @@ pub enum Queued<T: Type + Serialize + Send> {
     ),
 }
 
-impl<T: Type + Serialize + Send> Queued<T> {
+impl<T: Type + Serialize + Send> AcceptedWithBody<T> {
     /// Creates the response. `is_replayed` indicates that an earlier request with the same key created the resource.
     pub fn new(location: String, is_replayed: bool, body: T) -> Self {
         Self::Accepted(Json(body), location.into(), RetryAfter(POLL_INTERVAL), is_replayed.then_some(true))
     }
 }
 
-/// 200 with the state of a background operation, or 304 if it matches `If-None-Match`. `Retry-After` is present until the
-/// operation has ended.
+/// 200 with the state of a background task, or 304 if it matches `If-None-Match`. `Retry-After` is present until the
+/// task has ended.
 #[derive(ApiResponse, Debug)]
-pub enum Progress<T: Type + Serialize + Send> {
+pub enum StatusResponse<T: Type + Serialize + Send> {
     /// The state.
     #[oai(status = 200)]
     Ok(Json<T>, #[oai(header = "ETag")] HeaderText<100>, #[oai(header = "Retry-After")] Option<RetryAfter>),
@@ -130,7 +132,7 @@ pub enum Progress<T: Type + Serialize + Send> {
     NotModified(#[oai(header = "ETag")] HeaderText<100>, #[oai(header = "Retry-After")] Option<RetryAfter>),
 }
 
-impl<T: Type + Serialize + Send> Progress<T> {
+impl<T: Type + Serialize + Send> StatusResponse<T> {
     /// Creates the response with status 200.
     pub fn new(etag: String, is_final: bool, body: T) -> Self {
         Self::Ok(Json(body), etag.into(), (!is_final).then_some(RetryAfter(POLL_INTERVAL)))
@@ -147,31 +149,31 @@ pub enum JsonDownload<T: Type + Send> {
 
 /// 200 with a shell command.
 #[derive(ApiResponse, Debug)]
-pub enum ShellCommand {
+pub enum ShellCommandResponse {
     /// The command.
     #[oai(status = 200)]
-    Ok(ShellScript),
+    Ok(ShellCommand),
 }
 
 /// A command for a POSIX shell.
 #[derive(Debug)]
-pub struct ShellScript(pub String);
+pub struct ShellCommand(pub String);
 
-impl Payload for ShellScript {
+impl Payload for ShellCommand {
     const CONTENT_TYPE: &'static str = "text/plain";
 
     fn schema_ref() -> MetaSchemaRef {
         let example = "curl -sS -i -g --path-as-is -X 'GET' \"${BASE_URL:-http://localhost:8000}\"'/v2/users/me'\n";
         let schema = MetaSchema::new("string");
         MetaSchemaRef::Inline(Box::new(MetaSchema {
-            max_length: Some(134_217_728),
+            max_length: Some(MAX_DOCUMENTED_LENGTH),
             example: Some(example.into()),
             ..schema
         }))
     }
 }
 
-impl IntoResponse for ShellScript {
+impl IntoResponse for ShellCommand {
     fn into_response(self) -> Response {
         let response = Response::builder().content_type("text/plain; charset=utf-8");
         response.header(header::CONTENT_LENGTH, self.0.len()).body(self.0)
@@ -180,7 +182,7 @@ impl IntoResponse for ShellScript {
 
 /// 200 with an exported file.
 #[derive(ApiResponse)]
-pub enum ExportDownload<T: Page> {
+pub enum ExportDownload<T: HasRows> {
     /// The file.
     #[oai(status = 200)]
     Ok(FileBody<T>, #[oai(header = "Content-Disposition")] HeaderText<200>),
@@ -200,13 +202,13 @@ impl<T: Send> IntoResponse for FileBody<T> {
     fn into_response(self) -> Response {
         let content_type = match self.format {
             Format::Json => "application/json",
-            Format::Rows(rows) => rows.content_type(),
+            Format::Rows(row_format) => row_format.content_type(),
         };
         Response::builder().content_type(content_type).body(self.body)
     }
 }
 
-impl<T: Page> ResponseContent for FileBody<T> {
+impl<T: HasRows> ResponseContent for FileBody<T> {
     fn media_types() -> Vec<MetaMediaType> {
         let json = MetaMediaType { content_type: Json::<T>::CONTENT_TYPE, schema: T::schema_ref() };
         vec![json, row_media_type::<T::Row>(RowFormat::Csv), row_media_type::<T::Row>(RowFormat::Ndjson)]
@@ -254,7 +256,7 @@ impl IntoResponse for ProfileBody {
 impl ResponseContent for ProfileBody {
     fn media_types() -> Vec<MetaMediaType> {
         let schema = |schema, example: &str| {
-            let (max_length, example) = (Some(134_217_728), Some(example.into()));
+            let (max_length, example) = (Some(MAX_DOCUMENTED_LENGTH), Some(example.into()));
             MetaSchemaRef::Inline(Box::new(MetaSchema { max_length, example, ..schema }))
         };
         let image = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1200\" height=\"51\"></svg>";

@@ -40,9 +40,12 @@ fn parameter_description(name: &str) -> Option<&'static str> {
              order. Default: `created_at`."
         }
         "include" => "Additional data: `total` adds the total number of results.",
-        "If-Match" => "ETag of the state that you want to change. Returns 412 if the resource has changed since.",
+        "If-Match" => {
+            "ETag of the version of the resource to change. The response is 412 if the resource has changed since. Required \
+             only if the operator has set `REQUIRE_IF_MATCH`. Without `If-Match`, the request overwrites concurrent changes."
+        }
         "If-None-Match" => {
-            "ETag of a previous response. Returns 304 without a body if the response has not changed since."
+            "ETag of a previous response. The server returns 304 without a body if the response has not changed."
         }
         "Idempotency-Key" => {
             "Unique key for this request, for example a UUID. Retrying the request with the same key within 24 hours \

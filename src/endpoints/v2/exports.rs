@@ -11,7 +11,7 @@ use contract::{
     v2::{
         IdempotencyKey, IfNoneMatch, ProblemResponse,
         endpoints::ExportEndpoints,
-        responses::{ExportDownload, FileBody, Progress, Queued},
+        responses::{AcceptedWithBody, ExportDownload, FileBody, StatusResponse},
         schemas::{
             Export, ExportContent, ExportCreate, ExportFormat, ExportRecord, ExportState, Links, ResourceType,
             UserExport,
@@ -43,7 +43,7 @@ impl ExportEndpoints for ExportApi {
         client: ClientInfo,
         IdempotencyKey(key): IdempotencyKey,
         Json(body): Json<ExportCreate>,
-    ) -> Result<Queued<Export>, ProblemResponse> {
+    ) -> Result<AcceptedWithBody<Export>, ProblemResponse> {
         let format = match body.format.unwrap_or_default() {
             ExportFormat::Json => domain::ExportFormat::Json,
             ExportFormat::Csv => domain::ExportFormat::Csv,
@@ -52,7 +52,7 @@ impl ExportEndpoints for ExportApi {
         let user_id = UserId::new(caller.user_id);
         let created = self.exports.create(user_id, format, key, audit_origin(client, Some(user_id))).await?;
         let location = format!("/v2/exports/{}", created.value.id);
-        Ok(Queued::new(location, created.replayed, export(&created.value)))
+        Ok(AcceptedWithBody::new(location, created.replayed, export(&created.value)))
     }
 
     async fn get(
@@ -60,10 +60,10 @@ impl ExportEndpoints for ExportApi {
         User(caller): User,
         Path(Id(export_id)): Path<Id>,
         _: IfNoneMatch,
-    ) -> Result<Progress<Export>, ProblemResponse> {
+    ) -> Result<StatusResponse<Export>, ProblemResponse> {
         let (value, etag) = with_etag(self.exports.get(UserId::new(caller.user_id), ExportId::new(export_id)).await?)?;
         let is_final = !value.state.is_pending();
-        Ok(Progress::new(etag, is_final, export(&value)))
+        Ok(StatusResponse::new(etag, is_final, export(&value)))
     }
 
     async fn content(

@@ -11,7 +11,7 @@ use contract::{
         IfMatch, IfNoneMatch, ProblemResponse,
         endpoints::IncidentEndpoints,
         parameters::{Cursor, Fingerprint, IncidentGroupSort, PerPage, Sort, Token},
-        responses::{JsonDownload, NoContent, PageResponse, Retrieved, ShellCommand, ShellScript, Updated},
+        responses::{JsonDownload, NoContent, PageResponse, Retrieved, ShellCommand, ShellCommandResponse, Updated},
         schemas::{
             HttpArchive, Incident, IncidentGroupPage, IncidentGroupResolution, IncidentPage, IncidentPatch,
             IncidentReplay, IncidentReplayCreate, PostmanCollection, ReplayTargetPage, ResolvedIncidentGroups,
@@ -192,9 +192,9 @@ impl IncidentEndpoints for IncidentApi {
         Admin(caller): Admin,
         client: ClientInfo,
         id: Path<Id>,
-    ) -> Result<ShellCommand, ProblemResponse> {
+    ) -> Result<ShellCommandResponse, ProblemResponse> {
         let record = require_complete(self.export_record(caller.user_id, client, id, "curl").await?)?;
-        Ok(ShellCommand::Ok(ShellScript(export::curl(&record, &self.public_url))))
+        Ok(ShellCommandResponse::Ok(ShellCommand(export::curl(&record, &self.public_url))))
     }
 
     async fn har(

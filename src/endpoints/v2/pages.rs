@@ -4,7 +4,7 @@ use std::future::Future;
 
 use contract::{
     ApiError, ErrorCode, Json,
-    listing::{Format, ListResponse, Page, PageHeaders, RowStream},
+    listing::{Format, HasRows, ListResponse, PageHeaders, RowStream},
     payload::SerializedJson,
     table::{Row, RowFormat},
     v2::{
@@ -132,7 +132,7 @@ pub(super) fn join_values(first: Option<&str>, second: Option<&str>) -> Option<S
 }
 
 /// Returns a page in the negotiated format. `rows` extracts the rows of the page.
-pub(super) fn list_response<P: Page>(
+pub(super) fn list_response<P: HasRows>(
     format: Format,
     file_name: &'static str,
     page: P,

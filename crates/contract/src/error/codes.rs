@@ -235,7 +235,7 @@ error_codes! {
         causes["You already have a bucketlist with this name, possibly from an earlier attempt."]
         remedy["Choose another name, or use the existing bucketlist."]
     /// The last active administrator cannot be demoted, disabled or deleted.
-    409 LastAdmin "LAST_ADMIN" "This is the last active administrator."
+    409 LastAdmin "LAST_ADMIN" "The last active administrator cannot be demoted, disabled or deleted."
         causes["Without this account, the server would have no administrator."]
         remedy["Give another account the role `admin` first."]
     /// The incident is encrypted with a key that the server does not have.
@@ -246,8 +246,8 @@ error_codes! {
     409 IncidentTruncated "INCIDENT_TRUNCATED" "The captured request body is incomplete."
         causes["The request body was larger than `INCIDENTS_BODY_LIMIT`."]
         remedy["Export the incident as a HAR file, which contains the captured part. Increase the limit for future incidents."]
-    /// The export has no file: it is not finished, or it has failed.
-    409 ExportNotReady "EXPORT_NOT_READY" "The export has not finished or has failed."
+    /// The export has no file: it is queued or running, or it has failed.
+    409 ExportNotReady "EXPORT_NOT_READY" "The export has no file: it is still running or has failed."
         causes["The export is not finished yet.", "The export has failed: its `state` is `failed`."]
         remedy[
             "Poll the export until its `state` is `finished`, and wait for `Retry-After` seconds between requests. If it \
@@ -261,10 +261,10 @@ error_codes! {
             "The job is running, and cannot be deleted.",
         ]
         remedy["Retrieve the job to get its `state`. Cancel a running job before you delete or retry it."]
-    /// The recurring task is running.
-    409 JobScheduleRunning "JOB_SCHEDULE_RUNNING" "The recurring task is running."
+    /// The recurring task is already running.
+    409 JobScheduleRunning "JOB_SCHEDULE_RUNNING" "The recurring task is already running."
         causes["The task was due, or another administrator has run it."]
-        remedy["Wait until `last_finished_at` of the schedule is not null, and send the request again."]
+        remedy["Wait until `last_finished_at` of the recurring task is not null, and send the request again."]
     /// A request with the same `Idempotency-Key` is still being processed.
     409 IdempotencyKeyInFlight "IDEMPOTENCY_KEY_IN_FLIGHT" "A request with this Idempotency-Key is being processed."
         causes["The request was retried before the first attempt was complete, or it was sent twice at the same time."]
@@ -280,8 +280,8 @@ error_codes! {
     410 Gone "GONE" "This operation was removed."
         causes["The date in the `Sunset` header has passed."]
         remedy["Use the successor in the `Link` header (`rel=\"successor-version\"`)."]
-    /// The operation is deprecated and unavailable in a scheduled brownout, which announces its removal. It is available again after
-    /// the brownout, until its sunset date.
+    /// The operation is deprecated and unavailable in a scheduled brownout. It is available again after the brownout, until its
+    /// sunset date.
     410 Brownout "BROWNOUT" "This deprecated operation is unavailable in a scheduled brownout."
         causes[
             "The operator has scheduled a brownout, to make developers aware of the removal before the sunset date.",
@@ -343,7 +343,7 @@ error_codes! {
     422 IdempotencyKeyReused "IDEMPOTENCY_KEY_REUSED" "This Idempotency-Key was used for a different request."
         causes["In the last 24 hours, the key was used with a different body or for a different operation."]
         remedy["Generate a new key, such as a random UUID, for each request. Reuse a key only to retry the same request."]
-    /// The server requires `If-Match` for changes.
+    /// The server requires `If-Match` for updates and deletions (`REQUIRE_IF_MATCH`).
     428 PreconditionRequired "PRECONDITION_REQUIRED" "This change requires an If-Match header."
         causes["The server is configured to reject changes without `If-Match`, so that clients do not overwrite each other."]
         remedy["Retrieve the resource, and send its ETag in `If-Match` with the change."]

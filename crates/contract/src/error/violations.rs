@@ -127,7 +127,7 @@ impl ViolationInfo {
         ),
         violation(
             "INVALID_CHARACTERS",
-            "The text contains control characters, U+0000 or bytes that are not UTF-8.",
+            "The text contains control characters other than allowed line breaks and tabs, or is not valid UTF-8.",
             "Remove these characters, and encode the text as UTF-8.",
             "/name",
             "must not contain control characters or line breaks",

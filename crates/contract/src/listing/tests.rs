@@ -60,7 +60,7 @@ impl Row for Wish {
     const COLUMNS: &'static [&'static str] = &["id", "name", "note"];
 }
 
-impl Page for WishPage {
+impl HasRows for WishPage {
     type Row = Wish;
 }
 

@@ -57,13 +57,15 @@ To get started, create an account (`register`) or log in (`login`). Send the `ac
   request `text/csv; bom=true`: the file starts with a byte order mark.
 * **Errors**: error responses contain problem details (RFC 9457) with a stable `code`. `type` is the path of a page that
   explains the error.
-* **Conditional requests**: send the `ETag` of a resource as `If-Match` to change it only if it has not changed since.
+* **Conditional requests**: send the `ETag` of a resource as `If-Match` to update or delete the resource only if it has not
+  changed since you retrieved it. `If-Match` is optional, unless the operator requires it; requests without it then return 428.
 * **Idempotency**: send an `Idempotency-Key` to safely retry a request without creating a resource twice.
 * **Text**: the server trims leading and trailing whitespace and normalizes text to Unicode NFC. Passwords are not changed. A
   maximum length includes leading and trailing whitespace. Text with a minimum length must contain at least one visible character.
-* **Times**: requests contain RFC 3339 or ISO 8601 with an offset, such as `2026-01-31T12:00:00+01:00` or `20260131T110000Z`.
-  Years 1 to 9999 are accepted. Responses contain RFC 3339 in UTC with microseconds.
-* **Links**: `_links` contains links to related resources and operations that you may call with your access token or API key.
+* **Timestamps**: send RFC 3339 or ISO 8601 timestamps with an offset, such as `2026-01-31T12:00:00+01:00` or
+  `20260131T110000Z`. Years 1 to 9999 are accepted. Responses use RFC 3339 timestamps in UTC with microseconds.
+* **Links**: `_links` of a resource contains links to related resources and operations that you may call with your access token
+  or API key. `links` of a list contains the paths of the current and the next page.
 * **API clients**: a program can use a key (`X-API-Key`) instead of an access token. The API client acts for one
   account, within its scopes: `read`, `write` and `admin`. Administrators create keys with `createApiClient`.
 * **Compatibility**: requests with unknown fields are rejected. Responses can contain new fields; ignore those that you do

@@ -61,7 +61,7 @@ text_enum! {
     }
 }
 
-/// What to do with a bucketlist of an import whose name is taken:
+/// How to handle a bucketlist whose name is already in use:
 ///
 /// - `reject`: Reject the import. Nothing is created.
 /// - `rename`: Append a number to the name: `See the world (2)`.
@@ -79,25 +79,26 @@ pub enum ImportConflict {
 
 impl Argument for ImportConflict {}
 
-/// A field that rows of usage are grouped by:
+/// Field to group usage by:
 ///
 /// - `operation`: The operation ID.
-/// - `consumer`: The caller.
+/// - `consumer`: The consumer.
 /// - `version`: The version of the API.
 /// - `day`: The day, in UTC.
-/// - `hour`: The hour, in UTC. The server retains hours for 7 days.
+/// - `hour`: The hour, in UTC. Hourly counters are retained for 7 days.
+/// - `status`: The class of the HTTP status, for example `2xx`.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
 #[oai(rename_all = "snake_case")]
 pub enum UsageGroup {
     /// The operation ID.
     Operation,
-    /// The caller.
+    /// The consumer.
     Consumer,
     /// The version of the API.
     Version,
     /// The day, in UTC.
     Day,
-    /// The hour, in UTC. The server retains hours for 7 days.
+    /// The hour, in UTC. Hourly counters are retained for 7 days.
     Hour,
     /// The class of the status.
     Status,
@@ -121,7 +122,12 @@ impl UsageGroup {
 }
 
 text_enum! {
-    /// A class of statuses.
+    /// A class of HTTP statuses:
+    ///
+    /// - `2xx`: Success.
+    /// - `3xx`: Redirects, and 304.
+    /// - `4xx`: Errors of the client.
+    /// - `5xx`: Errors of the server.
     StatusClass {
         /// Success.
         Success "2xx"
@@ -151,7 +157,7 @@ impl StatusClass {
 ///
 /// - `flamegraph`: A CPU profile as an SVG image.
 /// - `pprof`: A CPU profile as a compressed protocol buffer for the program `pprof`.
-/// - `heap`: The memory in use, by the functions that have allocated it, for the program `pprof`.
+/// - `heap`: A heap profile: the memory in use, grouped by allocating function, for the program `pprof`.
 #[derive(Clone, Copy, Debug, Default, Enum, PartialEq, Eq)]
 #[oai(rename_all = "snake_case")]
 pub enum ProfileFormat {
@@ -160,7 +166,7 @@ pub enum ProfileFormat {
     Flamegraph,
     /// A CPU profile as a compressed protocol buffer for the program `pprof`.
     Pprof,
-    /// The memory in use, by the functions that have allocated it, for the program `pprof`.
+    /// A heap profile: the memory in use, grouped by allocating function, for the program `pprof`.
     Heap,
 }
 
@@ -198,11 +204,50 @@ impl serde::Serialize for JobState {
 }
 
 text_enum! {
-    /// Action of an audit event, as resource and verb.
+    /// Action of an audit event, as resource and verb:
+    ///
+    /// - `user.registered`: A user created an account with `register`.
+    /// - `user.created`: An operator created an account on the command line.
+    /// - `user.email_changed`: The email address of a user was changed.
+    /// - `user.password_changed`: The password of a user was changed.
+    /// - `user.role_changed`: The role of a user was changed.
+    /// - `user.disabled`: An account was disabled.
+    /// - `user.enabled`: An account was enabled.
+    /// - `user.deprecation_notices_disabled`: The email notices to a user about deprecated operations were disabled.
+    /// - `user.deprecation_notices_enabled`: The email notices to a user about deprecated operations were enabled.
+    /// - `user.deleted`: An account was deleted with all its data.
+    /// - `login.succeeded`: A login succeeded.
+    /// - `login.failed`: A login failed.
+    /// - `login.rate_limited`: A login was rate-limited.
+    /// - `password.rejected`: A logged-in user sent a wrong current password.
+    /// - `session.logged_out`: A user logged out.
+    /// - `session.ended`: A user ended one session or all sessions of the account.
+    /// - `session.token_reused`: A refresh token was reused, and its session was ended.
+    /// - `password_reset.requested`: A password reset was requested.
+    /// - `password_reset.confirmed`: A password was reset.
+    /// - `export.requested`: An export was created.
+    /// - `export.read`: An export was downloaded.
+    /// - `incident.read`: An incident was retrieved or exported.
+    /// - `incident.resolved`: An incident, or several incident groups, were marked as resolved or unresolved.
+    /// - `incident.replayed`: The request of an incident was replayed on a configured server.
+    /// - `incident.deleted`: An incident was deleted.
+    /// - `api_client.created`: An API client was created.
+    /// - `api_client.updated`: An API client was changed.
+    /// - `api_client.rotated`: The key of an API client was rotated.
+    /// - `api_client.deleted`: An API client was deleted, and its keys were revoked.
+    /// - `job.retried`: A job was retried.
+    /// - `job.cancelled`: A job was cancelled.
+    /// - `job.deleted`: A job was deleted.
+    /// - `job_schedule.run`: A recurring task was run.
+    /// - `profile.recorded`: A profile of the server was recorded.
+    ///
+    /// The target of `user`, `login`, `password`, `password_reset` and `session` actions is the account, of type `user`. It is null
+    /// if no account has the email address. The target of other actions is the named resource. It is null for
+    /// `job_schedule.run` and `profile.recorded`, and for an `incident.resolved` that affects several groups.
     AuditAction {
-        /// A user created an account.
+        /// A user created an account with `register`.
         UserRegistered "user.registered"
-        /// An operator created an account.
+        /// An operator created an account on the command line.
         UserCreated "user.created"
         /// The email address of a user was changed.
         UserEmailChanged "user.email_changed"
@@ -226,13 +271,13 @@ text_enum! {
         LoginFailed "login.failed"
         /// A login was rate-limited.
         LoginRateLimited "login.rate_limited"
-        /// A logged-in user entered a wrong current password.
+        /// A logged-in user sent a wrong current password.
         PasswordRejected "password.rejected"
         /// A user logged out.
         SessionLoggedOut "session.logged_out"
-        /// One session or all sessions of a user were ended.
+        /// A user ended one session or all sessions of the account.
         SessionEnded "session.ended"
-        /// A refresh token was used again, so that its session was ended.
+        /// A refresh token was reused, and its session was ended.
         SessionTokenReused "session.token_reused"
         /// A password reset was requested.
         PasswordResetRequested "password_reset.requested"
@@ -244,7 +289,7 @@ text_enum! {
         ExportRead "export.read"
         /// An incident was retrieved or exported.
         IncidentRead "incident.read"
-        /// An incident was marked as resolved or unresolved.
+        /// An incident, or several incident groups, were marked as resolved or unresolved.
         IncidentResolved "incident.resolved"
         /// The request of an incident was replayed on a configured server.
         IncidentReplayed "incident.replayed"
@@ -254,7 +299,7 @@ text_enum! {
         ApiClientCreated "api_client.created"
         /// An API client was changed.
         ApiClientUpdated "api_client.updated"
-        /// The key of an API client was replaced.
+        /// The key of an API client was rotated.
         ApiClientRotated "api_client.rotated"
         /// An API client was deleted, and its keys were revoked.
         ApiClientDeleted "api_client.deleted"
@@ -272,7 +317,13 @@ text_enum! {
 }
 
 text_enum! {
-    /// Type of the resource that an audit event affects.
+    /// Type of the resource that an audit event affects:
+    ///
+    /// - `user`: A user account.
+    /// - `export`: An export.
+    /// - `incident`: An incident.
+    /// - `api_client`: An API client.
+    /// - `job`: A background job.
     AuditTarget {
         /// A user account.
         User "user"

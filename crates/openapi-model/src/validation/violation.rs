@@ -92,7 +92,7 @@ codes! {
     NotUnique = "NOT_UNIQUE",
     /// The text does not have the required format, such as a date, an email address or a pattern.
     InvalidFormat = "INVALID_FORMAT",
-    /// The text has control characters, U+0000 or bytes that are not UTF-8.
+    /// The text has control characters other than allowed line breaks and tabs, or is not valid UTF-8.
     InvalidCharacters = "INVALID_CHARACTERS",
     /// The value is not one of the allowed values.
     NotAllowed = "NOT_ALLOWED",

@@ -32,7 +32,7 @@ pub trait ItemEndpoints: Send + Sync + 'static {
 
     /// Create an item
     ///
-    /// Adds an item to a bucketlist.
+    /// Creates an item in a bucketlist.
     #[oai(path = "/:bucketlist_id/items", method = "post", operation_id = "createItem")]
     #[operation(returns("The created item."), errors(&[ErrorCode::BucketlistNotFound]))]
     async fn create(

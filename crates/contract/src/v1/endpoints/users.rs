@@ -18,7 +18,7 @@ use crate::{
 pub trait UserEndpoints: Send + Sync + 'static {
     /// Retrieve your account
     ///
-    /// Returns the account that the access token belongs to.
+    /// Returns the account of the authenticated user. With an API key, returns the account that the API client acts for.
     #[oai(path = "/me", method = "get", operation_id = "getMe")]
     #[operation(returns("Your account."))]
     async fn get_me(&self, caller: Caller) -> Result<Json<User>, ApiError>;

@@ -25,10 +25,10 @@ pub trait ApiClientEndpoints: Send + Sync + 'static {
     /// Create an API client
     ///
     /// Creates an API client and its key. The key is in the response and cannot be retrieved later: only a digest of it is
-    /// stored. Send it as `Authorization: Bearer blk_…` or `X-API-Key: blk_…`. For administrators only; requires a session.
+    /// stored. Send it as `Authorization: Bearer blk_…` or `X-API-Key: blk_…`. For administrators only. API keys are not accepted.
     ///
     /// The API client acts for the account `user_id` within its scopes. It cannot change credentials, such as passwords,
-    /// sessions and API clients. To replace the key, use `rotateApiClientKey`; to revoke it, use `deleteApiClient`.
+    /// sessions and API clients. To rotate the key, use `rotateApiClientKey`; to revoke it, use `deleteApiClient`.
     #[oai(path = "/", method = "post", operation_id = "createApiClient")]
     #[operation(returns("The created API client and its key."), carries_tokens())]
     async fn create(
@@ -56,7 +56,7 @@ pub trait ApiClientEndpoints: Send + Sync + 'static {
     /// Update an API client
     ///
     /// Changes an API client. Omitted fields keep their value; changes apply to the next request with its key. For
-    /// administrators only; requires a session.
+    /// administrators only. API keys are not accepted.
     #[oai(path = "/:api_client_id", method = "patch", operation_id = "updateApiClient")]
     #[operation(returns("The updated API client."), errors(&[ErrorCode::ApiClientNotFound]))]
     async fn update(
@@ -68,11 +68,11 @@ pub trait ApiClientEndpoints: Send + Sync + 'static {
         body: MergePatch<ApiClientPatch>,
     ) -> Result<Updated<ApiClient>>;
 
-    /// Replace the key of an API client
+    /// Rotate the key of an API client
     ///
     /// Creates a new key. Previous keys remain valid until `previous_valid_until`, so you can replace the key without
-    /// downtime. To revoke them immediately, send `overlap_seconds=0` in the query: a request body is ignored. For
-    /// administrators only; requires a session.
+    /// downtime. To revoke them immediately, send the query parameter `overlap_seconds=0`. The operation has no request body.
+    /// For administrators only. API keys are not accepted.
     #[oai(path = "/:api_client_id/rotate", method = "post", operation_id = "rotateApiClientKey")]
     #[operation(returns("The new key."), errors(&[ErrorCode::ApiClientNotFound]), carries_tokens())]
     async fn rotate(
@@ -88,8 +88,8 @@ pub trait ApiClientEndpoints: Send + Sync + 'static {
 
     /// Delete an API client
     ///
-    /// Permanently deletes an API client and revokes its keys. Requests with these keys return 401. For administrators only;
-    /// requires a session.
+    /// Permanently deletes an API client and revokes its keys. Requests with these keys return 401. For administrators only.
+    /// API keys are not accepted.
     #[oai(path = "/:api_client_id", method = "delete", operation_id = "deleteApiClient")]
     #[operation(returns("The API client was deleted."), errors(&[ErrorCode::ApiClientNotFound]))]
     async fn delete(

@@ -8,7 +8,7 @@ use crate::v2::schemas::AuditEventPage;
 pub trait AuditEndpoints: Send + Sync + 'static {
     /// List audit events
     ///
-    /// Returns security events (accounts, logins, sessions, passwords) and the changes of administrators, newest first. As CSV
+    /// Returns security events (accounts, logins, sessions, passwords) and actions of administrators, newest first. As CSV
     /// (without `detail`) or NDJSON, streams all of them unless `per_page` is set. For administrators only.
     ///
     /// Events are retained for one year by default, even if the account that they refer to is deleted.

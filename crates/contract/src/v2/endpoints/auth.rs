@@ -14,7 +14,7 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     /// Creates a user account and its first session. With an `Idempotency-Key`, retrying the request within 24 hours does
     /// not create another account. Tokens are not stored, so each retry creates a new session.
     #[oai(path = "/register", method = "post", operation_id = "register")]
-    #[operation(public(), returns("The first session of the created account."), carries_tokens())]
+    #[operation(public(), returns("A new session of the created account."), carries_tokens())]
     #[operation(new_password("/password"), errors(&[ErrorCode::EmailTaken]), limit(OperationLimit::Register))]
     #[operation(excluded_errors(&[ErrorCode::IdempotencyKeyInFlight]))]
     async fn register(
@@ -29,8 +29,8 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     /// Log in
     ///
     /// Exchanges an email address and a password for a session. An unknown email address and a wrong password return the
-    /// same error. Attempts are rate-limited per IP address. Attempts from IP addresses without a previous login to the account
-    /// share one limit per account, so an attacker cannot lock the user out.
+    /// same error. Attempts are rate-limited per IP address and per account. For each account, all IP addresses that have never
+    /// logged in to it share one limit, so an attacker cannot lock the user out.
     #[oai(path = "/login", method = "post", operation_id = "login")]
     #[operation(public(), returns("The new session."), carries_tokens(), limit(OperationLimit::Login))]
     #[operation(errors(&[ErrorCode::InvalidCredentials, ErrorCode::AccountDisabled]))]
@@ -38,10 +38,10 @@ pub trait AuthEndpoints: Send + Sync + 'static {
 
     /// Refresh a session
     ///
-    /// Exchanges a refresh token for a new access token and the next refresh token. A refresh token is valid once.
+    /// Exchanges a refresh token for a new access token and a new refresh token. Refresh tokens are rotated: each can be used once.
     ///
-    /// If it is sent again within ten seconds, before the next token is used, the response contains the same next token, so that
-    /// parallel refreshes are safe. Otherwise the session ends, because the token may have been stolen.
+    /// If a token is reused within ten seconds and its successor is still unused, the same successor is returned, so concurrent
+    /// refreshes are safe. Any other reuse ends the session, because the token may have been stolen.
     #[oai(path = "/refresh", method = "post", operation_id = "refreshSession")]
     #[operation(public(), returns("The refreshed session."), carries_tokens(), limit(OperationLimit::Refresh))]
     #[operation(errors(&[ErrorCode::InvalidRefreshToken, ErrorCode::AccountDisabled]))]

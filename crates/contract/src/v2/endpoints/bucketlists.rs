@@ -9,7 +9,8 @@ pub trait BucketlistEndpoints: Send + Sync + 'static {
     /// List bucketlists
     ///
     /// Returns your bucketlists, one page at a time. As CSV or NDJSON, streams all of them unless `per_page` is set.
-    /// Following `links.next` returns each bucketlist once, even if others are created or deleted in the meantime.
+    /// Following `links.next` returns each bucketlist once, even if others are created or deleted in the meantime. If the sort
+    /// field of a bucketlist changes while you paginate, the bucketlist can be missing or appear twice.
     #[oai(path = "/", method = "get", operation_id = "listBucketlists")]
     #[operation(returns("A page of bucketlists; as CSV or NDJSON, one row per bucketlist."), cached())]
     async fn list(
@@ -74,7 +75,7 @@ pub trait BucketlistEndpoints: Send + Sync + 'static {
 
     /// Update a bucketlist
     ///
-    /// Applies a JSON merge patch (RFC 7396): omitted fields keep their value, null clears a field.
+    /// Applies a JSON merge patch (RFC 7396): omitted fields keep their value; null clears a field.
     #[oai(path = "/:bucketlist_id", method = "patch", operation_id = "updateBucketlist")]
     #[operation(returns("The updated bucketlist."))]
     #[operation(errors(&[ErrorCode::BucketlistNotFound, ErrorCode::BucketlistNameTaken]))]

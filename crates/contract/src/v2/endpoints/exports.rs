@@ -11,8 +11,8 @@ pub trait ExportEndpoints: Send + Sync + 'static {
     /// Starts an export of all your bucketlists and items to a file. Poll `getExport` until `state` is `finished`, then
     /// download the file with `getExportContent`.
     ///
-    /// The file is deleted at `expires_at`, by default after one day. Only your ten newest exports are retained. Changes that
-    /// you make during the export may or may not be included; entries that do not change are included exactly once.
+    /// The export and its file are deleted at `expires_at`, by default after one day. Only your ten newest exports are retained.
+    /// Changes that you make during the export may or may not be included; entries that do not change are included exactly once.
     #[oai(path = "/", method = "post", operation_id = "createExport")]
     #[operation(returns("The queued export."), limit(OperationLimit::Exports))]
     async fn create(
@@ -21,7 +21,7 @@ pub trait ExportEndpoints: Send + Sync + 'static {
         client: ClientInfo,
         idempotency_key: IdempotencyKey,
         body: Json<ExportCreate>,
-    ) -> Result<Queued<Export>>;
+    ) -> Result<AcceptedWithBody<Export>>;
 
     /// Retrieve export status
     ///
@@ -29,7 +29,12 @@ pub trait ExportEndpoints: Send + Sync + 'static {
     /// before the next request.
     #[oai(path = "/:export_id", method = "get", operation_id = "getExport")]
     #[operation(returns("The state of the export."), errors(&[ErrorCode::ExportNotFound]))]
-    async fn get(&self, caller: User, export_id: Path<Id>, if_none_match: IfNoneMatch) -> Result<Progress<Export>>;
+    async fn get(
+        &self,
+        caller: User,
+        export_id: Path<Id>,
+        if_none_match: IfNoneMatch,
+    ) -> Result<StatusResponse<Export>>;
 
     /// Download an export
     ///

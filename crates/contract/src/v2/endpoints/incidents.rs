@@ -92,9 +92,9 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
     /// Returns a collection (v2.1) that sends the request byte for byte with Postman or Newman. Its tests pass while the
     /// failure still occurs. For administrators only.
     ///
-    /// Set the variables `base_url`, `email` and `password`, or `admin_email` and `admin_password` if the caller was an
-    /// administrator. If the collection cannot contain the body as text, it refers to a file. Create that file from the body
-    /// that `getIncident` returns.
+    /// Set the variable `base_url` and the credentials: `email` and `password` or, if an administrator sent the request,
+    /// `admin_email` and `admin_password`. If the collection cannot contain the body as text, it refers to a file. Create that
+    /// file from the body that `getIncident` returns.
     #[oai(path = "/incidents/:incident_id/postman", method = "get", operation_id = "exportIncidentForPostman")]
     #[operation(returns("The Postman collection."))]
     #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentKeyMissing, ErrorCode::IncidentTruncated]))]
@@ -113,7 +113,7 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
     #[oai(path = "/incidents/:incident_id/curl", method = "get", operation_id = "exportIncidentForCurl")]
     #[operation(returns("The curl command."))]
     #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentKeyMissing, ErrorCode::IncidentTruncated]))]
-    async fn curl(&self, caller: Admin, client: ClientInfo, incident_id: Path<Id>) -> Result<ShellCommand>;
+    async fn curl(&self, caller: Admin, client: ClientInfo, incident_id: Path<Id>) -> Result<ShellCommandResponse>;
 
     /// Export an incident as a HAR file
     ///
@@ -127,14 +127,14 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
     /// Sends the captured request to a configured server and compares the response with the captured one. A replay takes at most 25
     /// seconds. For administrators only.
     ///
-    /// The request is sent with a temporary account; requests of administrators are sent with the administrator account of the
-    /// target. The replay creates the resources that the request needs. Resources that the replay creates are deleted afterwards.
-    /// The audit log records each replay.
+    /// The request is sent with a temporary account. Requests by administrators are sent with the administrator account that
+    /// `REPLAY_TARGETS` configures for the target. The replay creates the resources that the request needs. Resources that the
+    /// replay creates are deleted afterwards. The audit log records each replay.
     ///
     /// If the target has the same `JWT_SECRET` as this server, the target sends no email for the replay, and counts it neither as an
     /// occurrence nor as usage.
     #[oai(path = "/incidents/:incident_id/replay", method = "post", operation_id = "replayIncident")]
-    #[operation(returns("The outcome of the replay."))]
+    #[operation(returns("The result of the replay."))]
     #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentKeyMissing]))]
     async fn replay(
         &self,
@@ -170,8 +170,8 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
         caller: Admin,
         cursor: Query<Option<Cursor>>,
         per_page: Query<Option<PerPage>>,
-        /// Sort order: `-first_seen_at`, `first_seen_at`, `-last_seen_at` or `last_seen_at`. Default: `-first_seen_at`. A group that
-        /// occurs again while you read pages by `last_seen_at` can be missing or appear twice.
+        /// Sort order: `-first_seen_at`, `first_seen_at`, `-last_seen_at` or `last_seen_at`. Default: `-first_seen_at`. With
+        /// `last_seen_at`, a group that occurs again while you paginate can be missing or appear twice.
         sort: Query<Option<IncidentGroupSort>>,
         /// Returns only groups of this operation.
         operation: Query<Option<Token>>,
@@ -185,11 +185,11 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
         if_none_match: IfNoneMatch,
     ) -> Result<PageResponse<IncidentGroupPage>>;
 
-    /// Resolve incident groups
+    /// Update incident groups
     ///
     /// Marks all incidents of several groups as resolved or unresolved. For administrators only.
     #[oai(path = "/incident-groups/resolve", method = "post", operation_id = "resolveIncidentGroups")]
-    #[operation(returns("The changed groups."))]
+    #[operation(returns("The updated groups."))]
     async fn resolve_groups(
         &self,
         caller: Admin,

@@ -9,7 +9,8 @@ pub trait ItemEndpoints: Send + Sync + 'static {
     /// List items
     ///
     /// Returns the items of a bucketlist, one page at a time. As CSV or NDJSON, streams all of them unless `per_page` is
-    /// set. Following `links.next` returns each item once, even if others are created or deleted in the meantime.
+    /// set. Following `links.next` returns each item once, even if others are created or deleted in the meantime. If the sort
+    /// field of an item changes while you paginate, the item can be missing or appear twice.
     #[oai(path = "/:bucketlist_id/items", method = "get", operation_id = "listItems")]
     #[operation(returns("A page of items; as CSV or NDJSON, one row per item."))]
     #[operation(errors(&[ErrorCode::BucketlistNotFound]), cached())]
@@ -37,7 +38,7 @@ pub trait ItemEndpoints: Send + Sync + 'static {
 
     /// Create an item
     ///
-    /// Adds an item to a bucketlist. Create several items at once with `createItems`.
+    /// Creates an item in a bucketlist. Create several items at once with `createItems`.
     #[oai(path = "/:bucketlist_id/items", method = "post", operation_id = "createItem")]
     #[operation(returns("The created item."), errors(&[ErrorCode::BucketlistNotFound]))]
     async fn create(
@@ -92,7 +93,7 @@ pub trait ItemEndpoints: Send + Sync + 'static {
 
     /// Update an item
     ///
-    /// Applies a JSON merge patch (RFC 7396): omitted fields keep their value, null clears a field.
+    /// Applies a JSON merge patch (RFC 7396): omitted fields keep their value; null clears a field.
     #[oai(path = "/:bucketlist_id/items/:item_id", method = "patch", operation_id = "updateItem")]
     #[operation(returns("The updated item."), errors(&[ErrorCode::BucketlistNotFound, ErrorCode::ItemNotFound]))]
     async fn update(

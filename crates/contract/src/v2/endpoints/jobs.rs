@@ -39,10 +39,10 @@ pub trait JobEndpoints: Send + Sync + 'static {
 
     /// Retry a job
     ///
-    /// Runs a job as soon as a worker is available. A dead or cancelled job starts again with its full number of attempts; a queued
-    /// or retrying job does not wait until it is due. A job that is running or done cannot be retried. For administrators only.
+    /// Runs a job as soon as a worker is available. A dead or cancelled job starts again with its full number of attempts. A queued
+    /// or retrying job becomes due immediately. A job that is running or done cannot be retried. For administrators only.
     #[oai(path = "/jobs/:job_id/retry", method = "post", operation_id = "retryJob")]
-    #[operation(returns("The job, scheduled to run now."), errors(&[ErrorCode::JobNotFound, ErrorCode::JobStateConflict]))]
+    #[operation(returns("The job with its new `run_at`."), errors(&[ErrorCode::JobNotFound, ErrorCode::JobStateConflict]))]
     async fn retry(&self, caller: Admin, client: ClientInfo, job_id: Path<Id>) -> Result<Json<Job>>;
 
     /// Cancel a job
@@ -78,10 +78,10 @@ pub trait JobEndpoints: Send + Sync + 'static {
 
     /// Run a recurring task
     ///
-    /// Runs a recurring task within seconds, on the next server or worker that is available. Its following run is due one
-    /// interval later. `last_finished_at` and `last_result` contain the outcome. For administrators only.
+    /// Queues an immediate run of a recurring task. The next available server or worker starts it within seconds. The interval
+    /// restarts with this run. `last_finished_at` and `last_result` contain its result. For administrators only.
     #[oai(path = "/schedules/:schedule_name/run", method = "post", operation_id = "runJobSchedule")]
-    #[operation(returns("The schedule; the next run is due now."))]
+    #[operation(returns("The recurring task with its new `next_run_at`."))]
     #[operation(errors(&[ErrorCode::JobScheduleNotFound, ErrorCode::JobScheduleRunning]))]
     async fn run_schedule(
         &self,
@@ -92,8 +92,8 @@ pub trait JobEndpoints: Send + Sync + 'static {
 
     /// List exports
     ///
-    /// Returns the exports of all users, newest first. Cancel an export by cancelling its job: see `_links`. Only the owner can
-    /// download the file. For administrators only.
+    /// Returns the exports of all users, newest first. To cancel an export, cancel its job (`_links.cancel`); the export then has
+    /// the state `failed`. Only the owner can download the file. For administrators only.
     #[oai(path = "/exports", method = "get", operation_id = "listExports")]
     #[operation(returns("A page of exports."))]
     async fn exports(

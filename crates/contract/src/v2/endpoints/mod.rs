@@ -52,8 +52,8 @@ use crate::{
             StatusClass, TimeSort, Token, UsageGroup, UsageSort,
         },
         responses::{
-            Accepted, Created, ExportDownload, JsonDownload, NoContent, PageResponse, ProfileDownload, Progress,
-            Queued, Retrieved, SessionCreated, ShellCommand, Updated,
+            Accepted, AcceptedWithBody, Created, ExportDownload, JsonDownload, NoContent, PageResponse,
+            ProfileDownload, Retrieved, SessionCreated, ShellCommandResponse, StatusResponse, Updated,
         },
     },
     values::{Date, Id, SearchText, Timestamp},
@@ -78,7 +78,7 @@ pub enum Tag {
     Admin,
     /// API clients: programs that act for an account with a key. For administrators.
     ApiClients,
-    /// Captured requests and their responses, for administrators. Usually failed requests. Sensitive data is masked.
+    /// Captured requests, usually failed ones, with their responses. Sensitive data is masked. For administrators.
     Incidents,
     /// Background jobs and recurring tasks, for administrators. Private data is masked.
     Jobs,

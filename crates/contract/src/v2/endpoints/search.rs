@@ -12,8 +12,10 @@ pub trait SearchEndpoints: Send + Sync + 'static {
     /// beginning of a longer word, regardless of case and accents: `zur` finds Zürich. There is no query syntax.
     ///
     /// Names with the exact words rank first, then names with longer words, then descriptions. Within a rank, bucketlists
-    /// come before items, and newer entries before older ones. A search has at most 1,000 results. If more entries match,
-    /// exact matches in names are returned first, then the newest other matches.
+    /// come before items, and newer entries before older ones.
+    ///
+    /// A search returns at most 1,000 results. If more entries match, it selects the exact matches in names first, then the most
+    /// recent of the other matches; their order is as described above.
     ///
     /// Results can move between pages when your data changes. For exact listings, use `listBucketlists` and `listItems`.
     #[oai(path = "/", method = "get", operation_id = "search")]

@@ -11,8 +11,8 @@ pub trait UsageEndpoints: Send + Sync + 'static {
     /// Returns the number of requests by day, operation, version and consumer, by default the latest day first. As CSV or
     /// NDJSON, streams all rows unless `per_page` is set. For administrators only.
     ///
-    /// A consumer is an API client; for requests without an API key, the account; for anonymous requests, the user agent. A
-    /// server counts at most 200 user agents a day; additional user agents are counted as `other`.
+    /// Requests with an API key are counted for the API client, other authenticated requests for the account, and anonymous
+    /// requests for the user agent. A server counts at most 200 user agents a day; additional user agents are counted as `other`.
     ///
     /// Counters are updated within 10 seconds of the response. Daily counters are retained for 400 days by default, hourly
     /// counters for 7 days.
@@ -27,10 +27,10 @@ pub trait UsageEndpoints: Send + Sync + 'static {
         /// Sort order: `-requests` (most requests first). Default: the latest day first, then by version, operation and
         /// consumer. Rows can move between pages while requests are counted, so a row can be missing or appear twice.
         sort: Query<Option<UsageSort>>,
-        /// First day, in UTC. Default: 29 days before `to`. Days before the retention period are omitted. If `to` is
-        /// omitted, must not be after today.
+        /// First day, in UTC. Default: 29 days before `to`. Must not be later than `to`. Days before the retention period are
+        /// omitted.
         from: Query<Option<Date>>,
-        /// Last day, in UTC. Default: today. Must not be before `from` or before the retention period.
+        /// Last day, in UTC. Default: today. Must not be earlier than `from` or the start of the retention period.
         to: Query<Option<Date>>,
         /// Returns only requests of this operation. An unknown ID returns no rows.
         operation: Query<Option<Token>>,
@@ -55,8 +55,7 @@ pub trait UsageEndpoints: Send + Sync + 'static {
     ///
     /// Returns every deprecated operation with its schedule and the consumers that called it. For administrators only.
     ///
-    /// Requests that were rejected for their credentials, their permissions or a rate limit are not counted. Deleted API clients
-    /// and accounts are omitted.
+    /// Requests rejected with 401, 403 or 429 are not counted. Deleted API clients and accounts are omitted.
     ///
     /// A consumer is notified by email when it first calls a deprecated operation. If it called the operation in the last 30 days, it
     /// is notified again 90, 30, 7 and 1 days before the sunset, and when brownouts are scheduled. In a brownout and after the sunset,

@@ -25,7 +25,8 @@ pub struct User {
     pub role: Role,
     /// Whether the account is disabled by an administrator.
     pub disabled: bool,
-    /// Whether the user is notified by email of deprecated operations that the account calls. An administrator can disable it.
+    /// Whether the user is notified by email of deprecated operations that the account calls. An administrator can disable these
+    /// notices.
     pub deprecation_notices_enabled: bool,
     /// Time of creation.
     pub created_at: Timestamp,
@@ -112,7 +113,7 @@ pub struct Session {
     /// `User-Agent` of the client at login.
     #[oai(validator(max_length = 200))]
     pub device: Nullable<String>,
-    /// Whether this request belongs to the session.
+    /// Whether this is the session of the current request.
     pub current: bool,
     /// Time of login.
     pub created_at: Timestamp,

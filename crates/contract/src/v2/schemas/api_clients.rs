@@ -28,7 +28,7 @@ pub enum ApiScope {
 
 /// The key of the API client in the seed data. It is public, like the passwords of the seeded accounts.
 pub const EXAMPLE_API_KEY: &str = "blk_demoDemo_DemoKeyThatIsPublicLikeTheSampleDataItself03TLDAA";
-/// The public part of [`EXAMPLE_API_KEY`].
+/// The identifier of [`EXAMPLE_API_KEY`].
 pub const EXAMPLE_API_KEY_PREFIX: &str = "demoDemo";
 /// The name of the API client in the seed data.
 pub const EXAMPLE_API_CLIENT: &str = "Mobile app";
@@ -55,7 +55,7 @@ pub struct ApiClient {
     /// Requests per minute; null for the general rate limit.
     #[oai(validator(minimum(value = "1"), maximum(value = "1000000")))]
     pub rate_limit: Nullable<i32>,
-    /// Public part of the newest key, `blk_<prefix>_…`, by which a key can be recognized.
+    /// Identifier of the newest key: `<prefix>` in `blk_<prefix>_…`. Not secret.
     #[oai(validator(max_length = 16))]
     pub key_prefix: String,
     /// Time at which the key expires; null if it does not expire.
@@ -63,7 +63,7 @@ pub struct ApiClient {
     /// Time at which a key was last used; null if none was ever used. The first use of each key is recorded immediately, later ones with a
     /// precision of one minute.
     pub last_used_at: Nullable<Timestamp>,
-    /// Time at which replaced keys expire; null if there are none.
+    /// Time at which previous keys expire; null if there are none.
     pub previous_valid_until: Nullable<Timestamp>,
     /// Whether the contact is notified by email of deprecated operations that the API client calls.
     pub deprecation_notices_enabled: bool,
@@ -108,14 +108,14 @@ pub struct ApiClientCreated {
     /// the key with `rotateApiClientKey` if you did not receive the first response.
     #[oai(validator(max_length = 128))]
     pub key: Nullable<String>,
-    /// Public part of the key, `blk_<prefix>_…`, by which a key can be recognized.
+    /// Identifier of the key: `<prefix>` in `blk_<prefix>_…`. Not secret.
     #[oai(validator(max_length = 16))]
     pub key_prefix: String,
     /// Time at which the key expires; null if it does not expire.
     pub expires_at: Nullable<Timestamp>,
     /// Time at which the key was last used; null if it was never used.
     pub last_used_at: Nullable<Timestamp>,
-    /// Time at which replaced keys expire; null if there are none.
+    /// Time at which previous keys expire; null if there are none.
     pub previous_valid_until: Nullable<Timestamp>,
     /// Whether the contact is notified by email of deprecated operations that the API client calls.
     pub deprecation_notices_enabled: bool,
@@ -190,7 +190,7 @@ example! { ApiClientCreate {
     scopes: vec![ApiScope::Read], rate_limit: Some(60), expires_at: None,
 } }
 
-/// Changes to an API client (RFC 7396). Omitted fields keep their value, null clears a field.
+/// Changes to an API client: a JSON merge patch (RFC 7396). Omitted fields keep their value; null clears a field.
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
 pub struct ApiClientPatch {
@@ -227,7 +227,7 @@ pub struct ApiClientKey {
     /// Key, which is not stored and cannot be retrieved later.
     #[oai(validator(max_length = 128))]
     pub key: String,
-    /// Public part of the key, `blk_<prefix>_…`.
+    /// Identifier of the key: `<prefix>` in `blk_<prefix>_…`. Not secret.
     #[oai(validator(max_length = 16))]
     pub key_prefix: String,
     /// Time at which the previous keys expire.

@@ -22,14 +22,14 @@ pub struct AuditEvent {
     /// Action, as resource and verb: `user.created`. Newer servers can return additional actions.
     #[oai(validator(max_length = 64, pattern = r"^[a-z_]+\.[a-z_]+$"))]
     pub action: String,
-    /// ID of the account that caused the event; null if unknown, or if a command-line operation caused it.
+    /// ID of the account that caused the event; null if unknown, or if a CLI command caused it.
     pub actor_id: Nullable<Id>,
     /// Type of the affected resource. Newer servers can return additional types.
     #[oai(validator(max_length = 64, pattern = "^[a-z_]+$"))]
     pub target_type: Nullable<String>,
     /// ID of the affected resource, which may have been deleted since.
     pub target_id: Nullable<Id>,
-    /// `X-Request-ID` of the request that caused the event; null if a command-line operation caused it.
+    /// `X-Request-ID` of the request that caused the event; null if a CLI command caused it.
     #[oai(validator(max_length = 128))]
     pub request_id: Nullable<String>,
     /// IP address of the client; null if unknown.

@@ -54,7 +54,7 @@ example! { Bucketlist {
     links: Links::Bucketlist(1),
 } }
 
-/// Changes to a bucketlist (RFC 7396). Omitted fields keep their value, null clears a field.
+/// Changes to a bucketlist: a JSON merge patch (RFC 7396). Omitted fields keep their value; null clears a field.
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
 pub struct BucketlistPatch {

@@ -26,7 +26,12 @@ const EXAMPLE_END: i64 = 1_824_037_200_000_000;
 /// A request after the deprecation: 2026-12-01.
 const EXAMPLE_REQUEST: i64 = 1_796_083_200_000_000;
 
-/// State of the email with a notice.
+/// State of the email with a notice:
+///
+/// - `queued`: The email waits to be sent, or for its next attempt.
+/// - `sent`: The mail server has accepted the email.
+/// - `failed`: The mail server has rejected the email in the last attempt, or the consumer no longer has an email address.
+/// - `suppressed`: No email was sent, because an administrator has disabled the notices to the consumer.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq, Serialize)]
 #[oai(rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
@@ -45,11 +50,14 @@ pub enum DeprecationNoticeState {
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct DeprecationNotice {
-    /// Occasion: `first_use`, or the time before the sunset: `90_days`, `30_days`, `7_days` or `1_day`; `brownout` if
-    /// brownouts were scheduled later.
+    /// Reason for the notice:
+    ///
+    /// - `first_use`: The consumer called the deprecated operation for the first time.
+    /// - `90_days`, `30_days`, `7_days` or `1_day`: This time remains until the sunset.
+    /// - `brownout`: A brownout was scheduled after the previous notice.
     #[oai(validator(max_length = 20))]
     pub notice: String,
-    /// Time at which the email was enqueued or suppressed.
+    /// Time at which the notice was created: its email was enqueued or suppressed.
     pub sent_at: Timestamp,
     /// State of the email.
     pub state: DeprecationNoticeState,
@@ -65,8 +73,8 @@ example! { DeprecationNotice {
 pub struct DeprecationConsumer {
     /// The consumer.
     pub consumer: Consumer,
-    /// Number of requests since the deprecation, within the retention period of counters, without those that were rejected with 401,
-    /// 403 or 429.
+    /// Number of requests since the deprecation, within the retention period of the usage counters. Requests rejected with 401, 403 or
+    /// 429 are not counted.
     #[oai(validator(minimum(value = "1")))]
     pub requests: i64,
     /// Time of the last of these requests.
@@ -107,10 +115,11 @@ pub struct Deprecation {
     /// Scheduled brownouts, earliest first.
     #[oai(validator(max_items = 1000))]
     pub brownouts: Vec<BrownoutPeriod>,
-    /// Number of consumers with such requests since the deprecation, within the retention period of counters.
+    /// Number of consumers that have called the operation since its deprecation, within the retention period of the usage counters.
+    /// Requests rejected with 401, 403 or 429 are not counted.
     #[oai(validator(minimum(value = "0")))]
     pub consumers_total: i64,
-    /// The API clients and accounts, then the anonymous consumers, up to 100; those with the most requests first.
+    /// Up to 100 consumers: API clients and accounts first, then anonymous consumers, each sorted by number of requests, descending.
     #[oai(validator(max_items = 100))]
     pub consumers: Vec<DeprecationConsumer>,
 }

@@ -11,7 +11,11 @@ use crate::{
     values::{Date, Id, Nullable, Timestamp},
 };
 
-/// Format of the exported file.
+/// Format of the exported file:
+///
+/// - `json`: A JSON object with all records.
+/// - `csv`: A header row, then one row per record.
+/// - `ndjson`: One JSON object per line.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Enum, PartialEq, Eq, Serialize)]
 #[oai(rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
@@ -37,7 +41,12 @@ impl ExportFormat {
     }
 }
 
-/// State of an export.
+/// State of an export:
+///
+/// - `queued`: The export waits to be processed.
+/// - `running`: The file is being written.
+/// - `finished`: The file can be downloaded.
+/// - `failed`: The export has failed or was cancelled. It will not be retried, unless an administrator retries its job.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq, Serialize)]
 #[oai(rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
@@ -48,7 +57,7 @@ pub enum ExportState {
     Running,
     /// Finished: the file can be downloaded.
     Finished,
-    /// Failed; the export will not be retried.
+    /// Failed or cancelled.
     Failed,
 }
 
@@ -91,9 +100,9 @@ pub struct Export {
     pub records: Nullable<i64>,
     /// Time of creation.
     pub created_at: Timestamp,
-    /// Time at which the export finished or failed.
+    /// Time at which the export finished, failed or was cancelled; null before.
     pub finished_at: Nullable<Timestamp>,
-    /// Time at which the export is deleted.
+    /// Time at which the export and its file are deleted. `getExport` then returns 404.
     pub expires_at: Timestamp,
     /// Links to related resources; `content` is present when the file is available.
     #[oai(rename = "_links")]
@@ -107,7 +116,7 @@ example! { Export {
     expires_at: Timestamp::from_micros(EXAMPLE_EXPIRY), links: Links::Export { id: 1, has_content: true },
 } }
 
-/// An export of any user, for administrators. The file can be downloaded by its owner only.
+/// An export with its owner, for administrators. Only the owner can download the file.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct UserExport {
@@ -124,9 +133,9 @@ pub struct UserExport {
     pub records: Nullable<i64>,
     /// Time of creation.
     pub created_at: Timestamp,
-    /// Time at which the export finished or failed.
+    /// Time at which the export finished, failed or was cancelled; null before.
     pub finished_at: Nullable<Timestamp>,
-    /// Time at which the export is deleted.
+    /// Time at which the export and its file are deleted. `getExport` then returns 404.
     pub expires_at: Timestamp,
     /// Links to related resources; `cancel` is present while the export is queued or running.
     #[oai(rename = "_links")]

@@ -47,7 +47,7 @@ pub struct ImportRecord {
     /// Due date. Null for a bucketlist.
     #[oai(nullable)]
     pub due_on: Option<Date>,
-    /// Time of creation. Default: the time of the import. A later value is replaced by it.
+    /// Time of creation. Default: the time of the import. A future value is replaced by the time of the import.
     #[oai(nullable)]
     pub created_at: Option<Timestamp>,
     /// Time of the last change. Default: `created_at`. An earlier value is replaced by `created_at`, and a future value by
@@ -80,16 +80,20 @@ example! { ImportRecord {
     updated_at: Some(example_time()),
 } }
 
-/// What was done with a bucketlist of an import.
+/// Result for one bucketlist of an import:
+///
+/// - `created`: Created with its name.
+/// - `renamed`: Created with another name, because its name was already in use.
+/// - `skipped`: Not created, because its name was already in use.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq, Serialize)]
 #[oai(rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum ImportOutcome {
     /// Created with its name.
     Created,
-    /// Created with another name, because its name was taken.
+    /// Created with another name, because its name was already in use.
     Renamed,
-    /// Not created, because its name was taken.
+    /// Not created, because its name was already in use.
     Skipped,
 }
 
@@ -112,17 +116,17 @@ example! { ImportResult {
     bucketlists_created: 1, items_created: 1, bucketlists: vec![ImportedBucketlist::example()],
 } }
 
-/// A bucketlist of an import.
+/// Result for one bucketlist of an import: created, renamed or skipped.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct ImportedBucketlist {
     /// The `bucketlist_id` of the record.
     pub source_id: Id,
-    /// What was done with the bucketlist.
+    /// Whether the bucketlist was created, renamed or skipped.
     pub outcome: ImportOutcome,
     /// ID of the created bucketlist; null if the bucketlist was skipped.
     pub bucketlist_id: Nullable<Id>,
-    /// Name of the created bucketlist, or the name that was taken.
+    /// Name of the created bucketlist; for a skipped one, the name in the request.
     #[oai(validator(max_length = 100))]
     pub name: String,
     /// Number of created items.

@@ -3,7 +3,7 @@
 use poem_openapi::Object;
 use serde::Serialize;
 
-/// A Postman collection (v2.1) with one request. Contains further fields of the format.
+/// A Postman collection (v2.1) with one request. Only some fields are documented here; see the format for the others.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct PostmanCollection {
@@ -37,7 +37,7 @@ example! { PostmanCollectionInfo {
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct PostmanRequest {
-    /// ID, equal for incidents with the same fingerprint.
+    /// ID of the request; the same for all incidents with the same fingerprint.
     #[oai(validator(max_length = 36))]
     pub id: String,
     /// Name that Postman displays.
@@ -49,7 +49,7 @@ example! { PostmanRequest {
     id: "88bfc2bc-6130-5cc9-8d97-d80ff1ed1830".into(), name: "incident 1: createItem → 500 INTERNAL_ERROR".into(),
 } }
 
-/// An HTTP archive (HAR 1.2) with one entry. Contains further fields of the format.
+/// An HTTP archive with one entry. Only some fields are documented here; see HAR 1.2 for the others.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct HttpArchive {

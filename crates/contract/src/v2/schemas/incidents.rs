@@ -128,7 +128,7 @@ example! { IncidentResponse {
     body: IncidentBody::example_of(EXAMPLE_RESPONSE, EXAMPLE_RESPONSE_SHA256),
 } }
 
-/// A captured request, usually a failed one, without its content and its response.
+/// Summary of an incident, without the captured request and response.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct IncidentSummary {
@@ -157,7 +157,7 @@ pub struct IncidentSummary {
     /// Error code; null if the response has none.
     #[oai(validator(max_length = 100))]
     pub code: Nullable<String>,
-    /// Fingerprint, a hash of operation, status, error code and error location.
+    /// Fingerprint, a hash of operation, status, error code and internal error message.
     #[oai(validator(max_length = 64))]
     pub fingerprint: String,
     /// ID of the user; null if the request was not authenticated.
@@ -185,7 +185,7 @@ example! { IncidentSummary {
 
 /// Fingerprint of the incident in the seed data.
 pub const EXAMPLE_FINGERPRINT: &str = "a572e864db779d218c2a1067";
-/// Error location of the incident in the seed data.
+/// Internal error message of the incident in the seed data, as in `site`.
 pub const EXAMPLE_SITE: &str = "panic: index out of bounds";
 
 /// A captured request and its response; usually a failed one. Sensitive data is masked.
@@ -214,10 +214,10 @@ pub struct Incident {
     /// Error code; null if the response has none.
     #[oai(validator(max_length = 100))]
     pub code: Nullable<String>,
-    /// Fingerprint, a hash of operation, status, error code and error location.
+    /// Fingerprint, a hash of operation, status, error code and internal error message.
     #[oai(validator(max_length = 64))]
     pub fingerprint: String,
-    /// Location of the error in the server, derived from the internal error messages without values from the request. Can be empty.
+    /// Internal error message without the values in it, used for grouping. Empty if there is none.
     #[oai(validator(max_length = 200))]
     pub site: String,
     /// Number of failures with this fingerprint, including those that were not captured.
@@ -230,9 +230,9 @@ pub struct Incident {
     /// Role of the user, `user` or `admin`.
     #[oai(validator(max_length = 10))]
     pub role: Nullable<String>,
-    /// ID of the API client that sent the request; null if another client did.
+    /// ID of the API client that sent the request; null if the request was not sent with an API key.
     pub api_client_id: Nullable<Id>,
-    /// Scopes of the API client when it sent the request; empty if another client did.
+    /// Scopes of the API client when it sent the request; empty if the request was not sent with an API key.
     #[oai(validator(max_items = 10))]
     pub scopes: Vec<ApiScope>,
     /// Version of the server.
@@ -243,8 +243,8 @@ pub struct Incident {
     /// Version that contains the fix; null if unknown.
     #[oai(validator(max_length = 100))]
     pub fixed_in: Nullable<String>,
-    /// Placeholders of masked values in the request and the response, at most 200. A number, or a placeholder with fewer than four
-    /// characters, replaces a complete value.
+    /// Placeholders of masked values in the request and the response, at most 200. Placeholders that are numbers or have fewer than
+    /// four characters replace only complete values. Longer ones can also replace part of a value.
     #[oai(validator(max_items = 200, max_length = 4096))]
     pub placeholders: Vec<String>,
     /// The captured request.
@@ -293,7 +293,7 @@ impl Example for Incident {
 /// - `unresolved`: Not marked as resolved.
 /// - `resolved`: Marked as resolved.
 /// - `regressed`: Occurred again after it was marked as resolved.
-/// - `captured`: Not a failure: an administrator requested the capture of a successful request.
+/// - `captured`: Not a failure: a successful request that an administrator captured with `X-Debug-Capture`.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq, Serialize)]
 #[oai(rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
@@ -304,11 +304,11 @@ pub enum IncidentGroupState {
     Resolved,
     /// Occurred again after it was marked as resolved.
     Regressed,
-    /// Not a failure: an administrator requested the capture of a successful request.
+    /// Not a failure: a successful request that an administrator captured with `X-Debug-Capture`.
     Captured,
 }
 
-/// Incidents with the same fingerprint: the same operation, status, error code and error location.
+/// Incidents with the same fingerprint: the same operation, status, error code and internal error message.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct IncidentGroup {
@@ -326,7 +326,7 @@ pub struct IncidentGroup {
     /// Error code; null if the responses have none.
     #[oai(validator(max_length = 100))]
     pub code: Nullable<String>,
-    /// Location of the error in the server, derived from the internal error messages without values from the request. Can be empty.
+    /// Internal error message without the values in it, used for grouping. Empty if there is none.
     #[oai(validator(max_length = 200))]
     pub site: String,
     /// Number of failures, including those that were not captured.

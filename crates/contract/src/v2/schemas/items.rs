@@ -52,7 +52,7 @@ example! { Item {
     updated_at: example_time(), links: Links::Item { bucketlist_id: 1, id: 1 },
 } }
 
-/// Changes to an item (RFC 7396). Omitted fields keep their value, null clears a field.
+/// Changes to an item: a JSON merge patch (RFC 7396). Omitted fields keep their value; null clears a field.
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
 pub struct ItemPatch {

@@ -13,11 +13,15 @@ use crate::{
 };
 
 /// Priority of a job. Due jobs of a higher priority run first.
+///
+/// - `high`: Emails.
+/// - `normal`: Other jobs.
+/// - `low`: Jobs that take long, such as exports.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq, Serialize)]
 #[oai(rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum JobPriority {
-    /// Mail.
+    /// Emails.
     High,
     /// Other jobs.
     Normal,
@@ -55,7 +59,7 @@ pub struct Job {
     /// Number of attempts after which the job becomes a dead letter.
     #[oai(validator(minimum(value = "1")))]
     pub max_attempts: i32,
-    /// Arguments as key-value pairs. Private values are masked. Empty if the job is done.
+    /// Payload as key-value pairs. Private values are masked. Empty if the job is done.
     pub payload: BTreeMap<String, String>,
     /// Error of the latest failed attempt, with masked email addresses; null if none failed, or if the job is done.
     #[oai(validator(max_length = 1100))]
@@ -105,7 +109,10 @@ example! { Job {
     links: Links::Job { id: 1, can_retry: true, can_cancel: true, can_delete: true },
 } }
 
-/// Result of a run of a recurring task.
+/// Result of a run of a recurring task:
+///
+/// - `succeeded`: The run succeeded.
+/// - `failed`: The run failed. The task runs again within five minutes.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq, Serialize)]
 #[oai(rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
@@ -116,7 +123,7 @@ pub enum JobScheduleResult {
     Failed,
 }
 
-/// The schedule of a recurring task.
+/// A recurring task, its interval and its last run.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct JobSchedule {
@@ -137,7 +144,7 @@ pub struct JobSchedule {
     /// Error of the last run that ended; null if it succeeded.
     #[oai(validator(max_length = 1100))]
     pub last_error: Nullable<String>,
-    /// Number of rows, files or messages that the last run processed; null if the task does not count anything.
+    /// Number of rows, files or messages that the last run processed; null if not applicable.
     #[oai(validator(minimum(value = "0")))]
     pub last_count: Nullable<i64>,
     /// Worker of the last run, in the format `host/process ID/random suffix`; null if the task has not run yet.

@@ -7,9 +7,9 @@ use super::{
     ApiClient, AuditEvent, Bucketlist, Deprecation, ExportContent, ExportRecord, IncidentGroup, IncidentSummary, Item,
     Job, JobSchedule, ReplayTarget, SearchHit, Session, UsageRow, User, UserExport,
 };
-use crate::{base_path, listing::Page, values::Nullable};
+use crate::{base_path, listing::HasRows, values::Nullable};
 
-/// Size of a page and, on request, of the list.
+/// Page size, whether there are more results, and the total number of results with `include=total`.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct CursorMeta {
@@ -60,7 +60,7 @@ macro_rules! page {
             /// The results on this page.
             #[oai(validator(max_items = 100))]
             pub data: Vec<$row>,
-            /// Size of the page.
+            /// Page size, and whether there are more results.
             pub meta: CursorMeta,
             /// Links to pages.
             pub links: CursorLinks,
@@ -139,30 +139,30 @@ page! {
     DeprecationPage of Deprecation at "/v2/admin/deprecations"
 }
 
-impl Page for BucketlistPage {
+impl HasRows for BucketlistPage {
     type Row = Bucketlist;
 }
 
-impl Page for ItemPage {
+impl HasRows for ItemPage {
     type Row = Item;
 }
 
-impl Page for UserPage {
+impl HasRows for UserPage {
     type Row = User;
 }
 
-impl Page for AuditEventPage {
+impl HasRows for AuditEventPage {
     type Row = AuditEvent;
 }
 
-impl Page for JobPage {
+impl HasRows for JobPage {
     type Row = Job;
 }
 
-impl Page for UsagePage {
+impl HasRows for UsagePage {
     type Row = UsageRow;
 }
 
-impl Page for ExportContent {
+impl HasRows for ExportContent {
     type Row = ExportRecord;
 }

@@ -87,7 +87,7 @@ pub struct ReplayDifference {
 
 example! { ReplayDifference { location: "status".into(), captured: "500".into(), replayed: "201".into() } }
 
-/// The outcome of a replay.
+/// The result of a replay.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct IncidentReplay {
@@ -140,7 +140,7 @@ pub struct IncidentGroupResolution {
 
 example! { IncidentGroupResolution { ids: vec![Id(1)], resolved: Some(true), fixed_in: Some("0.2.0".into()) } }
 
-/// The changed incident groups.
+/// The updated incident groups.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct ResolvedIncidentGroups {

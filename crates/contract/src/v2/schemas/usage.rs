@@ -46,8 +46,7 @@ example! { Consumer {
     contact_email: Nullable(Some(EmailAddress("demo@example.com".into()))),
 } }
 
-/// Estimated percentiles of the time until the response was ready, at most 10,000 ms. They are interpolated between the bounds of a
-/// histogram.
+/// Percentiles of the processing time, interpolated from histogram buckets and capped at 10,000 ms.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct LatencyPercentiles {
@@ -78,7 +77,7 @@ pub struct UsageRow {
     /// Version of the API: `v1` or `v2`.
     #[oai(validator(max_length = 10))]
     pub version: Nullable<String>,
-    /// The caller. Null unless grouped by consumer.
+    /// The consumer. Null unless grouped by consumer.
     pub consumer: Nullable<Consumer>,
     /// Class of the status: `2xx`, `3xx`, `4xx` or `5xx`. Null unless grouped by status.
     #[oai(validator(max_length = 3))]
@@ -95,7 +94,7 @@ pub struct UsageRow {
     /// Size of all response bodies as sent, in bytes.
     #[oai(validator(minimum(value = "0")))]
     pub bytes_out: i64,
-    /// Time until the response was ready, estimated.
+    /// Estimated processing time.
     pub latency_ms: LatencyPercentiles,
     /// Time of the last request.
     pub last_seen_at: Timestamp,
