@@ -7,6 +7,8 @@ use contract::{ApiError, ErrorCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited, combinators::BoxBody};
 use poem::Request;
 
+use super::size_limits::payload_too_large;
+
 /// Replaces the body of the request by its bytes in memory. Returns their number.
 pub(super) async fn read(request: &mut Request, max_bytes: usize, timeout: Duration) -> Result<u64, ApiError> {
     let body = request.take_body();
@@ -17,7 +19,7 @@ pub(super) async fn read(request: &mut Request, max_bytes: usize, timeout: Durat
     let reading = Limited::new(BoxBody::<Bytes, io::Error>::from(body), max_bytes).collect();
     let bytes = match tokio::time::timeout(timeout, reading).await {
         Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(ErrorCode::PayloadTooLarge.into()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(payload_too_large(max_bytes)),
         // The connection broke or the framing is invalid.
         Ok(Err(error)) => {
             return Err(ApiError::new(ErrorCode::MalformedRequest).with_source(io::Error::other(error)));

@@ -1,6 +1,6 @@
 //! Limits on the size of the URL, the header block and the body.
 
-use contract::ErrorCode;
+use contract::{ApiError, ErrorCode};
 use poem::{Request, http::header::CONTENT_LENGTH};
 
 /// Maximum size of the header block, in bytes.
@@ -20,9 +20,15 @@ pub(super) fn check_head(request: &Request) -> Result<(), ErrorCode> {
 }
 
 /// Rejects a body whose `Content-Length` exceeds the limit, before reading it.
-pub(super) fn check_content_length(request: &Request, max_bytes: usize) -> Result<(), ErrorCode> {
+pub(super) fn check_content_length(request: &Request, max_bytes: usize) -> Result<(), ApiError> {
     let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if length.is_some_and(|length| length > max_bytes) { Err(ErrorCode::PayloadTooLarge) } else { Ok(()) }
+    if length.is_some_and(|length| length > max_bytes) { Err(payload_too_large(max_bytes)) } else { Ok(()) }
+}
+
+/// Returns the error of a body that is larger than the limit.
+pub(super) fn payload_too_large(max_bytes: usize) -> ApiError {
+    ApiError::new(ErrorCode::PayloadTooLarge)
+        .with_message(format!("The request body is larger than the limit of {max_bytes} bytes."))
 }
 
 #[cfg(test)]
@@ -41,11 +47,14 @@ mod tests {
 
     #[test]
     fn content_length_over_the_limit_is_rejected() {
-        let check =
-            |length: &str| check_content_length(&Request::builder().header(CONTENT_LENGTH, length).finish(), 10);
+        let check = |length: &str| {
+            let request = Request::builder().header(CONTENT_LENGTH, length).finish();
+            check_content_length(&request, 10).map_err(|error| error.to_string())
+        };
         assert_eq!(check("10"), Ok(()));
-        assert_eq!(check("11"), Err(ErrorCode::PayloadTooLarge));
+        let message = "PAYLOAD_TOO_LARGE: The request body is larger than the limit of 10 bytes.";
+        assert_eq!(check("11"), Err(message.to_owned()));
         assert_eq!(check("nonsense"), Ok(()));
-        assert_eq!(check_content_length(&Request::default(), 0), Ok(()));
+        assert!(check_content_length(&Request::default(), 0).is_ok());
     }
 }
