@@ -30,7 +30,7 @@ use crate::{
     mail::{FileMailer, Mail, MailError, Mailer, SmtpMailer, TracedMailer, templates},
     metrics::{MeteredMailer, Metrics, MetricsEndpoint},
     postman,
-    redis::{AccountEpochs, Redis, RedisMonitor},
+    redis::{CacheVersions, Redis, RedisMonitor},
     seed,
     services::{Context, Outbox, ReplaySettings, ReplayTarget, RetentionPolicy, Revisions, Services},
     traces::Tracer,
@@ -139,13 +139,13 @@ impl App {
         let limiter = InMemoryRateLimiter::new(&config.limits, &dependencies.clock).map(Arc::new);
         let limits = ActiveLimits::new(config.limits, limiter.clone());
         let limiter = limiter.map(|limiter| rate_limiter(redis.as_ref(), limiter));
-        // What a server has read may be cached if it sees every change: as the only writer, or through epochs.
+        // What a server has read may be cached if it sees every change: as the only writer, or through cache versions.
         let is_sole_writer = config.is_sole_writer();
-        let epochs = redis.clone().filter(|_| !is_sole_writer).map(|redis| {
+        let cache_versions = redis.clone().filter(|_| !is_sole_writer).map(|redis| {
             let suspension = DatabaseCacheSuspension::new(db.clone(), Arc::clone(&dependencies.clock));
-            AccountEpochs::new(redis, Arc::new(suspension))
+            CacheVersions::new(redis, Arc::new(suspension))
         });
-        let token_status = TokenStatusCache::new(is_sole_writer, epochs.clone());
+        let token_status = TokenStatusCache::new(is_sole_writer, cache_versions.clone());
         let revisions = Revisions::new(is_sole_writer);
         if let Some(metrics) = &mut metrics {
             metrics::register_token_cache(metrics, &token_status);
@@ -164,7 +164,7 @@ impl App {
             session_ttl: config.tokens.session_ttl,
             token_status: token_status.clone(),
             revisions: revisions.clone(),
-            epochs,
+            cache_versions,
             limits: limiter.clone(),
             outbox: Outbox::default(),
             tracer: tracer.clone(),

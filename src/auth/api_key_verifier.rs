@@ -11,7 +11,7 @@ use super::ApiKey;
 use crate::{
     db::{Db, DbError, repositories::api_clients},
     domain::{ApiClientId, ApiKeyStatus, Clock, Timestamp, UserId},
-    redis::{Epoch, MAX_AGE},
+    redis::{CacheVersion, MAX_AGE},
 };
 
 /// Interval between two records of a use.
@@ -31,7 +31,7 @@ pub struct KnownApiClient {
 }
 
 /// Verifies keys so that all servers reject a revoked key immediately: against the database on every request, or against an entry that is
-/// valid in the current epoch of the account.
+/// valid in the current cache version of the account.
 #[derive(Clone)]
 pub struct ApiKeyVerifier {
     db: Db,
@@ -47,7 +47,7 @@ pub struct ApiKeyVerifier {
 
 #[derive(Clone)]
 struct CachedKeyStatus {
-    epoch: Epoch,
+    cache_version: CacheVersion,
     read_at: Instant,
     status: Arc<ApiKeyStatus>,
 }
@@ -71,15 +71,19 @@ impl ApiKeyVerifier {
     }
 
     /// Returns the status of an active key and records its use; `None` if the key is unknown, expired or revoked, or if the account
-    /// is disabled. `epoch` is that of the account, read during this request; `None` if nothing cached is valid.
+    /// is disabled. `cache_version` is that of the account, read during this request; `None` if nothing cached is valid.
     ///
     /// # Errors
     /// Fails if the database cannot be read.
-    pub async fn verify(&self, key: &ApiKey, epoch: Option<Epoch>) -> Result<Option<ApiKeyStatus>, DbError> {
+    pub async fn verify(
+        &self,
+        key: &ApiKey,
+        cache_version: Option<CacheVersion>,
+    ) -> Result<Option<ApiKeyStatus>, DbError> {
         let (digest, now) = (key.digest(), self.clock.now());
-        let status = match epoch.and_then(|epoch| self.cached(&digest, epoch)) {
+        let status = match cache_version.and_then(|cache_version| self.cached(&digest, cache_version)) {
             Some(status) => Some(status),
-            None => self.read(key, epoch, now).await?,
+            None => self.read(key, cache_version, now).await?,
         };
         let Some(status) = status.filter(|status| status.is_active(now)) else {
             self.verified.invalidate(&digest);
@@ -92,22 +96,28 @@ impl ApiKeyVerifier {
         Ok(Some(status))
     }
 
-    fn cached(&self, digest: &[u8], epoch: Epoch) -> Option<ApiKeyStatus> {
+    fn cached(&self, digest: &[u8], cache_version: CacheVersion) -> Option<ApiKeyStatus> {
         let entry = self.statuses.get(digest)?;
-        (entry.epoch == epoch && entry.read_at.elapsed() < MAX_AGE).then(|| (*entry.status).clone())
+        (entry.cache_version == cache_version && entry.read_at.elapsed() < MAX_AGE).then(|| (*entry.status).clone())
     }
 
-    async fn read(&self, key: &ApiKey, epoch: Option<Epoch>, now: Timestamp) -> Result<Option<ApiKeyStatus>, DbError> {
+    async fn read(
+        &self,
+        key: &ApiKey,
+        cache_version: Option<CacheVersion>,
+        now: Timestamp,
+    ) -> Result<Option<ApiKeyStatus>, DbError> {
         let (prefix, read_at) = (key.prefix().to_owned(), Instant::now());
         let status = self.db.read(move |c| api_clients::key_status(c, &prefix, now).map_err(DbError::from)).await?;
         // An unknown prefix takes the same time as a wrong key.
         let is_match = key.matches(status.as_ref().map_or(&[0; 32][..], |status| &status.digest));
         let status = status.filter(|_| is_match);
-        if let (Some(epoch), Some(status)) = (epoch, &status)
+        if let (Some(cache_version), Some(status)) = (cache_version, &status)
             && status.is_cacheable
-            && epoch.account() == status.client.user_id
+            && cache_version.account() == status.client.user_id
         {
-            self.statuses.insert(key.digest(), CachedKeyStatus { epoch, read_at, status: Arc::new(status.clone()) });
+            self.statuses
+                .insert(key.digest(), CachedKeyStatus { cache_version, read_at, status: Arc::new(status.clone()) });
         }
         Ok(status)
     }

@@ -1,4 +1,4 @@
-//! Suspends the caches of all servers while this one cannot reach Redis, so that its changes need no announcement.
+//! Suspends the caches of all servers while this one cannot reach Redis, so that its changes need not invalidate them.
 
 use std::{
     sync::{

@@ -14,13 +14,13 @@ use super::Claims;
 use crate::{
     db::{Db, DbError, repositories::token_status::ReadTokenStatus},
     domain::{SessionId, Timestamp, TokenStatus, UserId},
-    redis::{AccountEpochs, Epoch, MAX_AGE},
+    redis::{CacheVersion, CacheVersions, MAX_AGE},
 };
 
 /// Caches the status of tokens between requests, if this process sees every change.
 ///
 /// Code that ends a session or changes an account invalidates the entries after its commit and before its response: with
-/// [`TokenStatusCache::invalidate`] if this process is the only writer, and with the epoch of the account if servers share Redis. The command
+/// [`TokenStatusCache::invalidate`] if this process is the only writer, and with the cache version of the account if servers share Redis. The command
 /// line changes the database from another process: such a change takes effect when the entries expire.
 #[derive(Clone)]
 pub struct TokenStatusCache {
@@ -36,14 +36,14 @@ enum Coherence {
     None,
     /// This process is the only writer, and counts changes.
     SoleWriter(Arc<AtomicU64>),
-    Shared(AccountEpochs),
+    Shared(CacheVersions),
 }
 
 /// The state at which an entry was read; it is valid while the state is current.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Validity {
     Changes(u64),
-    Epoch(Epoch),
+    CacheVersion(CacheVersion),
 }
 
 #[derive(Clone)]
@@ -65,13 +65,13 @@ const TTL: Duration = MAX_AGE;
 const MAX_ENTRIES: u64 = 10_000;
 
 impl TokenStatusCache {
-    /// Creates a cache. Unless this process is the only writer or servers share epochs, it stores nothing, and every request reads the
+    /// Creates a cache. Unless this process is the only writer or servers share cache versions, it stores nothing, and every request reads the
     /// database.
     #[must_use]
-    pub fn new(is_sole_writer: bool, epochs: Option<AccountEpochs>) -> Self {
-        let coherence = match (is_sole_writer, epochs) {
+    pub fn new(is_sole_writer: bool, cache_versions: Option<CacheVersions>) -> Self {
+        let coherence = match (is_sole_writer, cache_versions) {
             (true, _) => Coherence::SoleWriter(Arc::default()),
-            (false, Some(epochs)) => Coherence::Shared(epochs),
+            (false, Some(cache_versions)) => Coherence::Shared(cache_versions),
             (false, None) => Coherence::None,
         };
         let entries = Cache::builder().max_capacity(MAX_ENTRIES).time_to_live(TTL).build();
@@ -103,20 +103,20 @@ impl TokenStatusCache {
         }
     }
 
-    /// Returns the current epoch of an account; `None` if epochs are not used or not available.
-    pub async fn epoch(&self, account: UserId) -> Option<Epoch> {
+    /// Returns the current cache version of an account; `None` if cache versions are not used or not available.
+    pub async fn cache_version(&self, account: UserId) -> Option<CacheVersion> {
         match &self.coherence {
-            Coherence::Shared(epochs) => epochs.current(account).await,
+            Coherence::Shared(cache_versions) => cache_versions.current(account).await,
             _ => None,
         }
     }
 
     /// Returns the state at which an entry must have been read to be valid; `None` if no entry is valid.
-    fn validity(&self, epoch: Option<Epoch>) -> Option<Validity> {
+    fn validity(&self, cache_version: Option<CacheVersion>) -> Option<Validity> {
         match &self.coherence {
             Coherence::None => None,
             Coherence::SoleWriter(changes) => Some(Validity::Changes(changes.load(Ordering::SeqCst))),
-            Coherence::Shared(_) => epoch.map(Validity::Epoch),
+            Coherence::Shared(_) => cache_version.map(Validity::CacheVersion),
         }
     }
 
@@ -125,7 +125,7 @@ impl TokenStatusCache {
         (entry.validity == validity && entry.read_at.elapsed() < TTL).then_some(entry.status)
     }
 
-    /// Returns the status of a token; `None` if its session does not exist. `epoch` is that of the account in the token, and was read
+    /// Returns the status of a token; `None` if its session does not exist. `cache_version` is that of the account in the token, and was read
     /// during this request.
     ///
     /// # Errors
@@ -134,11 +134,11 @@ impl TokenStatusCache {
         &self,
         db: &Db,
         claims: &Claims,
-        epoch: Option<Epoch>,
+        cache_version: Option<CacheVersion>,
         now: Timestamp,
     ) -> Result<Option<TokenStatus>, DbError> {
         // Before the database is read, so that an invalidation during the read applies to this entry.
-        let (validity, read_at) = (self.validity(epoch), Instant::now());
+        let (validity, read_at) = (self.validity(cache_version), Instant::now());
         if let Some(status) = validity.and_then(|validity| self.cached(&claims.jti, validity)) {
             self.counters.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(Some(status));
@@ -147,7 +147,9 @@ impl TokenStatusCache {
         let read = ReadTokenStatus { session_id: SessionId::new(claims.sid), token_id: claims.jti.clone(), now };
         let status = db.read_batchable_as("TokenStatusCache::get", read).await?;
         let is_cacheable = |status: &TokenStatus| match validity {
-            Some(Validity::Epoch(epoch)) => status.is_cacheable && epoch.account() == status.user_id,
+            Some(Validity::CacheVersion(cache_version)) => {
+                status.is_cacheable && cache_version.account() == status.user_id
+            }
             _ => true,
         };
         if let (Some(validity), Some(status)) = (validity, &status)

@@ -34,7 +34,7 @@ pub(super) enum Action {
         #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
         format: OutputFormat,
     },
-    /// Replace the key of an API client and print the new one.
+    /// Rotate the key of an API client and print the new one.
     Rotate {
         /// ID of the API client.
         id: i64,

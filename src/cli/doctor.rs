@@ -153,7 +153,7 @@ fn check_all(config: &Config, checks: &mut Checks) {
     }
     check_secret(config, checks);
     check_mail(config, checks);
-    if !config.limits.rate_limit && config.environment.is_exposed() {
+    if !config.limits.rate_limit && config.environment.is_deployed() {
         checks.add("rate limits", Warn, "disabled; set RATE_LIMIT=on");
     }
 }
@@ -178,7 +178,7 @@ fn check_database(config: &Config, checks: &mut Checks) {
         None => checks.add("database", Fail, format!("{engine}: {}", MigrationError::NoResponse(RESPONSE_TIMEOUT))),
     }
     if let Target::Postgres(url) = target
-        && config.environment.is_exposed()
+        && config.environment.is_deployed()
         && is_unauthenticated(url)
     {
         let detail = "the certificate of the database server is not verified; set sslmode=verify-full in DATABASE_URL";
@@ -205,7 +205,7 @@ fn check_connection(config: &Config, checks: &mut Checks) {
         Ok(()) => checks.add("database", Pass, format!("connected to {engine}{pooler}")),
         Err(error) => checks.add("database", Fail, describe(&error)),
     }
-    if migrator.has_translated_messages().unwrap_or_default() {
+    if migrator.has_localized_messages().unwrap_or_default() {
         let detail = "PostgreSQL messages are localized, so deadlocks and disk-full errors are not recognized and \
                       return 500; set lc_messages to 'C' for the database";
         checks.add("database messages", Warn, detail);
@@ -250,9 +250,9 @@ fn check_migrations(migrator: &mut Migrator, checks: &mut Checks) -> bool {
     true
 }
 
-fn describe_migrations(migrator: &mut Migrator, status: &migrations::Status) -> (CheckStatus, String) {
+fn describe_migrations(migrator: &mut Migrator, status: &migrations::MigrationStatus) -> (CheckStatus, String) {
     let unknown = status.unknown.join(", ");
-    if status.required.is_some() {
+    if status.min_version.is_some() {
         return (Fail, format!("unknown to this version: {unknown}; use the newer version"));
     }
     if !status.pending.is_empty() {
@@ -294,15 +294,15 @@ fn check_secret(config: &Config, checks: &mut Checks) {
 }
 
 fn check_mail(config: &Config, checks: &mut Checks) {
-    let is_exposed = config.environment.is_exposed();
+    let is_deployed = config.environment.is_deployed();
     match &config.smtp_url {
-        Some(url) if is_exposed && is_unencrypted(url.expose_secret()) => {
+        Some(url) if is_deployed && is_unencrypted(url.expose_secret()) => {
             checks.add("mail", Warn, "sent unencrypted; use smtps:// in SMTP_URL, or add ?tls=required");
         }
         Some(_) => checks.add("mail", Pass, "SMTP_URL is set"),
         None => {
             let detail = format!("written to files in {}; set SMTP_URL to send it", config.mail_dir().display());
-            checks.add("mail", if is_exposed { Warn } else { Pass }, detail);
+            checks.add("mail", if is_deployed { Warn } else { Pass }, detail);
         }
     }
     if let Some(url) = &config.smtp_url {

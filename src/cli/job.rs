@@ -52,7 +52,7 @@ pub(super) enum Action {
         #[arg(value_parser = clap::value_parser!(i64).range(1..))]
         id: i64,
     },
-    /// Run a recurring task now, on the next server or worker that is available.
+    /// Run a recurring task now, on the next available server or worker.
     Run {
         /// Name of the task, such as purge.
         name: String,

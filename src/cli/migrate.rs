@@ -91,7 +91,7 @@ fn print_status(config: &Config, out: &mut dyn Write) -> Result<ExitCode, CliErr
 pub(super) fn migrate_up(config: &Config, migrator: &mut Migrator) -> Result<Vec<String>, CliError> {
     if std::io::stderr().is_terminal() {
         let bar = progress_bar(0, "rows indexed");
-        let applied = migrator.up_with(&mut |progress| {
+        let applied = migrator.up_with_progress(&mut |progress| {
             bar.set_length(progress.total);
             bar.set_position(progress.rows);
         });
@@ -100,7 +100,7 @@ pub(super) fn migrate_up(config: &Config, migrator: &mut Migrator) -> Result<Vec
     }
     let _log = logging::start(config);
     let mut log = IndexingLog::default();
-    Ok(migrator.up_with(&mut |progress| log.record(progress))?)
+    Ok(migrator.up_with_progress(&mut |progress| log.record(progress))?)
 }
 
 /// Checks that the database can be written.
@@ -159,7 +159,7 @@ pub(super) fn connect(config: &Config) -> Result<Migrator, CliError> {
 pub(super) fn connect_for_reading(config: &Config) -> Result<Migrator, CliError> {
     let mut migrator = connect_to_existing(config)?;
     let status = migrator.status()?;
-    if let Some(version) = status.required {
+    if let Some(version) = status.min_version {
         return Err(MigrationError::Newer(version).into());
     }
     match status.pending.len() {

@@ -274,12 +274,12 @@ fn prepare_database(config: &Config, seed: bool) -> Result<(), CliError> {
     }
     if config.auto_migrate {
         let mut log = IndexingLog::default();
-        for name in migrator.up_with(&mut |progress| log.record(progress))? {
+        for name in migrator.up_with_progress(&mut |progress| log.record(progress))? {
             tracing::info!(name, "migration applied");
         }
     } else {
         let status = migrator.status()?;
-        if let Some(version) = status.required {
+        if let Some(version) = status.min_version {
             return Err(MigrationError::Newer(version).into());
         }
         if !status.pending.is_empty() {

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use super::parse::Reader;
+use super::parse::VariableParser;
 use crate::db::{PostgresUrl, Target};
 
-impl Reader<'_> {
-    pub(super) fn pool_size(&mut self, name: &'static str) -> u32 {
+impl VariableParser<'_> {
+    pub(super) fn parse_pool_size(&mut self, name: &'static str) -> u32 {
         if self.non_empty(name).is_some() {
-            return self.bounded(name, 1, 1_000);
+            return self.parse_integer_in(name, 1, 1_000);
         }
         let postgres = self.non_empty("DATABASE_URL").is_some_and(|url| url.starts_with("postgres"));
         if postgres {
@@ -19,26 +19,26 @@ impl Reader<'_> {
     }
 
     /// Parses the URLs of replicas, separated by whitespace or commas. A URL can contain commas between its hosts.
-    pub(super) fn replicas(&mut self, name: &'static str) -> Vec<Target> {
+    pub(super) fn parse_replicas(&mut self, name: &'static str) -> Vec<Target> {
         let primary = self.non_empty("DATABASE_URL");
         let mut targets = Vec::new();
         for url in split_urls(self.non_empty(name).unwrap_or_default()) {
             if Some(url) == primary {
-                self.invalid(name, "contains the URL of DATABASE_URL; list only its standbys");
+                self.add_error(name, "contains the URL of DATABASE_URL; list only its standbys");
                 continue;
             }
             match postgres(url) {
                 Ok(target) if targets.contains(&target) => {
-                    self.invalid(name, "contains a URL twice; list each standby once");
+                    self.add_error(name, "contains a URL twice; list each standby once");
                 }
                 Ok(target) => targets.push(target),
-                Err(problem) => self.invalid(name, format!("each URL {problem}")),
+                Err(problem) => self.add_error(name, format!("each URL {problem}")),
             }
         }
         targets
     }
 
-    pub(super) fn database(&mut self, name: &'static str, data_dir: &Path) -> Target {
+    pub(super) fn parse_database(&mut self, name: &'static str, data_dir: &Path) -> Target {
         let default = Target::Sqlite(data_dir.join("bucketlist.db"));
         let Some(url) = self.non_empty(name) else { return default };
         let target = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
@@ -49,7 +49,7 @@ impl Reader<'_> {
             Err("must start with sqlite:// or postgres://")
         };
         target.unwrap_or_else(|problem| {
-            self.invalid(name, problem);
+            self.add_error(name, problem);
             default
         })
     }

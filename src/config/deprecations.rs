@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use contract::{operation::Deprecation, v1, v2};
 
-use super::{Environment, parse::Reader};
+use super::{Environment, parse::VariableParser};
 use crate::domain::{Brownout, Timestamp};
 
 /// Deprecated operations.
@@ -21,22 +21,22 @@ pub struct DeprecationSettings {
 /// Maximum duration of a brownout.
 const MAX_DURATION: Duration = Duration::from_secs(86_400);
 
-impl Reader<'_> {
-    pub(super) fn deprecations(&mut self, environment: Environment) -> DeprecationSettings {
+impl VariableParser<'_> {
+    pub(super) fn parse_deprecations(&mut self, environment: Environment) -> DeprecationSettings {
         DeprecationSettings {
-            brownouts: self.brownouts("BROWNOUTS"),
-            sends_notices: self.boolean("DEPRECATION_NOTICES"),
-            guide: self.https_url("DEPRECATION_GUIDE", environment),
+            brownouts: self.parse_brownouts("BROWNOUTS"),
+            sends_notices: self.parse_boolean("DEPRECATION_NOTICES"),
+            guide: self.parse_https_url("DEPRECATION_GUIDE", environment),
         }
     }
 
     /// Parses `OPERATION@START/DURATION`, separated by commas.
-    fn brownouts(&mut self, name: &'static str) -> Vec<Brownout> {
+    fn parse_brownouts(&mut self, name: &'static str) -> Vec<Brownout> {
         let mut brownouts = Vec::new();
         for text in self.non_empty(name).unwrap_or_default().split(',').map(str::trim).filter(|text| !text.is_empty()) {
             match parse_brownout(text) {
                 Ok(brownout) => brownouts.push(brownout),
-                Err(problem) => self.invalid(name, format!("`{text}` {problem}")),
+                Err(problem) => self.add_error(name, format!("`{text}` {problem}")),
             }
         }
         brownouts

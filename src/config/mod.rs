@@ -36,7 +36,7 @@ use crate::{
     redis::RedisSettings,
     traces::TraceSettings,
 };
-use parse::Reader;
+use parse::VariableParser;
 
 pub use deprecations::DeprecationSettings;
 pub use public_url::RESERVED_SEGMENTS;
@@ -70,9 +70,9 @@ impl Environment {
         }
     }
 
-    /// Returns whether the server may be reachable from the Internet. Weak settings are rejected then.
+    /// Returns whether this is staging or production. Weak settings are rejected then.
     #[must_use]
-    pub const fn is_exposed(self) -> bool {
+    pub const fn is_deployed(self) -> bool {
         matches!(self, Self::Staging | Self::Production)
     }
 }
@@ -171,8 +171,8 @@ impl Config {
     /// # Errors
     /// All invalid variables.
     pub fn from_variables(variables: &Variables) -> Result<Self, ConfigError> {
-        let mut read = Reader::new(variables);
-        let environment = read.choice(
+        let mut parser = VariableParser::new(variables);
+        let environment = parser.parse_choice(
             "APP_ENV",
             &[
                 ("development", Environment::Development),
@@ -181,20 +181,20 @@ impl Config {
                 ("production", Environment::Production),
             ],
         );
-        let host = read.parsed("HOST", "an IP address such as 127.0.0.1 or 0.0.0.0");
-        let port = read.parsed("PORT", "a port number from 0 to 65535");
-        let data_dir = PathBuf::from(read.text("DATA_DIR"));
+        let host = parser.parse("HOST", "an IP address such as 127.0.0.1 or 0.0.0.0");
+        let port = parser.parse("PORT", "a port number from 0 to 65535");
+        let data_dir = PathBuf::from(parser.read_text("DATA_DIR"));
         let log_default = if environment == Environment::Development { LogFormat::Pretty } else { LogFormat::Json };
         let mut config = Self {
             environment,
             host,
             port,
-            public_url: read.public_url("PUBLIC_URL", port),
-            is_public_url_set: read.non_empty("PUBLIC_URL").is_some(),
-            connections: read.connections(port),
-            metrics_address: read.metrics_address("METRICS_ADDR"),
+            public_url: parser.parse_public_url("PUBLIC_URL", port),
+            is_public_url_set: parser.non_empty("PUBLIC_URL").is_some(),
+            connections: parser.parse_connections(port),
+            metrics_address: parser.parse_metrics_address("METRICS_ADDR"),
             database: Options {
-                prepared: read.choice(
+                prepared: parser.parse_choice(
                     "DATABASE_PREPARED",
                     &[
                         ("auto", PreparedStatements::Auto),
@@ -202,52 +202,55 @@ impl Config {
                         ("off", PreparedStatements::Off),
                     ],
                 ),
-                acquire_timeout: read.duration("DATABASE_ACQUIRE_TIMEOUT"),
-                statement_timeout: read.duration("DATABASE_STATEMENT_TIMEOUT"),
-                lock_timeout: read.duration("DATABASE_LOCK_TIMEOUT"),
-                transaction_timeout: read.duration("DATABASE_TRANSACTION_TIMEOUT"),
-                slow_query: read.duration_or_zero("SLOW_QUERY"),
-                replicas: read.replicas("DATABASE_REPLICA_URLS"),
-                max_replica_lag: read.duration("DATABASE_REPLICA_MAX_LAG"),
-                ..Options::new(read.database("DATABASE_URL", &data_dir), read.pool_size("DATABASE_POOL_SIZE"))
+                acquire_timeout: parser.parse_duration("DATABASE_ACQUIRE_TIMEOUT"),
+                statement_timeout: parser.parse_duration("DATABASE_STATEMENT_TIMEOUT"),
+                lock_timeout: parser.parse_duration("DATABASE_LOCK_TIMEOUT"),
+                transaction_timeout: parser.parse_duration("DATABASE_TRANSACTION_TIMEOUT"),
+                slow_query: parser.parse_duration_or_zero("SLOW_QUERY"),
+                replicas: parser.parse_replicas("DATABASE_REPLICA_URLS"),
+                max_replica_lag: parser.parse_duration("DATABASE_REPLICA_MAX_LAG"),
+                ..Options::new(
+                    parser.parse_database("DATABASE_URL", &data_dir),
+                    parser.parse_pool_size("DATABASE_POOL_SIZE"),
+                )
             },
             data_dir,
-            is_exclusive: read.boolean("DATABASE_EXCLUSIVE"),
+            is_exclusive: parser.parse_boolean("DATABASE_EXCLUSIVE"),
             redis: None,
-            auto_migrate: read.boolean("AUTO_MIGRATE"),
+            auto_migrate: parser.parse_boolean("AUTO_MIGRATE"),
             tokens: TokenSettings {
-                secret: read.secret("JWT_SECRET", environment),
-                previous_secrets: read.secrets("JWT_PREVIOUS_SECRETS", environment),
-                private_key: read.private_key("JWT_ALGORITHM", "JWT_PRIVATE_KEY"),
-                previous_public_keys: read.public_keys("JWT_PREVIOUS_PUBLIC_KEYS"),
-                access_ttl: read.duration("ACCESS_TOKEN_TTL"),
-                refresh_ttl: read.duration("REFRESH_TOKEN_TTL"),
-                session_ttl: read.duration("SESSION_TTL"),
+                secret: parser.parse_secret("JWT_SECRET", environment),
+                previous_secrets: parser.parse_secrets("JWT_PREVIOUS_SECRETS", environment),
+                private_key: parser.parse_private_key("JWT_ALGORITHM", "JWT_PRIVATE_KEY"),
+                previous_public_keys: parser.parse_public_keys("JWT_PREVIOUS_PUBLIC_KEYS"),
+                access_ttl: parser.parse_duration("ACCESS_TOKEN_TTL"),
+                refresh_ttl: parser.parse_duration("REFRESH_TOKEN_TTL"),
+                session_ttl: parser.parse_duration("SESSION_TTL"),
             },
             passwords: PasswordSettings {
-                min_length: read.bounded("PASSWORD_MIN_LENGTH", 8, 128),
-                memory_kib: read.bounded("PASSWORD_HASH_MEMORY_KIB", 19_456, 1_048_576),
-                passes: read.bounded("PASSWORD_HASH_PASSES", 2, 100),
-                reset_ttl: read.duration("PASSWORD_RESET_TTL"),
+                min_length: parser.parse_integer_in("PASSWORD_MIN_LENGTH", 8, 128),
+                memory_kib: parser.parse_integer_in("PASSWORD_HASH_MEMORY_KIB", 19_456, 1_048_576),
+                passes: parser.parse_integer_in("PASSWORD_HASH_PASSES", 2, 100),
+                reset_ttl: parser.parse_duration("PASSWORD_RESET_TTL"),
             },
             limits: RequestLimits {
-                rate_limit: read.boolean("RATE_LIMIT"),
-                general_per_minute: read.bounded("RATE_LIMIT_GENERAL", 1, 1_000_000),
-                register_per_minute: read.bounded("RATE_LIMIT_REGISTER", 1, 1_000_000),
-                login_per_minute: read.bounded("RATE_LIMIT_LOGIN", 1, 1_000_000),
-                refresh_per_minute: read.bounded("RATE_LIMIT_REFRESH", 1, 1_000_000),
-                password_reset_per_hour: read.bounded("RATE_LIMIT_PASSWORD_RESET", 1, 1_000_000),
-                search_per_minute: read.bounded("RATE_LIMIT_SEARCH", 1, 1_000_000),
-                exports_per_hour: read.bounded("RATE_LIMIT_EXPORTS", 1, 1_000_000),
-                imports_per_hour: read.bounded("RATE_LIMIT_IMPORTS", 1, 1_000_000),
-                body_bytes: read.bounded("BODY_LIMIT", 1_024, 1_073_741_824),
-                request_timeout: read.duration("REQUEST_TIMEOUT"),
+                rate_limit: parser.parse_boolean("RATE_LIMIT"),
+                general_per_minute: parser.parse_integer_in("RATE_LIMIT_GENERAL", 1, 1_000_000),
+                register_per_minute: parser.parse_integer_in("RATE_LIMIT_REGISTER", 1, 1_000_000),
+                login_per_minute: parser.parse_integer_in("RATE_LIMIT_LOGIN", 1, 1_000_000),
+                refresh_per_minute: parser.parse_integer_in("RATE_LIMIT_REFRESH", 1, 1_000_000),
+                password_reset_per_hour: parser.parse_integer_in("RATE_LIMIT_PASSWORD_RESET", 1, 1_000_000),
+                search_per_minute: parser.parse_integer_in("RATE_LIMIT_SEARCH", 1, 1_000_000),
+                exports_per_hour: parser.parse_integer_in("RATE_LIMIT_EXPORTS", 1, 1_000_000),
+                imports_per_hour: parser.parse_integer_in("RATE_LIMIT_IMPORTS", 1, 1_000_000),
+                body_bytes: parser.parse_integer_in("BODY_LIMIT", 1_024, 1_073_741_824),
+                request_timeout: parser.parse_duration("REQUEST_TIMEOUT"),
             },
             responses: ResponseSettings {
-                cache_bytes: read.bounded("RESPONSE_CACHE_BYTES", 0, 68_719_476_736),
-                requires_if_match: read.boolean("REQUIRE_IF_MATCH"),
-                gone_after_sunset: read.boolean("GONE_AFTER_SUNSET"),
-                validation: read.choice(
+                cache_bytes: parser.parse_integer_in("RESPONSE_CACHE_BYTES", 0, 68_719_476_736),
+                requires_if_match: parser.parse_boolean("REQUIRE_IF_MATCH"),
+                gone_after_sunset: parser.parse_boolean("GONE_AFTER_SUNSET"),
+                validation: parser.parse_choice(
                     "RESPONSE_CHECK",
                     &[
                         ("off", ResponseValidation::Off),
@@ -256,70 +259,72 @@ impl Config {
                     ],
                 ),
             },
-            deprecations: read.deprecations(environment),
-            cors_origins: read.origins("CORS_ALLOWED_ORIGINS"),
+            deprecations: parser.parse_deprecations(environment),
+            cors_origins: parser.parse_origins("CORS_ALLOWED_ORIGINS"),
             security: SecurityContact {
-                contact: read.uri("SECURITY_CONTACT", &["mailto", "https", "tel"]),
-                policy: read.uri("SECURITY_POLICY", &["https"]),
+                contact: parser.parse_uri("SECURITY_CONTACT", &["mailto", "https", "tel"]),
+                policy: parser.parse_uri("SECURITY_POLICY", &["https"]),
             },
             incidents: IncidentSettings {
                 limits: CaptureLimits {
-                    filter: read.capture_filter("INCIDENTS"),
-                    body_bytes: read.bounded("INCIDENTS_BODY_LIMIT", 0, 16_777_216),
-                    per_minute: read.bounded("INCIDENTS_RATE", 1, 1_000_000),
+                    filter: parser.parse_capture_filter("INCIDENTS"),
+                    body_bytes: parser.parse_integer_in("INCIDENTS_BODY_LIMIT", 0, 16_777_216),
+                    per_minute: parser.parse_integer_in("INCIDENTS_RATE", 1, 1_000_000),
                 },
-                max: read.bounded("INCIDENTS_MAX", 1, 10_000_000),
-                ttl: read.duration("INCIDENTS_TTL"),
-                replay_targets: read.replay_targets("REPLAY_TARGETS"),
-                key: read.optional_secret("INCIDENTS_KEY", environment),
-                previous_keys: read.secrets("INCIDENTS_PREVIOUS_KEYS", environment),
+                max: parser.parse_integer_in("INCIDENTS_MAX", 1, 10_000_000),
+                ttl: parser.parse_duration("INCIDENTS_TTL"),
+                replay_targets: parser.parse_replay_targets("REPLAY_TARGETS"),
+                key: parser.parse_optional_secret("INCIDENTS_KEY", environment),
+                previous_keys: parser.parse_secrets("INCIDENTS_PREVIOUS_KEYS", environment),
             },
-            trusted_proxies: read.networks("TRUSTED_PROXIES"),
-            export_ttl: read.duration("EXPORT_TTL"),
+            trusted_proxies: parser.parse_networks("TRUSTED_PROXIES"),
+            export_ttl: parser.parse_duration("EXPORT_TTL"),
             backups: BackupSettings {
-                interval: read.interval_or_zero("BACKUP_INTERVAL", Duration::from_secs(60)),
-                directory: Some(read.text("BACKUP_DIR")).filter(|directory| !directory.is_empty()).map(PathBuf::from),
-                keep: read.bounded("BACKUP_KEEP", 1, 10_000),
+                interval: parser.parse_interval_or_zero("BACKUP_INTERVAL", Duration::from_secs(60)),
+                directory: Some(parser.read_text("BACKUP_DIR"))
+                    .filter(|directory| !directory.is_empty())
+                    .map(PathBuf::from),
+                keep: parser.parse_integer_in("BACKUP_KEEP", 1, 10_000),
             },
             jobs: JobSettings {
-                runs_in_server: read.boolean("WORKER"),
-                workers: NonZeroUsize::new(read.bounded("JOB_WORKERS", 1, 64)).unwrap_or(NonZeroUsize::MIN),
-                retention: read.duration_or_zero("JOB_RETENTION"),
-                dead_letter_retention: read.duration("DEAD_LETTER_RETENTION"),
+                runs_in_server: parser.parse_boolean("WORKER"),
+                workers: NonZeroUsize::new(parser.parse_integer_in("JOB_WORKERS", 1, 64)).unwrap_or(NonZeroUsize::MIN),
+                retention: parser.parse_duration_or_zero("JOB_RETENTION"),
+                dead_letter_retention: parser.parse_duration("DEAD_LETTER_RETENTION"),
             },
-            audit_retention: read.duration("AUDIT_RETENTION"),
-            usage_retention: read.duration("USAGE_RETENTION"),
-            smtp_url: read.smtp_url("SMTP_URL"),
-            mail_from: read.sender("MAIL_FROM"),
-            has_profiles: read.boolean("PROFILING"),
-            traces: read.traces(),
-            account_notices: read.boolean("ACCOUNT_NOTICES"),
-            log_format: read
-                .optional_choice("LOG_FORMAT", &[("pretty", LogFormat::Pretty), ("json", LogFormat::Json)])
+            audit_retention: parser.parse_duration("AUDIT_RETENTION"),
+            usage_retention: parser.parse_duration("USAGE_RETENTION"),
+            smtp_url: parser.parse_smtp_url("SMTP_URL"),
+            mail_from: parser.parse_sender("MAIL_FROM"),
+            has_profiles: parser.parse_boolean("PROFILING"),
+            traces: parser.parse_traces(),
+            account_notices: parser.parse_boolean("ACCOUNT_NOTICES"),
+            log_format: parser
+                .parse_optional_choice("LOG_FORMAT", &[("pretty", LogFormat::Pretty), ("json", LogFormat::Json)])
                 .unwrap_or(log_default),
-            log_level: read.log_level("LOG_LEVEL"),
-            shutdown_delay: read.duration_or_zero("SHUTDOWN_DELAY"),
-            shutdown_timeout: read.duration("SHUTDOWN_TIMEOUT"),
+            log_level: parser.parse_log_filter("LOG_LEVEL"),
+            shutdown_delay: parser.parse_duration_or_zero("SHUTDOWN_DELAY"),
+            shutdown_timeout: parser.parse_duration("SHUTDOWN_TIMEOUT"),
         };
-        config.redis = read.redis(environment, &config.database.target);
+        config.redis = parser.parse_redis(environment, &config.database.target);
         if config.is_sole_writer() && !config.database.replicas.is_empty() {
             let problem = if config.is_exclusive {
                 "requires DATABASE_EXCLUSIVE=false: a server that caches in memory does not read the revisions that replicas need"
             } else {
                 "requires a postgres:// URL in DATABASE_URL"
             };
-            read.invalid("DATABASE_REPLICA_URLS", problem);
+            parser.add_error("DATABASE_REPLICA_URLS", problem);
         }
         if !config.backups.interval.is_zero() && matches!(config.database.target, Target::Postgres(_)) {
-            read.invalid("BACKUP_INTERVAL", "supports only SQLite: use pg_dump, or set it to 0s");
+            parser.add_error("BACKUP_INTERVAL", "supports only SQLite: use pg_dump, or set it to 0s");
         }
         let ports = [("PORT", Some(config.port)), ("HTTP_REDIRECT_PORT", config.connections.redirect_port)];
         if let Some(metrics) = config.metrics_address
             && let Some((name, _)) = ports.iter().find(|(_, port)| *port == Some(metrics.port()) && metrics.port() != 0)
         {
-            read.invalid("METRICS_ADDR", format!("must have another port than {name}"));
+            parser.add_error("METRICS_ADDR", format!("must have another port than {name}"));
         }
-        read.finish(config)
+        parser.finish(config)
     }
 
     /// Returns the file of the secret that is generated in development.

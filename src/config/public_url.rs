@@ -1,6 +1,6 @@
 //! Parses `PUBLIC_URL`.
 
-use super::{Config, parse::Reader};
+use super::{Config, parse::VariableParser};
 
 /// First segments of the paths that the server serves. The base path must not begin with one of them: a request could be below the
 /// base path or not.
@@ -35,14 +35,14 @@ pub const RESERVED_SEGMENTS: &[&str] = &[
 /// Maximum length of the base path. Responses contain it in every link.
 const MAX_BASE_PATH: usize = 100;
 
-impl Reader<'_> {
-    pub(super) fn public_url(&mut self, name: &'static str, port: u16) -> String {
+impl VariableParser<'_> {
+    pub(super) fn parse_public_url(&mut self, name: &'static str, port: u16) -> String {
         let has_tls = self.non_empty("TLS_CERT").is_some();
         let Some(text) = self.non_empty(name) else {
             return format!("{}://localhost:{port}", if has_tls { "https" } else { "http" });
         };
         if has_tls && text.starts_with("http://") {
-            self.invalid(name, "must start with https:// if TLS_CERT is set");
+            self.add_error(name, "must start with https:// if TLS_CERT is set");
         }
         let text = text.trim_end_matches('/');
         match url::Url::parse(text).ok().filter(is_base_url) {
@@ -53,9 +53,9 @@ impl Reader<'_> {
                     self.check_base_path(name, path);
                     return text.to_owned();
                 }
-                self.invalid(name, format!("`{text}` has a path that is not in its normal form; use {url}"));
+                self.add_error(name, format!("`{text}` has a path that is not in its normal form; use {url}"));
             }
-            None => self.invalid(
+            None => self.add_error(
                 name,
                 format!("`{text}` is not a URL such as https://api.example.com or https://example.com/api"),
             ),
@@ -70,11 +70,11 @@ impl Reader<'_> {
             !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
         };
         if path.len() > MAX_BASE_PATH {
-            self.invalid(name, format!("has a path of more than {MAX_BASE_PATH} characters"));
+            self.add_error(name, format!("has a path of more than {MAX_BASE_PATH} characters"));
         } else if !segments.clone().all(is_segment) {
-            self.invalid(name, format!("has the path `{path}`: use only letters, digits and -._~ in its segments"));
+            self.add_error(name, format!("has the path `{path}`: use only letters, digits and -._~ in its segments"));
         } else if let Some(first) = segments.next().filter(|first| RESERVED_SEGMENTS.contains(first)) {
-            self.invalid(name, format!("must not have a path that begins with /{first}, which is a path of the API"));
+            self.add_error(name, format!("must not have a path that begins with /{first}, which is a path of the API"));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::{Environment, parse::Reader};
+use super::{Environment, parse::VariableParser};
 use crate::{
     db::{PostgresUrl, Target},
     redis::{RedisAddress, RedisSettings},
@@ -13,24 +13,24 @@ use crate::{
 /// Maximum length of `REDIS_PREFIX`.
 const MAX_PREFIX: usize = 100;
 
-impl Reader<'_> {
+impl VariableParser<'_> {
     /// Returns the settings; `None` without a URL. The other variables are checked nevertheless.
-    pub(super) fn redis(&mut self, environment: Environment, database: &Target) -> Option<RedisSettings> {
-        let timeout = self.duration("REDIS_TIMEOUT");
+    pub(super) fn parse_redis(&mut self, environment: Environment, database: &Target) -> Option<RedisSettings> {
+        let timeout = self.parse_duration("REDIS_TIMEOUT");
         if timeout > Duration::from_secs(1) {
-            self.invalid("REDIS_TIMEOUT", "must be at most 1s: every request waits for Redis");
+            self.add_error("REDIS_TIMEOUT", "must be at most 1s: every request waits for Redis");
         }
         let prefix = match self.non_empty("REDIS_PREFIX") {
             Some(prefix) => prefix.to_owned(),
             None => default_prefix(environment, database),
         };
         if prefix.len() > MAX_PREFIX || prefix.chars().any(|character| character.is_control() || character == ' ') {
-            self.invalid("REDIS_PREFIX", format!("must have at most {MAX_PREFIX} bytes, without spaces"));
+            self.add_error("REDIS_PREFIX", format!("must have at most {MAX_PREFIX} bytes, without spaces"));
         }
         let address = match RedisAddress::parse(self.non_empty("REDIS_URL")?) {
             Ok(address) => address,
             Err(problem) => {
-                self.invalid("REDIS_URL", problem);
+                self.add_error("REDIS_URL", problem);
                 return None;
             }
         };

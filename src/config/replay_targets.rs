@@ -2,32 +2,32 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::{ReplayAdmin, ReplayTarget, parse::Reader};
+use super::{ReplayAdmin, ReplayTarget, parse::VariableParser};
 
 /// Maximum length of a name.
 const MAX_NAME: usize = 40;
 
-impl Reader<'_> {
+impl VariableParser<'_> {
     /// Parses `NAME=URL`, separated by commas. Email address and password of an administrator can be part of the URL. A problem contains
     /// neither the URL nor the password.
-    pub(super) fn replay_targets(&mut self, name: &'static str) -> Vec<ReplayTarget> {
+    pub(super) fn parse_replay_targets(&mut self, name: &'static str) -> Vec<ReplayTarget> {
         let mut targets: Vec<ReplayTarget> = Vec::new();
         for text in self.non_empty(name).unwrap_or_default().split(',').map(str::trim).filter(|text| !text.is_empty()) {
             let Some((target, url)) = text.split_once('=') else {
-                self.invalid(name, "must have the form NAME=URL, such as staging=https://staging.example.com");
+                self.add_error(name, "must have the form NAME=URL, such as staging=https://staging.example.com");
                 continue;
             };
             if !is_name(target) {
-                self.invalid(
+                self.add_error(
                     name,
                     format!("`{target}` is not a name of 1 to {MAX_NAME} lower-case letters, digits and hyphens"),
                 );
             } else if targets.iter().any(|other| other.name == target) {
-                self.invalid(name, format!("contains `{target}` twice"));
+                self.add_error(name, format!("contains `{target}` twice"));
             } else if let Some((url, admin)) = url_and_admin(url) {
                 targets.push(ReplayTarget { name: target.to_owned(), url, admin });
             } else {
-                self.invalid(
+                self.add_error(
                     name,
                     format!("the URL of `{target}` must have the form https://HOST or https://EMAIL:PASSWORD@HOST, percent-encoded"),
                 );

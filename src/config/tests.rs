@@ -135,7 +135,7 @@ fn all_invalid_variables_are_reported_together() {
 }
 
 #[test]
-fn weak_secrets_are_rejected_in_exposed_environments() {
+fn weak_secrets_are_rejected_in_deployed_environments() {
     for environment in ["staging", "production"] {
         for secret in ["", "change-me-change-me-change-me-change-me", &"a".repeat(64), "short"] {
             assert_eq!(

@@ -5,22 +5,22 @@ use std::time::Duration;
 use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
 
-use super::parse::Reader;
+use super::parse::VariableParser;
 use crate::traces::{TraceSampler, TraceSettings};
 
 /// The path of traces below the endpoint.
 const TRACES_PATH: &str = "/v1/traces";
 
-impl Reader<'_> {
+impl VariableParser<'_> {
     /// Returns the settings; `None` without a collector. The other variables are checked nevertheless.
-    pub(super) fn traces(&mut self) -> Option<TraceSettings> {
-        let endpoint = self.uri("OTEL_EXPORTER_OTLP_ENDPOINT", &["http", "https"]);
-        self.choice("OTEL_EXPORTER_OTLP_PROTOCOL", &[("http/protobuf", ())]);
-        let headers = self.pairs("OTEL_EXPORTER_OTLP_HEADERS", true);
-        let timeout = Duration::from_millis(self.bounded("OTEL_EXPORTER_OTLP_TIMEOUT", 1, 600_000));
-        let service_name = self.text("OTEL_SERVICE_NAME");
-        let resource_attributes = self.pairs("OTEL_RESOURCE_ATTRIBUTES", false);
-        let sampler = self.sampler();
+    pub(super) fn parse_traces(&mut self) -> Option<TraceSettings> {
+        let endpoint = self.parse_uri("OTEL_EXPORTER_OTLP_ENDPOINT", &["http", "https"]);
+        self.parse_choice("OTEL_EXPORTER_OTLP_PROTOCOL", &[("http/protobuf", ())]);
+        let headers = self.parse_pairs("OTEL_EXPORTER_OTLP_HEADERS", true);
+        let timeout = Duration::from_millis(self.parse_integer_in("OTEL_EXPORTER_OTLP_TIMEOUT", 1, 600_000));
+        let service_name = self.read_text("OTEL_SERVICE_NAME");
+        let resource_attributes = self.parse_pairs("OTEL_RESOURCE_ATTRIBUTES", false);
+        let sampler = self.parse_sampler();
         Some(TraceSettings {
             endpoint: format!("{}{TRACES_PATH}", endpoint?.trim_end_matches('/')),
             headers: headers.into_iter().map(|(name, value)| (name, SecretString::from(value))).collect(),
@@ -31,9 +31,9 @@ impl Reader<'_> {
         })
     }
 
-    fn sampler(&mut self) -> TraceSampler {
-        let share = self.share("OTEL_TRACES_SAMPLER_ARG");
-        self.choice(
+    fn parse_sampler(&mut self) -> TraceSampler {
+        let share = self.parse_share("OTEL_TRACES_SAMPLER_ARG");
+        self.parse_choice(
             "OTEL_TRACES_SAMPLER",
             &[
                 ("parentbased_always_on", TraceSampler::ParentBasedAlwaysOn),
@@ -46,25 +46,25 @@ impl Reader<'_> {
         )
     }
 
-    fn share(&mut self, name: &'static str) -> f64 {
-        let text = self.text(name);
+    fn parse_share(&mut self, name: &'static str) -> f64 {
+        let text = self.read_text(name);
         match text.parse() {
             Ok(share) if (0.0..=1.0).contains(&share) => share,
             _ => {
-                self.invalid(name, format!("`{text}` is not a number from 0 to 1"));
+                self.add_error(name, format!("`{text}` is not a number from 0 to 1"));
                 1.0
             }
         }
     }
 
     /// Parses `name=value`, separated by commas; values are percent-encoded. The problem of a secret does not contain the value.
-    fn pairs(&mut self, name: &'static str, is_secret: bool) -> Vec<(String, String)> {
+    fn parse_pairs(&mut self, name: &'static str, is_secret: bool) -> Vec<(String, String)> {
         let mut pairs = Vec::new();
         for text in self.non_empty(name).unwrap_or_default().split(',').map(str::trim).filter(|text| !text.is_empty()) {
             match pair(text) {
                 Some(pair) => pairs.push(pair),
-                None if is_secret => self.invalid(name, "must have the form NAME=VALUE, separated by commas"),
-                None => self.invalid(name, format!("`{text}` does not have the form NAME=VALUE")),
+                None if is_secret => self.add_error(name, "must have the form NAME=VALUE, separated by commas"),
+                None => self.add_error(name, format!("`{text}` does not have the form NAME=VALUE")),
             }
         }
         pairs

@@ -307,34 +307,34 @@ impl DbConnection {
         }
     }
 
-    /// Begins the transaction of a group of write units. Acquires the write lock of SQLite immediately, because the upgrade of a read
-    /// lock fails under concurrency.
-    pub(super) fn begin_group(&mut self) -> QueryResult<()> {
+    /// Begins a transaction that writes. Acquires the write lock of SQLite immediately, because the upgrade of a read lock fails under
+    /// concurrency.
+    pub(super) fn begin_write(&mut self) -> QueryResult<()> {
         match self {
             Self::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN IMMEDIATE"),
             Self::Postgres(c) => AnsiTransactionManager::begin_transaction(c),
         }
     }
 
-    /// Commits the transaction of the group.
-    pub(super) fn commit_group(&mut self) -> QueryResult<()> {
+    /// Commits the transaction.
+    pub(super) fn commit(&mut self) -> QueryResult<()> {
         match self {
             Self::Sqlite(c) => AnsiTransactionManager::commit_transaction(c),
             Self::Postgres(c) => AnsiTransactionManager::commit_transaction(c),
         }
     }
 
-    /// Returns whether the engine has rolled back the whole group, as SQLite may do if the disk is full or cannot be read. SQLite
+    /// Returns whether the engine has rolled back the whole transaction, as SQLite may do if the disk is full or cannot be read. SQLite
     /// reports no error, but a new transaction can be started only then.
-    pub(super) fn has_lost_group(&mut self) -> bool {
+    pub(super) fn has_lost_transaction(&mut self) -> bool {
         match self {
             Self::Sqlite(c) => c.batch_execute("BEGIN").is_ok(),
             Self::Postgres(_) => false,
         }
     }
 
-    /// Rolls back the transaction of the group.
-    pub(super) fn rollback_group(&mut self) -> QueryResult<()> {
+    /// Rolls back the transaction.
+    pub(super) fn rollback(&mut self) -> QueryResult<()> {
         match self {
             Self::Sqlite(c) => AnsiTransactionManager::rollback_transaction(c),
             Self::Postgres(c) => AnsiTransactionManager::rollback_transaction(c),
@@ -345,7 +345,7 @@ impl DbConnection {
     pub(super) fn begin(&mut self, begin: Option<&str>) -> QueryResult<()> {
         match (&mut *self, begin) {
             (Self::Postgres(c), Some(begin)) => AnsiTransactionManager::begin_transaction_sql(c, begin),
-            _ => self.begin_group(),
+            _ => self.begin_write(),
         }
     }
 
@@ -359,10 +359,10 @@ impl DbConnection {
         AnsiTransactionManager::begin_transaction_sql(c, begin)?;
         match work(self) {
             Ok(value) => {
-                self.commit_group()?;
+                self.commit()?;
                 Ok(value)
             }
-            Err(error) => match self.rollback_group() {
+            Err(error) => match self.rollback() {
                 Ok(()) | Err(diesel::result::Error::BrokenTransactionManager) => Err(error),
                 Err(rollback) => Err(rollback.into()),
             },
@@ -381,7 +381,7 @@ impl DbConnection {
         }
         let result = work(self);
         // Nothing was written, so nothing can be lost.
-        let ended = self.commit_group();
+        let ended = self.commit();
         let value = result?;
         ended?;
         Ok(value)

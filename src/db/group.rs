@@ -40,7 +40,7 @@ pub(super) fn run_groups(manager: &Manager, units: &Receiver<Box<dyn Unit>>, che
         };
         connection.statements.reset();
         // Fails if another process has held the write lock for too long, or if the file was removed.
-        if let Err(error) = connection.connection.begin_group() {
+        if let Err(error) = connection.connection.begin_write() {
             first.finish(Err(DbError::rolled_back(&error)));
             current = Some(connection).filter(|c| c.statements.failure() != Some(Failure::Connection));
             continue;
@@ -73,7 +73,7 @@ fn run_group(
         if !succeeded {
             is_usable &= connection.statements.failure() != Some(Failure::Connection);
             // The transaction was rolled back: further units would run outside of it and be committed separately.
-            is_lost = connection.connection.has_lost_group();
+            is_lost = connection.connection.has_lost_transaction();
         }
         next = if !is_lost && group.len() < MAX_GROUP_SIZE { next_unit(units) } else { None };
     }
@@ -85,11 +85,11 @@ fn run_group(
         Err(diesel::result::Error::RollbackTransaction)
     } else {
         connection.statements.reset();
-        connection.connection.commit_group()
+        connection.connection.commit()
     };
     if committed.is_err() {
         is_usable &= connection.statements.failure() != Some(Failure::Connection);
-        is_usable &= connection.connection.rollback_group().is_ok();
+        is_usable &= connection.connection.rollback().is_ok();
     }
     let failure = committed.err();
     for unit in group {

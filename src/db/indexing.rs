@@ -41,12 +41,12 @@ pub fn index_missing(c: &mut DbConnection, progress: &mut dyn FnMut(IndexingProg
 
 fn index_chunk(c: &mut DbConnection, target: SearchTarget, after: i64) -> QueryResult<Option<(i64, u64)>> {
     // A transaction of SQLite that begins with a read fails if another connection writes before its first write.
-    c.begin_group()?;
+    c.begin_write()?;
     match search::index_missing_rows(c, target, after, CHUNK) {
-        Ok(chunk) => c.commit_group().map(|()| chunk),
+        Ok(chunk) => c.commit().map(|()| chunk),
         Err(error) => {
             // The first error is more specific than that of the rollback.
-            let _ = c.rollback_group();
+            let _ = c.rollback();
             Err(error)
         }
     }

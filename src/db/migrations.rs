@@ -31,8 +31,8 @@ const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 /// Key of the advisory lock on PostgreSQL.
 const MIGRATION_LOCK: i64 = 0x0062_7563_6b65_746c;
 
-/// The migration that records that email domains were converted, which SQL cannot do.
-const EMAIL_DOMAINS: &str = "2026-11-30-150000_normalize_email_domains";
+/// Records that email domains are normalized. SQL cannot normalize them, so [`Migrator`] does before it applies this migration.
+const EMAIL_DOMAINS_MIGRATION: &str = "2026-11-30-150000_normalize_email_domains";
 
 diesel::table! {
     #[sql_name = "__diesel_schema_migrations"]
@@ -47,28 +47,28 @@ fn failed(error: diesel::result::Error) -> MigrationError {
 
 /// The migration status of a database.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Status {
+pub struct MigrationStatus {
     /// Applied migrations, the oldest first.
     pub applied: Vec<String>,
     /// Pending migrations, the oldest first.
     pub pending: Vec<String>,
     /// Versions of migrations that a newer release has applied.
     pub unknown: Vec<String>,
-    /// Version of a migration that this release does not know but must, to use the database.
-    pub required: Option<String>,
+    /// Oldest migration version that a release must include to use this database; `None` if this release is compatible.
+    pub min_version: Option<String>,
 }
 
-impl Status {
+impl MigrationStatus {
     /// Returns whether the schema matches this release.
     #[must_use]
     pub fn is_current(&self) -> bool {
         self.pending.is_empty() && self.unknown.is_empty()
     }
 
-    /// Returns whether this release can use the database: no migration is pending, and those that it does not know are compatible.
+    /// Returns whether this release can use the database: no migration is pending, and the unknown migrations are compatible with it.
     #[must_use]
     pub fn is_compatible(&self) -> bool {
-        self.pending.is_empty() && self.required.is_none()
+        self.pending.is_empty() && self.min_version.is_none()
     }
 }
 
@@ -93,7 +93,7 @@ fn version_of(name: &str) -> String {
 ///
 /// # Errors
 /// [`MigrationError::Failed`].
-pub fn status(connection: &mut DbConnection) -> Result<Status, MigrationError> {
+pub fn read_status(connection: &mut DbConnection) -> Result<MigrationStatus, MigrationError> {
     let applied = applied(connection).map_err(failed)?;
     let mut known = match connection {
         DbConnection::Sqlite(_) => names::<diesel::sqlite::Sqlite>(&SQLITE),
@@ -101,21 +101,23 @@ pub fn status(connection: &mut DbConnection) -> Result<Status, MigrationError> {
     };
     known.sort();
     let is_unknown = |version: &&String| !known.iter().any(|name| version_of(name) == **version);
-    let mut status = Status { unknown: applied.iter().filter(is_unknown).cloned().collect(), ..Status::default() };
+    let mut status =
+        MigrationStatus { unknown: applied.iter().filter(is_unknown).cloned().collect(), ..MigrationStatus::default() };
     status.unknown.sort();
     for name in known {
         let is_applied = applied.contains(&version_of(&name));
         if is_applied { &mut status.applied } else { &mut status.pending }.push(name);
     }
-    status.required = required(connection, &status).map_err(|error| MigrationError::Failed(Box::new(error)))?;
+    status.min_version = min_version(connection, &status).map_err(|error| MigrationError::Failed(Box::new(error)))?;
     Ok(status)
 }
 
-/// Returns the version of a migration that this release does not know but must, to use the database. A newer release stores the
-/// oldest version that it is compatible with. Pending migrations that are older than unknown ones come from another branch.
-fn required(connection: &mut DbConnection, status: &Status) -> QueryResult<Option<String>> {
+/// Returns the oldest migration version that a release must include to use this database; `None` if this release is compatible. A newer
+/// release stores the oldest version that it is compatible with.
+fn min_version(connection: &mut DbConnection, status: &MigrationStatus) -> QueryResult<Option<String>> {
     let Some(newest_unknown) = status.unknown.last() else { return Ok(None) };
     let newest_known = status.applied.last().map(|name| version_of(name)).unwrap_or_default();
+    // If migrations are pending while unknown ones are applied, the histories have diverged: the database is treated as incompatible.
     if !status.pending.is_empty() || !has_table(connection, "schema_compatibility")? {
         return Ok(Some(newest_unknown.clone()));
     }
@@ -161,49 +163,52 @@ impl Migrator {
         }
     }
 
-    /// Returns whether the messages of the server are translated, so that some of its errors cannot be classified.
+    /// Returns whether the server localizes its messages (`lc_messages`). Some errors can then not be classified.
     ///
     /// # Errors
     /// [`MigrationError::Failed`].
-    pub fn has_translated_messages(&mut self) -> Result<bool, MigrationError> {
+    pub fn has_localized_messages(&mut self) -> Result<bool, MigrationError> {
         match &mut self.connection {
             DbConnection::Sqlite(_) => Ok(false),
-            DbConnection::Postgres(c) => Ok(!postgres::has_untranslated_messages(c).map_err(failed)?),
+            DbConnection::Postgres(c) => Ok(!postgres::has_unlocalized_messages(c).map_err(failed)?),
         }
     }
 
     /// Reads the migration status.
     ///
     /// # Errors
-    /// The errors of [`status`].
-    pub fn status(&mut self) -> Result<Status, MigrationError> {
-        status(&mut self.connection)
+    /// The errors of [`read_status`].
+    pub fn status(&mut self) -> Result<MigrationStatus, MigrationError> {
+        read_status(&mut self.connection)
     }
 
-    /// Applies pending migrations, each in a transaction, and indexes rows that are missing in the search index; returns the
-    /// names of the migrations.
+    /// Applies pending migrations, each in a transaction, adds rows missing from the search index, and returns the names of the
+    /// applied migrations.
     ///
     /// # Errors
     /// [`MigrationError::Newer`] and [`MigrationError::Privilege`] before anything changes; [`MigrationError::Failed`].
     pub fn up(&mut self) -> Result<Vec<String>, MigrationError> {
-        self.up_with(&mut |_| ())
+        self.up_with_progress(&mut |_| ())
     }
 
     /// Like [`Self::up`], but reports the progress of the search index.
     ///
     /// # Errors
     /// The errors of [`Self::up`].
-    pub fn up_with(&mut self, progress: &mut dyn FnMut(IndexingProgress)) -> Result<Vec<String>, MigrationError> {
+    pub fn up_with_progress(
+        &mut self,
+        progress: &mut dyn FnMut(IndexingProgress),
+    ) -> Result<Vec<String>, MigrationError> {
         self.with_lock(|migrator| {
             let status = migrator.status()?;
-            if let Some(version) = status.required {
+            if let Some(version) = status.min_version {
                 return Err(MigrationError::Newer(version));
             }
             if !status.pending.is_empty() {
                 migrator.check_privileges()?;
             }
             // A new database has no accounts.
-            if !status.applied.is_empty() && status.pending.iter().any(|name| name == EMAIL_DOMAINS) {
+            if !status.applied.is_empty() && status.pending.iter().any(|name| name == EMAIL_DOMAINS_MIGRATION) {
                 normalize_email_domains(&mut migrator.connection).map_err(failed)?;
             }
             for _ in &status.pending {
@@ -251,7 +256,7 @@ impl Migrator {
         self.in_transaction(|c| c.run_next_migration(POSTGRES).map(|_| ()))
     }
 
-    /// Runs a migration on PostgreSQL in a transaction without timeouts, which the role may have.
+    /// Runs a migration on PostgreSQL in a transaction that overrides timeouts configured for the role.
     fn in_transaction(
         &mut self,
         migrate: impl FnOnce(&mut PgConnection) -> Result<(), Box<dyn std::error::Error + Send + Sync>>,
@@ -269,14 +274,14 @@ impl Migrator {
         let lock = self.lock()?;
         let result = work(self);
         if let Some(mut lock) = lock {
-            // Fails if the connection was lost: then the lock was released as well.
-            let _ = lock.commit_group();
+            // If this fails, the connection was lost, which also released the lock.
+            let _ = lock.commit();
         }
         result
     }
 
-    /// Acquires the advisory lock of PostgreSQL in a transaction of another connection. A lock of the session could not be released
-    /// through a pooler.
+    /// Acquires the advisory lock of PostgreSQL in a transaction of another connection. A session-level lock could not be reliably
+    /// released through a pooler.
     fn lock(&self) -> Result<Option<DbConnection>, MigrationError> {
         if matches!(self.connection, DbConnection::Sqlite(_)) {
             return Ok(None);
@@ -290,15 +295,15 @@ impl Migrator {
     /// Updates the query planner statistics of SQLite.
     ///
     /// # Errors
-    /// Fails if the database fails.
+    /// Returns the error of the database.
     pub fn refresh_statistics(&mut self) -> QueryResult<()> {
         let c = &mut self.connection;
-        c.begin_group()?;
+        c.begin_write()?;
         match statistics::refresh(c) {
-            Ok(()) => c.commit_group(),
+            Ok(()) => c.commit(),
             Err(error) => {
                 // The first error is more specific than that of the rollback.
-                let _ = c.rollback_group();
+                let _ = c.rollback();
                 Err(error)
             }
         }
@@ -312,7 +317,7 @@ impl Migrator {
         self.with_lock(|migrator| {
             migrator.check_privileges()?;
             let Some(name) = migrator.revert_latest()? else { return Ok(None) };
-            if name == EMAIL_DOMAINS {
+            if name == EMAIL_DOMAINS_MIGRATION {
                 normalize_email_domains(&mut migrator.connection).map_err(failed)?;
             }
             migrator.apply_next()?;
@@ -329,7 +334,7 @@ impl Migrator {
     /// # Errors
     /// Fails if the database or its storage is read-only, or if another process has locked it.
     pub fn check_writable(&mut self) -> Result<(), DbError> {
-        storage::write_nothing(&mut self.connection)
+        storage::probe_write(&mut self.connection)
     }
 
     /// Returns the connection, for work before or after migrating, such as seeding.
@@ -338,7 +343,7 @@ impl Migrator {
     }
 }
 
-/// Reads the versions that Diesel has recorded; none if its table does not exist. The function of Diesel would create the table,
+/// Reads the versions that Diesel has recorded; none if its table does not exist. Diesel's `applied_migrations` would create the table,
 /// which requires a privilege that the server does not otherwise need on PostgreSQL.
 fn applied(connection: &mut DbConnection) -> QueryResult<Vec<String>> {
     if has_table(connection, "__diesel_schema_migrations")? {

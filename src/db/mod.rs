@@ -63,7 +63,7 @@ use postgres::SessionTimeouts;
 pub use postgres::run_within;
 pub use postgres_url::PostgresUrl;
 use replicas::Replicas;
-pub use replicas::{ReadFence, ReplicaMonitor, ReplicaProblem, check_replicas};
+pub use replicas::{MinRevision, ReplicaMonitor, ReplicaProblem, check_replicas};
 use statement_text::function_name;
 pub use unit::panic_message;
 use unit::{AfterCommit, Batchable, Call, Kind, Perform, Timing, Work};

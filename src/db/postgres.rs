@@ -65,7 +65,7 @@ pub(super) fn set_up(connection: &mut PgConnection, timeouts: &SessionTimeouts) 
         timeouts.lock.as_millis(),
         timeouts.idle_in_transaction.as_millis(),
     ))?;
-    if !has_untranslated_messages(connection)? {
+    if !has_unlocalized_messages(connection)? {
         // Only a superuser may change it, unless the parameter is granted. `doctor` reports what follows from it.
         let _ = connection.batch_execute("SET lc_messages = 'C'");
     }
@@ -83,8 +83,8 @@ fn setting(connection: &mut PgConnection, name: &str) -> QueryResult<String> {
     Ok(setting.value)
 }
 
-/// Returns whether the messages of the server are those in [`super::failure`].
-pub(super) fn has_untranslated_messages(connection: &mut PgConnection) -> QueryResult<bool> {
+/// Returns whether the messages of the server are not localized, as [`super::failure`] requires.
+pub(super) fn has_unlocalized_messages(connection: &mut PgConnection) -> QueryResult<bool> {
     let locale = setting(connection, "lc_messages")?;
     Ok(locale.is_empty() || ["C", "POSIX", "en"].iter().any(|prefix| locale.starts_with(prefix)))
 }

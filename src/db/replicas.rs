@@ -39,12 +39,12 @@ const MAX_WAIT: Duration = Duration::from_millis(250);
 
 /// The revision of an account that a read must see, or a later one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReadFence {
+pub struct MinRevision {
     account: UserId,
     revision: i64,
 }
 
-impl ReadFence {
+impl MinRevision {
     #[must_use]
     pub const fn new(account: UserId, revision: i64) -> Self {
         Self { account, revision }
@@ -192,21 +192,21 @@ impl Replica {
 }
 
 impl Db {
-    /// Like [`Self::read`], but of data of the account of `fence` only. Runs on a replica if one has replayed its revision. Without a
-    /// fence, runs on the primary.
+    /// Like [`Self::read`], for data of one account. Runs on a replica if one has replayed the account's `min_revision`. Without a minimum
+    /// revision, runs on the primary.
     ///
     /// # Errors
     /// The errors of the unit of work; [`DbError`] if it did not run.
     pub async fn read_since<T, E>(
         &self,
-        fence: Option<ReadFence>,
+        min_revision: Option<MinRevision>,
         work: impl FnMut(&mut DbConnection) -> Result<T, E> + Clone + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,
     {
-        self.run_since(fence, Kind::Read, type_name_of_val(&work), work).await
+        self.run_since(min_revision, Kind::Read, type_name_of_val(&work), work).await
     }
 
     /// Like [`Self::read_since`], but PostgreSQL can do the work together with that of other callers on the primary. The traced unit has the
@@ -216,28 +216,28 @@ impl Db {
     /// [`DbError`] if the work failed or did not run.
     pub async fn read_batchable_since_as<B: BatchableWork + Clone>(
         &self,
-        fence: Option<ReadFence>,
+        min_revision: Option<MinRevision>,
         closure: &'static str,
         work: B,
     ) -> Result<B::Output, DbError> {
-        self.run_since(fence, Kind::Read, closure, Batchable(work)).await
+        self.run_since(min_revision, Kind::Read, closure, Batchable(work)).await
     }
 
-    /// Like [`Self::snapshot`], but of data of the account of `fence` only. Runs on a replica if one has replayed its revision. Without
-    /// a fence, runs on the primary.
+    /// Like [`Self::snapshot`], for data of one account. Runs on a replica if one has replayed the account's `min_revision`. Without a
+    /// minimum revision, runs on the primary.
     ///
     /// # Errors
     /// The errors of the unit of work; [`DbError`] if it did not run.
     pub async fn snapshot_since<T, E>(
         &self,
-        fence: Option<ReadFence>,
+        min_revision: Option<MinRevision>,
         work: impl FnMut(&mut DbConnection) -> Result<T, E> + Clone + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,
     {
-        self.run_since(fence, Kind::Snapshot, type_name_of_val(&work), work).await
+        self.run_since(min_revision, Kind::Snapshot, type_name_of_val(&work), work).await
     }
 
     /// Returns the number of statements sent to replicas since the start.
@@ -262,7 +262,7 @@ impl Db {
 
     async fn run_since<T, E>(
         &self,
-        fence: Option<ReadFence>,
+        min_revision: Option<MinRevision>,
         kind: Kind,
         closure: &'static str,
         work: impl Perform<T, E> + Clone,
@@ -271,8 +271,8 @@ impl Db {
         T: Send + 'static,
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,
     {
-        if let Some(fence) = fence.filter(|_| !self.replicas.all.is_empty()) {
-            match self.attempt(fence, kind, closure, work.clone()).await {
+        if let Some(min_revision) = min_revision.filter(|_| !self.replicas.all.is_empty()) {
+            match self.attempt(min_revision, kind, closure, work.clone()).await {
                 Ok(value) => return Ok(value),
                 Err(reason) => self.replicas.count(|metrics| metrics.count_fallback(reason.as_str())),
             }
@@ -284,7 +284,7 @@ impl Db {
     /// a statement.
     async fn attempt<T, E>(
         &self,
-        fence: ReadFence,
+        min_revision: MinRevision,
         kind: Kind,
         closure: &'static str,
         mut work: impl Perform<T, E>,
@@ -294,16 +294,16 @@ impl Db {
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,
     {
         let replica = self.replicas.choose(self.manager.losses()).ok_or(Fallback::Unavailable)?;
-        // The fence is read first, and also without a transaction: the state of a replica never goes back.
-        let fenced = move |c: &mut DbConnection| -> Result<Option<T>, AttemptError> {
-            if !users::has_replayed(c, fence.account, fence.revision)? {
+        // The revision is checked first, also without a transaction: the state of a replica never goes back.
+        let checked = move |c: &mut DbConnection| -> Result<Option<T>, AttemptError> {
+            if !users::has_replayed(c, min_revision.account, min_revision.revision)? {
                 return Ok(None);
             }
             work.perform(c).map(Some).map_err(|_| AttemptError::Work)
         };
         let dispatch = Dispatch { executor: &replica.executor, wait: MAX_WAIT, replica: Some(&replica.name) };
         let result = tokio::select! {
-            result = self.dispatch(dispatch, kind, closure, fenced, None) => result,
+            result = self.dispatch(dispatch, kind, closure, checked, None) => result,
             () = replica.left_out() => return Err(Fallback::Unavailable),
         };
         match result {

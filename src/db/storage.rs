@@ -80,9 +80,9 @@ impl Db {
         storage.with(|state| state.failure = None);
         let probe = async {
             match self.options.target {
-                Target::Sqlite(_) => self.write(write_nothing).await,
+                Target::Sqlite(_) => self.write(probe_write).await,
                 // Writes that wait for a lock must not delay the check.
-                Target::Postgres(_) => self.read(write_nothing).await,
+                Target::Postgres(_) => self.read(probe_write).await,
             }
         };
         let outcome = tokio::time::timeout(MAX_WAIT, probe).await;
@@ -109,8 +109,8 @@ struct Mode {
     is_read_only: bool,
 }
 
-/// Writes a value that is not used. PostgreSQL is asked instead, because it reports its mode.
-pub(super) fn write_nothing(c: &mut DbConnection) -> Result<(), DbError> {
+/// Checks that the database can be written. Writes an unused value to SQLite; reads the mode of PostgreSQL, which reports it.
+pub(super) fn probe_write(c: &mut DbConnection) -> Result<(), DbError> {
     match c {
         DbConnection::Sqlite(c) => Ok(c.batch_execute("PRAGMA user_version = 0")?),
         DbConnection::Postgres(c) => {

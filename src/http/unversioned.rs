@@ -320,13 +320,13 @@ impl UnversionedRoutes {
         }
         let check = self
             .db
-            .read(|c: &mut DbConnection| migrations::status(c).map_err(|error| Error::Internal(Box::new(error))));
+            .read(|c: &mut DbConnection| migrations::read_status(c).map_err(|error| Error::Internal(Box::new(error))));
         // At the same time, so that both together take one second at most.
         let (status, writable) = tokio::join!(tokio::time::timeout(READINESS_TIMEOUT, check), self.db.check_writable());
         let status = status
             .map_err(|_| not_ready("The database did not respond within 1 second."))?
             .map_err(|error| not_ready("The database is unavailable.").with_source(error))?;
-        if status.required.is_some() {
+        if status.min_version.is_some() {
             return Err(not_ready("The database schema is newer than this server."));
         }
         if !status.pending.is_empty() {

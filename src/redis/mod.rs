@@ -4,9 +4,9 @@
 //! `REDIS_TIMEOUT`; without a connection, callers do not wait.
 
 mod address;
+mod cache_versions;
 mod check;
 mod commands;
-mod epochs;
 mod error;
 mod monitor;
 mod peers;
@@ -29,9 +29,9 @@ use crate::{
 };
 
 pub use address::RedisAddress;
+pub use cache_versions::{CacheSuspension, CacheVersion, CacheVersions, Delivery, Invalidation, MAX_AGE};
 pub use check::RedisReport;
 pub use commands::GcraDecision;
-pub use epochs::{AccountEpochs, Announcement, CacheSuspension, Delivery, Epoch, MAX_AGE};
 pub use error::RedisError;
 pub use monitor::RedisMonitor;
 use unresponsive::UnresponsivePeriod;

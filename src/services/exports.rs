@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Conflict, Context, Error, Idempotent, Resource, idempotency::KeyedRequest};
 use crate::{
     db::{
-        DbConnection, ReadFence,
+        DbConnection, MinRevision,
         repositories::{
             audit, exports,
             jobs::{self, ExportRequest},
@@ -35,7 +35,7 @@ pub struct ExportFile {
     context: Arc<Context>,
     owner: UserId,
     /// A replica with this revision has all parts.
-    fence: Option<ReadFence>,
+    min_revision: Option<MinRevision>,
     pub export: Export,
 }
 
@@ -114,8 +114,9 @@ impl Exports {
             Ok((export, users::find_revision(c, owner)?))
         };
         let (export, revision) = self.context.db.write(work).await?;
-        let fence = revision.and_then(|revision| self.context.revisions.read_fence(owner, revision.unsigned_abs()));
-        Ok(ExportFile { context: Arc::clone(&self.context), owner, fence, export })
+        let min_revision =
+            revision.and_then(|revision| self.context.revisions.min_revision(owner, revision.unsigned_abs()));
+        Ok(ExportFile { context: Arc::clone(&self.context), owner, min_revision, export })
     }
 }
 
@@ -133,7 +134,7 @@ impl ExportFile {
     pub async fn part(&self, number: i32) -> Result<Vec<ExportRecord>, Error> {
         let (owner, id) = (self.owner, self.export.id);
         let find = move |c: &mut DbConnection| exports::find_part(c, owner, id, number).map_err(Error::from);
-        let part = self.context.db.read_since(self.fence, find).await?;
+        let part = self.context.db.read_since(self.min_revision, find).await?;
         part.ok_or(Error::NotFound(Resource::Export))
     }
 }

@@ -82,7 +82,7 @@ impl Jobs {
         self.0.db.read(|c| job_schedules::list(c).map_err(Error::from)).await
     }
 
-    /// Makes a recurring task run now.
+    /// Runs a recurring task as soon as a server can run it.
     ///
     /// # Errors
     /// `NotFound(JobSchedule)`; `Conflict(JobScheduleRunning)`.

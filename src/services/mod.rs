@@ -13,10 +13,10 @@ mod imports;
 mod incidents;
 mod items;
 mod jobs;
+mod min_revision;
 mod passwords;
 mod precondition;
 mod profiles;
-mod read_fence;
 mod replays;
 mod revisions;
 mod search;
@@ -41,9 +41,9 @@ pub use imports::{ImportRecord, Imports};
 pub use incidents::{Incidents, RetentionPolicy};
 pub use items::{ItemChanges, Items};
 pub use jobs::{Jobs, cancel_job, delete_job, retry_job, run_schedule};
+pub use min_revision::{current_min_revision, with_min_revision};
 pub use precondition::Precondition;
 pub use profiles::Profiles;
-pub use read_fence::{current_read_fence, with_read_fence};
 pub use replays::{Replay, ReplaySettings, ReplayTarget, ReplayedResponse, Replays};
 pub use revisions::Revisions;
 pub use search::{Search, SearchResult};
@@ -55,7 +55,7 @@ use crate::{
     auth::{AccessTokens, Hasher, RefreshTokens, TokenStatusCache},
     db::{BatchableWork, Db, DbConnection, repositories::users::increment_revision},
     domain::{Clock, DeprecatedOperation, PasswordPolicy, Random, RateLimiter, UserId},
-    redis::{AccountEpochs, Announcement, Delivery},
+    redis::{CacheVersions, Delivery, Invalidation},
     traces::Tracer,
 };
 use idempotency::{KeyedRequest, Replayable};
@@ -74,7 +74,7 @@ pub struct Context {
     pub token_status: TokenStatusCache,
     pub revisions: Revisions,
     /// `None` if no other server caches what this one changes.
-    pub epochs: Option<AccountEpochs>,
+    pub cache_versions: Option<CacheVersions>,
     /// `None` if rate limits are disabled.
     pub limits: Option<Arc<dyn RateLimiter>>,
     pub outbox: Outbox,
@@ -167,9 +167,9 @@ impl Services {
 }
 
 impl Context {
-    /// Prepares the announcement of a change to the servers that may have cached an account.
-    fn announce(&self) -> (Announcement, Delivery) {
-        self.epochs.as_ref().map_or_else(AccountEpochs::announce_nothing, AccountEpochs::announce)
+    /// Prepares the invalidation of a change to the servers that may have cached an account.
+    fn invalidate(&self) -> (Invalidation, Delivery) {
+        self.cache_versions.as_ref().map_or_else(CacheVersions::invalidate_nothing, CacheVersions::invalidate)
     }
 
     /// Runs a unit of work that changes the status of tokens of `account`. Invalidates cached statuses before it returns.
@@ -188,12 +188,12 @@ impl Context {
         account: impl FnOnce(&T) -> Option<UserId> + Send + 'static,
     ) -> Result<T, Error> {
         let (token_status, closure) = (self.token_status.clone(), type_name_of_val(&work));
-        let (announcement, delivery) = self.announce();
+        let (invalidation, delivery) = self.invalidate();
         // Runs after the commit even if the client has disconnected: tokens of an ended session must not remain valid.
         let after_commit = move |result: &T| {
             if let Some(account) = account(result) {
                 token_status.invalidate();
-                announcement.committed(account);
+                invalidation.committed(account);
             }
         };
         let result = self.db.write_then_as(closure, work, after_commit).await?;
@@ -208,7 +208,7 @@ impl Context {
         owner: UserId,
         work: impl FnMut(&mut DbConnection) -> Result<T, Error> + Clone + Send + 'static,
     ) -> Result<T, Error> {
-        self.db.read_since(read_fence::read_fence_of(owner), work).await
+        self.db.read_since(min_revision::min_revision_of(owner), work).await
     }
 
     /// Like [`Self::read_resources`], but PostgreSQL can do the work together with that of other requests. The traced unit has the name of a
@@ -219,7 +219,7 @@ impl Context {
         function: &'static str,
         work: B,
     ) -> Result<B::Output, Error> {
-        Ok(self.db.read_batchable_since_as(read_fence::read_fence_of(owner), function, work).await?)
+        Ok(self.db.read_batchable_since_as(min_revision::min_revision_of(owner), function, work).await?)
     }
 
     /// Like [`Self::read_resources`], but with several statements, which read the same state.
@@ -228,7 +228,7 @@ impl Context {
         owner: UserId,
         work: impl FnMut(&mut DbConnection) -> Result<T, Error> + Clone + Send + 'static,
     ) -> Result<T, Error> {
-        self.db.snapshot_since(read_fence::read_fence_of(owner), work).await
+        self.db.snapshot_since(min_revision::min_revision_of(owner), work).await
     }
 
     /// Runs a unit of work that changes resources of `owner`. Invalidates cached responses before it returns.
@@ -252,10 +252,10 @@ impl Context {
     /// Returns what to do after the commit of a change to resources of `owner`, and the delivery to wait for before the response.
     fn after_change<T>(&self, owner: UserId) -> (impl FnOnce(&T) + Send + use<T>, Delivery) {
         let revisions = self.revisions.clone();
-        let (announcement, delivery) = self.announce();
+        let (invalidation, delivery) = self.invalidate();
         let after_commit = move |_: &T| {
             revisions.increment(owner);
-            announcement.committed(owner);
+            invalidation.committed(owner);
         };
         (after_commit, delivery)
     }

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use crate::{db::ReadFence, domain::UserId};
+use crate::{db::MinRevision, domain::UserId};
 
 /// Number of counters. If two accounts share one, changes to one account also invalidate cached responses of the other.
 const COUNTERS: usize = 4096;
@@ -45,11 +45,11 @@ impl Revisions {
 }
 
 impl Revisions {
-    /// Returns the read fence of a request, whose token status has contained `revision`. `None` if revisions are counted in memory.
+    /// Returns the minimum revision for the reads of a request whose token status has contained `revision`. `None` if revisions are counted in memory.
     #[must_use]
-    pub fn read_fence(&self, owner: UserId, revision: u64) -> Option<ReadFence> {
+    pub fn min_revision(&self, owner: UserId, revision: u64) -> Option<MinRevision> {
         let revision = i64::try_from(revision).ok()?;
-        self.memory.is_none().then_some(ReadFence::new(owner, revision))
+        self.memory.is_none().then_some(MinRevision::new(owner, revision))
     }
 }
 
@@ -65,7 +65,7 @@ mod tests {
         revisions.increment(user);
         assert_ne!(revisions.of(user, 99), before);
         assert_eq!(revisions.of(other, 99), before);
-        assert_eq!(revisions.read_fence(user, 99), None);
+        assert_eq!(revisions.min_revision(user, 99), None);
     }
 
     #[test]
@@ -73,6 +73,6 @@ mod tests {
         let revisions = Revisions::new(false);
         revisions.increment(UserId::new(7));
         assert_eq!(revisions.of(UserId::new(7), 99), 99);
-        assert_eq!(revisions.read_fence(UserId::new(7), 99), Some(ReadFence::new(UserId::new(7), 99)));
+        assert_eq!(revisions.min_revision(UserId::new(7), 99), Some(MinRevision::new(UserId::new(7), 99)));
     }
 }

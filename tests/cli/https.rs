@@ -392,7 +392,7 @@ fn conflicting_settings_are_reported() {
         (&[("MAX_CONNECTIONS", "0")], "MAX_CONNECTIONS: `0` is not a whole number from 1 to 1000000"),
         (
             &[("SECURITY_CONTACT", "security@example.com")],
-            "SECURITY_CONTACT: `security@example.com` is not a URI that starts with mailto: or https: or tel:",
+            "SECURITY_CONTACT: `security@example.com` is not an ASCII URI that starts with mailto: or https: or tel:",
         ),
     ] {
         let sandbox = variables.iter().fold(Sandbox::new(), |sandbox, (name, value)| sandbox.env(name, value));

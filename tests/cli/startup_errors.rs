@@ -125,7 +125,8 @@ fn invalid_variables_are_reported_at_once_in_table_order() {
         "DATABASE_URL: must start with sqlite:// or postgres://",
         "ACCESS_TOKEN_TTL: `5 parsecs` is not a duration such as 500ms, 30s, 15m, 1h or 30d",
         "SMTP_URL: must have the form smtp://USER:PASSWORD@HOST:PORT or smtps://…, with special characters encoded, such as %40 for @",
-        "LOG_LEVEL: `bucketlist=loud` is not error, warn, info, debug, trace or a list of directives",
+        "LOG_LEVEL: `bucketlist=loud` is not a log level (off, error, warn, info, debug or trace) or a list of directives such as \
+         `info,hyper=warn`",
     ];
     assert_eq!(lines, expected);
 }

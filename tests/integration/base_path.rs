@@ -179,7 +179,7 @@ both_engines! {
         admin.create_export("json").await;
         admin.create_api_client(admin.id(), &["read"]).await;
         admin.capture_incident().await;
-        app.store_usage().await;
+        app.flush_usage().await;
         let start = [
             "/v1/bucketlists?per_page=2",
             "/v1/bucketlists/1/items",

@@ -9,7 +9,7 @@ use poem::http::Method;
 
 use bucketlist::auth::ReplaySignatures;
 
-use crate::support::{Actor, SECRET, TestApp, Value, json};
+use crate::support::{Actor, JWT_SECRET, TestApp, Value, json};
 
 /// Sends a request that fails. Returns its request ID.
 async fn fail(actor: &Actor<'_>, method: Method, path: &str, body: Option<&Value>) -> String {
@@ -47,7 +47,7 @@ both_engines! {
             .send()
             .await
             .expect_error(500, "INTERNAL_ERROR");
-        app.store_incidents().await;
+        app.flush_incidents().await;
         let incident = incident_of(&admin, "the-request-of-a-test").await;
         let expected = json!({
             "request_id": "the-request-of-a-test", "trace_id": trace, "operation": "createItem", "contract": "v2",
@@ -83,7 +83,7 @@ both_engines! {
         let rejected = app.anonymous().post("/v1/bucketlists", &body).await.expect(401);
         let large = json!({"name": "x".repeat(100_000)});
         let too_large = admin.post("/v1/bucketlists", &large).await.expect(422);
-        app.store_incidents().await;
+        app.flush_incidents().await;
         let incident = incident_of(&admin, rejected.header("x-request-id")).await;
         assert_eq!(incident["request"]["body"]["text"], body.to_string());
         assert_eq!((&incident["request"]["body"]["truncated"], &incident["user_id"]), (&json!(false), &json!(null)));
@@ -101,7 +101,7 @@ both_engines! {
             admin.get("/v2/nowhere").await.expect(404);
             admin.get("/nowhere").await.expect(404);
             admin.get("/health/ready").await.expect(200);
-            app.store_incidents().await;
+            app.flush_incidents().await;
             count(&admin).await
         };
         for (selection, expected) in
@@ -120,7 +120,7 @@ both_engines! {
         };
         let ((captured, result), ignored) = (request_capture(&admin).await, request_capture(&user).await);
         assert_eq!((result.as_str(), ignored.1.as_str()), ("1", "0"));
-        app.store_incidents().await;
+        app.flush_incidents().await;
         assert_eq!(count(&admin).await, 1);
         let incident = incident_of(&admin, &captured).await;
         assert_eq!((&incident["response"]["status"], &incident["code"]), (&json!(200), &json!(null)));
@@ -129,7 +129,7 @@ both_engines! {
         for value in ["0", "true", "yes", ""] {
             admin.request(Method::GET, "/v2/users/me").header("x-debug-capture", value).send().await.expect(200);
         }
-        app.store_incidents().await;
+        app.flush_incidents().await;
         assert_eq!(count(&admin).await, 1, "only `1` requests a capture");
     }
 
@@ -138,7 +138,7 @@ both_engines! {
         let admin = app.admin().await;
         admin.request(Method::GET, "/v2/users/me").header("x-debug-capture", "1").send().await.expect(200);
         fail(&admin, Method::GET, "/v2/bucketlists/1", None).await;
-        app.store_incidents().await;
+        app.flush_incidents().await;
         let listed = async |path: &str| {
             let page = admin.get(path).await.expect(200).json();
             let statuses: Vec<i64> = page["data"].as_array().unwrap().iter().map(|one| one["status"].as_i64().unwrap()).collect();
@@ -164,9 +164,9 @@ both_engines! {
             let request = request.header("x-debug-capture", "1").header("x-replay-signature", signature);
             request.send().await.expect(500);
         };
-        let signatures = ReplaySignatures::new(&SECRET.into(), &[], app.clock.clone());
+        let signatures = ReplaySignatures::new(&JWT_SECRET.into(), &[], app.clock.clone());
         replay(&signatures.issue()).await;
-        app.store_incidents().await;
+        app.flush_incidents().await;
         assert_eq!((count(&admin).await, &incident_of(&admin, &failed).await["occurrences"]), (1, &json!(1)));
         // Only a server of the deployment can sign, and only for a minute.
         let foreign = ReplaySignatures::new(&"another secret".into(), &[], app.clock.clone());
@@ -175,12 +175,12 @@ both_engines! {
         for signature in ["1", "true", &foreign.issue(), &old] {
             replay(signature).await;
         }
-        app.store_incidents().await;
+        app.flush_incidents().await;
         let incident = incident_of(&admin, &failed).await;
         assert_eq!((count(&admin).await, &incident["occurrences"]), (5, &json!(5)));
         let headers = incident["request"]["headers"].as_array().unwrap();
         assert!(!headers.iter().any(|header| header["name"] == "x-replay-signature"), "{headers:?}");
-        app.store_usage().await;
+        app.flush_usage().await;
         let usage = admin.get("/v2/admin/usage?group_by=operation&operation=getBucketlist").await.expect(200).json();
         assert_eq!(usage["data"][0]["requests"], 5, "the replay is not usage of the API");
     }
@@ -192,7 +192,7 @@ both_engines! {
         app.advance_clock(std::time::Duration::from_secs(5));
         fail(&admin, Method::GET, "/v2/bucketlists/2?include=items", None).await;
         fail(&admin, Method::DELETE, "/v2/bucketlists/2", None).await;
-        app.store_incidents().await;
+        app.flush_incidents().await;
         let groups = admin.get("/v2/admin/incident-groups").await.expect(200).json();
         let of = |groups: &Value, operation: &str| {
             groups["data"].as_array().unwrap().iter().find(|group| group["operation"] == operation).unwrap().clone()
@@ -225,7 +225,7 @@ both_engines! {
         }
         // The failure occurs again: the group is no longer resolved.
         fail(&admin, Method::GET, "/v2/bucketlists/3", None).await;
-        app.store_incidents().await;
+        app.flush_incidents().await;
         let group = of(&admin.get("/v2/admin/incident-groups?resolved=false").await.expect(200).json(), "getBucketlist");
         assert_eq!((&group["occurrences"], &group["fixed_in"]), (&json!(3), &json!("0.2.0")));
         let open = admin.patch(&path, &json!({"resolved": false})).await.expect(200).json();
@@ -245,7 +245,7 @@ both_engines! {
         let app = TestApp::new(engine);
         let admin = app.admin().await;
         let request = fail(&admin, Method::GET, "/v2/bucketlists/1", None).await;
-        app.store_incidents().await;
+        app.flush_incidents().await;
         let path = format!("/v2/admin/incidents/{}", incident_of(&admin, &request).await["id"]);
         let patch = async |body: Value| {
             let incident = admin.patch(&path, &body).await.expect(200).json();
@@ -255,7 +255,7 @@ both_engines! {
         assert_eq!(patch(json!({"resolved": true})).await, (json!(true), json!("0.2.0")), "still resolved");
         for version in [json!(null), json!("0.3.0")] {
             fail(&admin, Method::GET, "/v2/bucketlists/1", None).await;
-            app.store_incidents().await;
+            app.flush_incidents().await;
             let incident = admin.get(&path).await.expect(200).json();
             assert_eq!(incident["resolved"], json!(false));
             if version.is_null() {
@@ -275,7 +275,7 @@ both_engines! {
         for list in 1..=7 {
             fail(&admin, Method::GET, &format!("/v2/bucketlists/{list}"), None).await;
         }
-        app.store_incidents().await;
+        app.flush_incidents().await;
         let (mut next, mut targets) = (Some("/v2/admin/incidents?per_page=3&status=500".to_owned()), Vec::new());
         while let Some(path) = next {
             let page = admin.get(&path).await.expect(200).json();
@@ -291,7 +291,7 @@ both_engines! {
         // A valid cursor is not masked.
         let next = page["links"]["next"].as_str().unwrap();
         let request = fail(&admin, Method::GET, next, None).await;
-        app.store_incidents().await;
+        app.flush_incidents().await;
         assert_eq!(incident_of(&admin, &request).await["request"]["target"], next);
         let cursor = page["links"]["next"].as_str().unwrap().rsplit_once("cursor=").unwrap().1.to_owned();
         let foreign = admin.get(&format!("/v2/admin/incidents?status=503&cursor={cursor}")).await;

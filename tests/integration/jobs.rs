@@ -22,7 +22,7 @@ use diesel::prelude::*;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Actor, MemoryMailer, SECRET, START, TestApp, json};
+use crate::support::{Actor, JWT_SECRET, MemoryMailer, START_MICROS, TestApp, json};
 
 /// A mailer with a bug.
 struct PanickingMailer;
@@ -49,7 +49,7 @@ impl Mailer for HangingMailer {
 /// Returns another server of the database, with this mailer.
 fn app_with(app: &TestApp, mailer: Arc<dyn Mailer>) -> App {
     let dependencies = Dependencies { clock: app.clock.clone(), random: Arc::new(SystemRandom), mailer };
-    App::new(&app.config, &SecretString::from(SECRET), dependencies).unwrap()
+    App::new(&app.config, &SecretString::from(JWT_SECRET), dependencies).unwrap()
 }
 
 async fn request_resets(actor: &Actor<'_>, count: usize) {
@@ -127,7 +127,7 @@ both_engines! {
 
     async fn job_of_an_unknown_kind_becomes_a_dead_letter_after_a_day(engine: Engine) {
         let app = TestApp::new(engine);
-        app.execute(&format!("INSERT INTO jobs (kind, payload, run_at, created_at) VALUES ('newsletter', '{{}}', {START}, {START})"));
+        app.execute(&format!("INSERT INTO jobs (kind, payload, run_at, created_at) VALUES ('newsletter', '{{}}', {START_MICROS}, {START_MICROS})"));
         let waiting = row("newsletter", "queued", 0, None);
         app.run_jobs().await;
         app.advance_clock(Duration::from_secs(86_399));
@@ -144,7 +144,7 @@ both_engines! {
         request_resets(&user, 1).await;
         for attempt in 1..=10 {
             // A worker claims the job and is killed.
-            let now = Timestamp::from_micros(START + attempt * 60_000_000);
+            let now = Timestamp::from_micros(START_MICROS + attempt * 60_000_000);
             let request = ClaimRequest {
                 kinds: [PasswordResetMail::KIND].into(),
                 priorities: JobPriority::ALL,
@@ -247,7 +247,7 @@ both_engines! {
         app.run_jobs().await;
         let read = |c: &mut _| jobs::table.select((jobs::state, jobs::payload, jobs::finished_at)).load(c).map_err(DbError::from);
         let rows: Vec<(String, String, Option<i64>)> = app.app.db.read(read).await.unwrap();
-        assert_eq!(rows, [("done".to_owned(), "{}".to_owned(), Some(START))]);
+        assert_eq!(rows, [("done".to_owned(), "{}".to_owned(), Some(START_MICROS))]);
         app.run_jobs().await;
         assert_eq!(app.mailer.take().len(), 1, "a job that is done does not run again");
         app.advance_clock(Duration::from_secs(3_599));
@@ -264,11 +264,11 @@ both_engines! {
         }).build();
         let insert = |state: &str, finished: i64| app.execute(&format!(
             "INSERT INTO jobs (kind, payload, state, run_at, created_at, finished_at)
-             VALUES ('export', '{{}}', '{state}', {}, {START}, {finished})", i64::MAX
+             VALUES ('export', '{{}}', '{state}', {}, {START_MICROS}, {finished})", i64::MAX
         ));
-        insert("dead", START);
-        insert("cancelled", START);
-        insert("dead", START + 1);
+        insert("dead", START_MICROS);
+        insert("cancelled", START_MICROS);
+        insert("dead", START_MICROS + 1);
         app.advance_clock(Duration::from_secs(3_600));
         assert_eq!(app.app.worker.purge_expired().await.unwrap(), 2);
         assert_eq!(queued(&app).await, [row("export", "dead", 0, None)]);
@@ -276,7 +276,7 @@ both_engines! {
 
     async fn task_runs_once_per_interval_on_two_servers(engine: Engine) {
         let app = TestApp::new(engine);
-        let replica = app.replica();
+        let replica = app.second_server();
         let run = async || {
             let (first, second) = tokio::join!(app.app.worker.run_due_tasks(), replica.app.worker.run_due_tasks());
             first.unwrap() + second.unwrap()
@@ -293,8 +293,8 @@ both_engines! {
         assert_eq!(names, ["dead_letter_digest", "deprecation_notices", "purge", "statistics"][..tasks]);
         let purge = &found[2];
         let at = Timestamp::from_micros;
-        assert_eq!(purge.last_started_at, Some(at(START + 600_000_000)));
-        assert_eq!(purge.next_run_at, at(START + 1_200_000_000));
+        assert_eq!(purge.last_started_at, Some(at(START_MICROS + 600_000_000)));
+        assert_eq!(purge.next_run_at, at(START_MICROS + 1_200_000_000));
         assert_eq!((purge.last_result, purge.last_count), (Some(ScheduleResult::Succeeded), Some(0)));
         assert!(purge.worker.is_some());
     }
@@ -309,7 +309,7 @@ both_engines! {
         let failed = schedules(&app).await.remove(2);
         assert_eq!((failed.name.as_str(), failed.last_result), ("purge", Some(ScheduleResult::Failed)));
         assert!(failed.last_error.unwrap().contains("audit_events"));
-        assert_eq!(failed.next_run_at, Timestamp::from_micros(START + 900_000_000));
+        assert_eq!(failed.next_run_at, Timestamp::from_micros(START_MICROS + 900_000_000));
         app.advance_clock(Duration::from_secs(300));
         assert_eq!(app.app.worker.run_due_tasks().await.unwrap(), 2);
         let succeeded = schedules(&app).await.remove(2);
@@ -320,7 +320,7 @@ both_engines! {
         let app = TestApp::new(engine);
         app.app.worker.run_due_tasks().await.unwrap();
         app.advance_clock(Duration::from_secs(600));
-        let now = Timestamp::from_micros(START + 600_000_000);
+        let now = Timestamp::from_micros(START_MICROS + 600_000_000);
         // Another server starts the purge and is killed.
         let start = move |c: &mut DbConnection| {
             job_schedules::start(c, "purge", "killed", now, now + Duration::from_secs(60)).map_err(DbError::from)
@@ -351,15 +351,15 @@ both_engines! {
     async fn task_that_an_administrator_runs_keeps_its_interval(engine: Engine) {
         let app = TestApp::new(engine);
         let admin = app.admin().await;
-        let replica = app.replica();
+        let replica = app.second_server();
         app.app.worker.run_due_tasks().await.unwrap();
         app.advance_clock(Duration::from_secs(100));
         admin.request(poem::http::Method::POST, "/v2/admin/schedules/purge/run").send().await.expect(200);
         let (first, second) = tokio::join!(app.app.worker.run_due_tasks(), replica.app.worker.run_due_tasks());
         assert_eq!(first.unwrap() + second.unwrap(), 1, "one server runs the task");
         let purge = schedules(&app).await.remove(2);
-        assert_eq!(purge.last_started_at, Some(Timestamp::from_micros(START + 100_000_000)));
-        assert_eq!(purge.next_run_at, Timestamp::from_micros(START + 700_000_000));
+        assert_eq!(purge.last_started_at, Some(Timestamp::from_micros(START_MICROS + 100_000_000)));
+        assert_eq!(purge.next_run_at, Timestamp::from_micros(START_MICROS + 700_000_000));
     }
 
     async fn disabled_task_has_no_schedule(engine: Engine) {
@@ -385,7 +385,7 @@ both_engines! {
 
 /// Claims the next job and returns its kind.
 async fn claim_next(app: &TestApp, priorities: &'static [JobPriority]) -> Option<String> {
-    let now = Timestamp::from_micros(START);
+    let now = Timestamp::from_micros(START_MICROS);
     let request = ClaimRequest {
         kinds: KINDS.iter().map(|kind| kind.name).collect(),
         priorities,

@@ -13,7 +13,7 @@ use diesel::prelude::*;
 use poem::http::Method;
 use sha2::{Digest, Sha256};
 
-use crate::support::{Actor, Engine, SECRET, TestApp, Value, json};
+use crate::support::{Actor, Engine, JWT_SECRET, TestApp, Value, json};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
@@ -174,7 +174,7 @@ both_engines! {
 
     async fn replay_of_an_incident_sends_no_mail(engine: Engine) {
         let app = app(engine);
-        let signatures = ReplaySignatures::new(&SECRET.into(), &[], app.clock.clone());
+        let signatures = ReplaySignatures::new(&JWT_SECRET.into(), &[], app.clock.clone());
         let send = async |path: &str, body: &Value, signature: &str| {
             let request = app.anonymous().request(Method::POST, path).json(body).header("x-replay-signature", signature);
             request.header("x-forwarded-for", "203.0.113.9").send().await.any_status().json()

@@ -142,7 +142,7 @@ both_engines! {
         app.anonymous().post("/v2/auth/password-reset", &json!({"email": user.email()})).await.expect(202);
         app.run_jobs().await;
         user.request(Method::GET, "/v2/bucketlists").header("x-fault", "panic").send().await.expect(500);
-        app.store_incidents().await;
+        app.flush_incidents().await;
         let metrics = scrape(&app).await;
         for (series, expected) in [
             (r#"mails_total{result="sent"}"#, 1.0),

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use bucketlist::{
-    db::{DbConnection, DbError, ReadFence, ReplicaMonitor, Target},
+    db::{DbConnection, DbError, MinRevision, ReplicaMonitor, Target},
     domain::UserId,
 };
 use diesel::connection::SimpleConnection;
@@ -103,14 +103,14 @@ async fn reads_of_the_own_data_run_on_the_replica() {
 
     let item_path = format!("{path}/items/{item}");
     for (path, accept, expected) in [
-        // The fence and the query.
+        // The check of the revision and the query.
         (&*path, "application/json", 2),
         (&item_path, "application/json", 2),
         ("/v2/bucketlists", "application/json", 2),
         ("/v2/search?q=lisbon", "application/json", 2),
         (&format!("/v1/bucketlists/{list}/items"), "application/json", 2),
         (&format!("{path}/items"), "text/csv", 2),
-        // BEGIN, the fence, both queries and COMMIT.
+        // BEGIN, the check of the revision, both queries and COMMIT.
         (&format!("{path}?include=items"), "application/json", 5),
     ] {
         let (text, primary, replica) = replicated.get_as(&user, path, accept).await;
@@ -161,7 +161,7 @@ async fn every_read_sees_the_last_write_of_its_user() {
     user.put(&format!("/v1/bucketlists/{list}"), &json!({"name": "Renamed"})).await.expect(200);
     let (text, primary, replica) = replicated.get(&user, &path).await;
     assert!(text.contains("Renamed") && text.contains(r#""items_total":1"#), "{text}");
-    // On the replica, only the fence.
+    // On the replica, only the check of the revision.
     assert_eq!((primary, replica), (2, 1));
     replicated.get(&user, &format!("{path}/items/{item}")).await;
     // Other users are not affected by writes that are not theirs.
@@ -244,9 +244,9 @@ async fn failed_reads_are_repeated_on_the_primary() {
     let user = replicated.app.user().await;
     replicated.check().await;
     let db = replicated.app.app.db.clone();
-    let fence = Some(ReadFence::new(UserId::new(user.id()), 0));
+    let min_revision = Some(MinRevision::new(UserId::new(user.id()), 0));
     let is_standby = |c: &mut DbConnection| select_number(c, "SELECT pg_is_in_recovery()::int::bigint AS n");
-    let on_replica = db.read_since(fence, move |c| is_standby(c).map_err(DbError::from)).await.unwrap();
+    let on_replica = db.read_since(min_revision, move |c| is_standby(c).map_err(DbError::from)).await.unwrap();
     assert_eq!(on_replica, 1);
     for fault in [
         "DO $$ BEGIN RAISE SQLSTATE '40001' USING message = 'conflict with recovery'; END $$",
@@ -257,7 +257,7 @@ async fn failed_reads_are_repeated_on_the_primary() {
     ] {
         replicated.check().await;
         let before = db.replica_statements();
-        let read = db.read_since(fence, move |c| {
+        let read = db.read_since(min_revision, move |c| {
             if is_standby(c)? == 1 {
                 assert!(!fault.is_empty(), "the work panics on the replica");
                 c.batch_execute(fault)?;
@@ -267,8 +267,8 @@ async fn failed_reads_are_repeated_on_the_primary() {
         assert_eq!(read.await.unwrap(), 0, "{fault}");
         assert!(db.replica_statements() > before, "{fault}");
     }
-    // A write through a fence fails on both.
-    let write = db.snapshot_since(fence, |c| Ok::<_, DbError>(c.batch_execute("DELETE FROM users")?)).await;
+    // A write with a minimum revision fails on both.
+    let write = db.snapshot_since(min_revision, |c| Ok::<_, DbError>(c.batch_execute("DELETE FROM users")?)).await;
     assert!(write.is_err());
     assert_eq!(db.read(|c| Ok::<_, DbError>(select_number(c, "SELECT count(*) AS n FROM users")?)).await.unwrap(), 1);
 }
@@ -303,7 +303,7 @@ async fn replica_is_read_through_a_pooler() {
         let user = replicated.app.user().await;
         let path = format!("/v2/bucketlists/{}", user.create_bucketlist("Mine").await);
         replicated.check().await;
-        // BEGIN, the fence, the query and COMMIT.
+        // BEGIN, the check of the revision, the query and COMMIT.
         assert_eq!(replicated.get(&user, &path).await.2, 4, "{pooler:?}");
         replicated.servers.pause_replay();
         user.put(&path.replace("v2", "v1"), &json!({"name": "Renamed"})).await.expect(200);

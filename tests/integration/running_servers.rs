@@ -13,7 +13,7 @@ async fn differences(app: &TestApp) -> Vec<Difference> {
 async fn compare(change: impl FnOnce(&mut Config)) -> [Vec<String>; 2] {
     let first = TestApp::builder().engine(Engine::Postgres).config(|config| config.port = 8001).build();
     assert_eq!(differences(&first).await, []);
-    let second = first.replica_with(|config| {
+    let second = first.second_server_with(|config| {
         config.port = 8002;
         change(config);
     });
@@ -41,7 +41,7 @@ async fn both_servers_find_a_different_setting() {
 #[tokio::test]
 async fn stopped_server_is_forgotten() {
     let first = TestApp::builder().engine(Engine::Postgres).config(|config| config.port = 8001).build();
-    let other = first.replica_with(|config| {
+    let other = first.second_server_with(|config| {
         config.port = 8002;
         config.limits.login_per_minute = 7;
     });
@@ -51,7 +51,7 @@ async fn stopped_server_is_forgotten() {
     assert_eq!(differences(&first).await, []);
     // A process on the same port replaces one that was killed.
     differences(&other).await;
-    let restarted = first.replica_with(|config| config.port = 8002);
+    let restarted = first.second_server_with(|config| config.port = 8002);
     assert_eq!(differences(&restarted).await, []);
     assert_eq!(differences(&first).await, []);
     // A server that stops removes its record.

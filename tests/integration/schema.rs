@@ -13,7 +13,7 @@ use std::{
 
 use bucketlist::db::{
     DbConnection, Target,
-    migrations::{MigrationError, Status},
+    migrations::{MigrationError, MigrationStatus},
 };
 use diesel::{
     prelude::*,
@@ -302,7 +302,7 @@ both_engines! {
         let database = Database::unmigrated(engine);
         let names = names(engine);
         let mut migrator = database.migrator();
-        assert_eq!(migrator.status().unwrap(), Status { pending: names.clone(), ..Status::default() });
+        assert_eq!(migrator.status().unwrap(), MigrationStatus { pending: names.clone(), ..MigrationStatus::default() });
         assert_eq!(migrator.up().unwrap(), names);
         assert!(migrator.status().unwrap().is_current());
         assert_eq!(migrator.up().unwrap(), Vec::<String>::new(), "a migration was applied again");
@@ -311,7 +311,7 @@ both_engines! {
         for (done, name) in names.iter().enumerate().rev() {
             assert_eq!(migrator.down().unwrap().as_ref(), Some(name));
             let (applied, pending) = (names[..done].to_vec(), names[done..].to_vec());
-            assert_eq!(migrator.status().unwrap(), Status { applied, pending, ..Status::default() });
+            assert_eq!(migrator.status().unwrap(), MigrationStatus { applied, pending, ..MigrationStatus::default() });
         }
         assert_eq!(migrator.down().unwrap(), None, "no migration is left to revert");
         let remaining = relations(&database);
@@ -333,7 +333,7 @@ both_engines! {
             }
             assert_eq!(migrator.redo().unwrap().as_ref(), Some(&names[newest]));
             let (applied, pending) = (names[..=newest].to_vec(), names[newest + 1..].to_vec());
-            assert_eq!(migrator.status().unwrap(), Status { applied, pending: pending.clone(), ..Status::default() });
+            assert_eq!(migrator.status().unwrap(), MigrationStatus { applied, pending: pending.clone(), ..MigrationStatus::default() });
             assert_eq!(migrator.up().unwrap(), pending);
             assert_eq!(fingerprint(&database), schema);
         }

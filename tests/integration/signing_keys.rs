@@ -87,7 +87,7 @@ both_engines! {
         for forged in [
             sign(Algorithm::HS256, &EncodingKey::from_secret(&raw)),
             sign(Algorithm::HS256, &EncodingKey::from_secret(known.as_bytes())),
-            sign(Algorithm::HS256, &EncodingKey::from_secret(crate::support::SECRET.as_bytes())),
+            sign(Algorithm::HS256, &EncodingKey::from_secret(crate::support::JWT_SECRET.as_bytes())),
             sign(Algorithm::EdDSA, &der(&other)),
         ] {
             let response = with_token(&app, &forged).await.expect_error(401, "INVALID_TOKEN");
@@ -109,7 +109,7 @@ both_engines! {
             config.tokens.private_key = Some(key(2));
             config.tokens.previous_public_keys = known.then(|| key(1).verifying_key()).into_iter().collect();
             let parts = Dependencies { clock: app.clock.clone(), random: Arc::new(SystemRandom), mailer: app.mailer.clone() };
-            App::new(&config, &crate::support::SECRET.into(), parts).unwrap()
+            App::new(&config, &crate::support::JWT_SECRET.into(), parts).unwrap()
         };
         let get = async |app: &App, path: &str, token: Option<String>| {
             let request = poem::Request::builder().uri(path.parse().unwrap());

@@ -177,7 +177,7 @@ both_engines! {
         let admin = app.admin().await;
         let request = admin.request(Method::GET, "/v2/bucketlists").header("x-fault", "panic");
         let response = request.header("traceparent", &traceparent("01")).send().await.expect(500);
-        app.store_incidents().await;
+        app.flush_incidents().await;
         flush(&app).await;
         let spans = collector.trace(TRACE);
         let root = named(&spans, "GET /v2/bucketlists");

@@ -13,7 +13,7 @@ pub(super) fn check(config: &Config, checks: &mut Checks) {
     const SECONDS_PER_DAY: u64 = 86_400;
     const MIN_DAYS_BEFORE_EXPIRY: u64 = 14;
     let Some(files) = listen::certificate_files(&config.connections) else {
-        if config.environment.is_exposed() && !config.is_https() {
+        if config.environment.is_deployed() && !config.is_https() {
             let detail = "disabled; set TLS_CERT and TLS_KEY, or set PUBLIC_URL to the https:// URL of a proxy";
             checks.add("https", Warn, detail);
         }

@@ -24,7 +24,7 @@ pub(super) fn check_redis(config: &Config, checks: &mut Checks) {
         }
         return;
     };
-    if config.environment.is_exposed() && settings.address.is_unencrypted() {
+    if config.environment.is_deployed() && settings.address.is_unencrypted() {
         checks.add("redis connection", Warn, "unencrypted; use rediss:// in REDIS_URL");
     }
     let redis = Redis::new(settings.clone(), config.settings_compared_in_redis(&servers::secret(config)), None);

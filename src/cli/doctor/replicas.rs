@@ -39,7 +39,7 @@ pub(super) fn check(config: &Config, checks: &mut Checks) {
             }
         }
     }
-    if config.environment.is_exposed() && config.database.replicas.iter().any(is_unauthenticated_target) {
+    if config.environment.is_deployed() && config.database.replicas.iter().any(is_unauthenticated_target) {
         let detail = "the certificate of a replica is not verified; set sslmode=verify-full in DATABASE_REPLICA_URLS";
         checks.add("replica connection", Warn, detail);
     }

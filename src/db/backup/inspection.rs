@@ -11,7 +11,7 @@ use diesel::{prelude::*, sql_query, sql_types::Text};
 use super::BackupError;
 use crate::db::{
     DbConnection,
-    migrations::{self, MigrationError, Status, missing_from_schema},
+    migrations::{self, MigrationError, MigrationStatus, missing_from_schema},
     read_only::open_for_reading,
 };
 
@@ -79,13 +79,13 @@ pub fn inspect_for_restore(path: &Path) -> Result<BackupSummary, BackupError> {
     }
 }
 
-fn summarize(path: &Path, status: &Status) -> Result<BackupSummary, BackupError> {
+fn summarize(path: &Path, status: &MigrationStatus) -> Result<BackupSummary, BackupError> {
     let bytes = fs::metadata(path).map_err(BackupError::file("read", path))?.len();
     let migrations = status.applied.len() + status.unknown.len();
     Ok(BackupSummary { bytes, migrations, pending: status.pending.len() })
 }
 
-fn open_intact(path: &Path) -> Result<(SqliteConnection, Status), BackupError> {
+fn open_intact(path: &Path) -> Result<(SqliteConnection, MigrationStatus), BackupError> {
     let mut header = [0; MAGIC.len()];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
     match read {
@@ -107,7 +107,7 @@ fn open_intact(path: &Path) -> Result<(SqliteConnection, Status), BackupError> {
         }
     }
     let mut connection = DbConnection::Sqlite(connection);
-    let status = migrations::status(&mut connection).map_err(|error| damaged(error.to_string()))?;
+    let status = migrations::read_status(&mut connection).map_err(|error| damaged(error.to_string()))?;
     if status.applied.is_empty() {
         let error = match status.unknown.into_iter().next_back() {
             Some(version) => BackupError::Newer { path: path.to_owned(), version },

@@ -11,7 +11,7 @@ use diesel::{
     sqlite::Sqlite,
 };
 
-use super::{MigrationError, SQLITE, Status, failed};
+use super::{MigrationError, MigrationStatus, SQLITE, failed};
 
 /// The tables with their columns, and the triggers. Indexes are omitted: an operator may drop one, and the database works without it.
 const OBJECTS: &str = "SELECT 'table ' || m.name AS name FROM sqlite_master m WHERE m.type = 'table'
@@ -30,7 +30,7 @@ struct Object {
 /// [`MigrationError::Failed`].
 pub(in crate::db) fn missing_from_schema(
     connection: &mut SqliteConnection,
-    status: &Status,
+    status: &MigrationStatus,
 ) -> Result<Option<String>, MigrationError> {
     let mut reference = SqliteConnection::establish(":memory:")?;
     let mut migrations: Vec<Box<dyn Migration<Sqlite>>> = SQLITE.migrations().map_err(MigrationError::Failed)?;

@@ -10,7 +10,7 @@ use futures_util::stream;
 use poem::Body;
 use tracing::{Instrument, Span};
 
-use crate::services::{current_read_fence, with_read_fence};
+use crate::services::{current_min_revision, with_min_revision};
 
 /// Number of rows in a batch: large enough to keep the number of queries low, small enough for memory.
 pub const BATCH_SIZE: usize = 500;
@@ -44,7 +44,7 @@ where
     F: FnMut(C) -> Fut + Send + 'static,
     Fut: Future<Output = Result<Batch<R, C>, E>> + Send + 'static,
 {
-    let (span, fence) = (Span::current(), current_read_fence());
+    let (span, min_revision) = (Span::current(), current_min_revision());
     let (base_path, permissions) = (BasePath::current(), Permissions::current());
     Body::from_bytes_stream(stream::try_unfold((Step::Begin(first), next), move |(step, mut next)| {
         let producing = async move {
@@ -60,7 +60,7 @@ where
             let step = batch.next.filter(|_| !batch.rows.is_empty()).map_or(Step::End, Step::Continue);
             Ok::<_, io::Error>(Some((text, (step, next))))
         };
-        base_path.scope(permissions.scope(with_read_fence(fence, producing))).instrument(span.clone())
+        base_path.scope(permissions.scope(with_min_revision(min_revision, producing))).instrument(span.clone())
     }))
 }
 

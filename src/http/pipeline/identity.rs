@@ -14,7 +14,7 @@ use crate::{
     auth::{AccessTokens, ApiKey, ApiKeyVerifier, Claims, KnownApiClient, TokenStatusCache},
     db::Db,
     domain::{ApiClientId, ApiKeyStatus, ApiScope, Clock, RateLimitSubject, Role, UserId},
-    redis::Epoch,
+    redis::CacheVersion,
     services::{Error, Revisions},
 };
 
@@ -44,8 +44,8 @@ impl Identity {
         }
     }
 
-    /// Returns the account whose epoch decides whether a cached status is valid.
-    pub(super) fn epoch_account(&self) -> Option<UserId> {
+    /// Returns the account whose cache version decides whether a cached status is valid.
+    pub(super) fn cache_version_account(&self) -> Option<UserId> {
         match self {
             Self::Verified { user_id, .. } => Some(*user_id),
             Self::ApiKey { known, .. } => known.map(|known| known.account),
@@ -138,22 +138,26 @@ impl Authenticator {
         }
     }
 
-    /// Returns the current epoch of the account of a token or key, before the status is checked; `None` if servers do not share
-    /// epochs, or if the account of a key is not known yet.
-    pub(super) async fn epoch(&self, account: Option<UserId>) -> Option<Epoch> {
-        self.token_status.epoch(account?).await
+    /// Returns the current cache version of the account of a token or key, before the status is checked; `None` if servers do not share
+    /// cache versions, or if the account of a key is not known yet.
+    pub(super) async fn cache_version(&self, account: Option<UserId>) -> Option<CacheVersion> {
+        self.token_status.cache_version(account?).await
     }
 
-    /// Checks that a verified token or key, its session and its account are active. `epoch` was read during this request.
+    /// Checks that a verified token or key, its session and its account are active. `cache_version` was read during this request.
     ///
     /// # Errors
     /// `AUTHENTICATION_REQUIRED`, `INVALID_TOKEN` or `ACCOUNT_DISABLED`; `SERVICE_UNAVAILABLE` if the database is unavailable.
-    pub(super) async fn authenticate(&self, identity: &mut Identity, epoch: Option<Epoch>) -> Result<(), ApiError> {
+    pub(super) async fn authenticate(
+        &self,
+        identity: &mut Identity,
+        cache_version: Option<CacheVersion>,
+    ) -> Result<(), ApiError> {
         let (user_id, claims) = match identity {
             Identity::Anonymous => return Err(ErrorCode::AuthenticationRequired.into()),
             Identity::InvalidToken => return Err(ErrorCode::InvalidToken.into()),
             Identity::ApiKey { key, .. } => {
-                let Some(status) = self.api_keys.verify(key, epoch).await.map_err(Error::from)? else {
+                let Some(status) = self.api_keys.verify(key, cache_version).await.map_err(Error::from)? else {
                     // A key that was revoked within the last seconds is not counted for its client any more.
                     *identity = Identity::InvalidToken;
                     return Err(ErrorCode::InvalidToken.into());
@@ -165,7 +169,8 @@ impl Authenticator {
             Identity::Verified { user_id, claims } => (*user_id, claims),
             Identity::Authenticated { .. } => return Ok(()),
         };
-        let status = self.token_status.get(&self.db, claims, epoch, self.clock.now()).await.map_err(Error::from)?;
+        let status =
+            self.token_status.get(&self.db, claims, cache_version, self.clock.now()).await.map_err(Error::from)?;
         let status = status.filter(|status| status.user_id == user_id).ok_or(ErrorCode::InvalidToken)?;
         if status.disabled {
             return Err(ErrorCode::AccountDisabled.into());

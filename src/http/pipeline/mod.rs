@@ -67,7 +67,7 @@ use crate::{
     config::RequestLimits,
     domain::{Brownout, Clock, UserId},
     metrics::RequestMetrics,
-    services::with_read_fence,
+    services::with_min_revision,
     traces::{FutureExt as _, Tracer},
     usage::UsageRecorder,
 };
@@ -185,14 +185,15 @@ impl<E: Endpoint> Pipeline<E> {
         context.identity = self.authenticator.verify(request.headers(), is_secured);
         let mut origin = self.origin(&request, context);
         // At the same time as the rate limit, so that both together take one round trip.
-        let epoch = self.authenticator.epoch(context.identity.epoch_account().filter(|_| is_secured));
+        let cache_version =
+            self.authenticator.cache_version(context.identity.cache_version_account().filter(|_| is_secured));
         let limited = async {
             match &self.rate_limits {
                 Some(rate_limits) => rate_limits.check(operation.declared.limit, &origin, context).await,
                 None => Ok(()),
             }
         };
-        let (limited, epoch) = tokio::join!(limited, epoch);
+        let (limited, cache_version) = tokio::join!(limited, cache_version);
         limited?;
         let acceptable = self.check_headers(&request, operation, limits, context);
 
@@ -203,7 +204,7 @@ impl<E: Endpoint> Pipeline<E> {
         let mut authenticated = Ok(());
         if is_secured {
             let was_counted = context.identity.rate_limit_subject().is_some();
-            let work = deadline.run(self.authenticator.authenticate(&mut context.identity, epoch)).await;
+            let work = deadline.run(self.authenticator.authenticate(&mut context.identity, cache_version)).await;
             authenticated = work.map_err(RequestError::from).and_then(|result| Ok(result?));
             // The first requests with an API key are counted by their address, until the client is known.
             if let (Some(rate_limits), false, true) = (&self.rate_limits, was_counted, authenticated.is_ok()) {
@@ -243,16 +244,17 @@ impl<E: Endpoint> Pipeline<E> {
         let condition = ConditionalRequest::new(&request);
         let cache = self.cache.as_ref().filter(|_| operation.declared.is_cached && !condition.is_malformed());
         // A request that reads nothing that it has written itself.
-        let fence = match &context.identity {
+        let min_revision = match &context.identity {
             Identity::Authenticated { caller, revision } if request.method() == Method::GET => {
-                self.authenticator.revisions.read_fence(UserId::new(caller.user_id), *revision)
+                self.authenticator.revisions.min_revision(UserId::new(caller.user_id), *revision)
             }
             _ => None,
         };
         // Operations without a caller return the account of a new session, whose links need no further permission.
         let permissions = context.identity.caller().map_or(Permissions::ALL, Caller::permissions);
-        let call =
-            |request, deadline| permissions.scope(with_read_fence(fence, self.call_operation(request, deadline)));
+        let call = |request, deadline| {
+            permissions.scope(with_min_revision(min_revision, self.call_operation(request, deadline)))
+        };
         let response = match (cache, &context.identity) {
             (Some(cache), Identity::Authenticated { caller, revision }) => {
                 let key = CacheKey::new(caller, &uri, media_type);

@@ -202,7 +202,7 @@ both_engines! {
         }).build();
         let (admin, user) = (app.admin().await, app.user().await);
         let canaries = send_canaries(&app, &user).await;
-        app.store_incidents().await;
+        app.flush_incidents().await;
         let (count, responses) = all_incident_responses(&admin).await;
         assert!(count >= 90, "{count}");
         assert!(responses.contains("createBucketlist") && responses.contains("login"));
@@ -231,7 +231,7 @@ both_engines! {
         let change = json!({"current_password": Actor::PASSWORD, "new_password": "another-harbour-17"});
         let request = admin.request(Method::PUT, "/v2/auth/password").header("x-debug-capture", "1");
         request.json(&change).send().await.expect(204);
-        app.store_incidents().await;
+        app.flush_incidents().await;
         let (count, responses) = all_incident_responses(&admin).await;
         assert_eq!(count, 2);
         let dump = dump(&app.database);

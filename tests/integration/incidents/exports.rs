@@ -11,7 +11,7 @@ both_engines! {
         let (admin, user) = (app.admin().await, app.user().await);
         let body = json!({"name": "{{title}} {{email}}", "due_on": null});
         let request = fail(&user, Method::POST, "/v2/bucketlists/7/items?", Some(&body)).await;
-        app.store_incidents().await;
+        app.flush_incidents().await;
         let id = incident_of(&admin, &request).await["id"].as_i64().unwrap();
         let path = |target: &str| format!("/v2/admin/incidents/{id}/{target}");
 
@@ -53,7 +53,7 @@ both_engines! {
         let app = TestApp::builder().engine(engine).config(|config| config.incidents.limits.body_bytes = 10).build();
         let admin = app.admin().await;
         let request = fail(&admin, Method::POST, "/v2/bucketlists", Some(&json!({"name": "A long one"}))).await;
-        app.store_incidents().await;
+        app.flush_incidents().await;
         let path = format!("/v2/admin/incidents/{}", incident_of(&admin, &request).await["id"]);
         for target in ["postman", "curl"] {
             admin.get(&format!("{path}/{target}")).await.expect_error(409, "INCIDENT_TRUNCATED");

@@ -46,7 +46,7 @@ both_engines! {
         let app = TestApp::builder().engine(engine).config(|config| config.incidents.ttl = Duration::from_secs(60)).build();
         let admin = app.admin().await;
         let request = fail(&admin, Method::GET, "/v2/bucketlists/1", None).await;
-        app.store_incidents().await;
+        app.flush_incidents().await;
         let path = format!("/v2/admin/incidents/{}", incident_of(&admin, &request).await["id"]);
         app.advance_clock(Duration::from_secs(61));
         // Expired incidents are hidden at once, and deleted by the next purge.
@@ -65,7 +65,7 @@ both_engines! {
         for list in 1..=20 {
             last = fail(&admin, Method::GET, &format!("/v2/bucketlists/{list}"), None).await;
             if list % 4 == 0 {
-                app.store_incidents().await;
+                app.flush_incidents().await;
             }
         }
         assert_eq!(count(&admin).await, 6);
@@ -83,13 +83,13 @@ both_engines! {
         for list in 1..=10 {
             fail(&admin, Method::GET, &format!("/v2/bucketlists/{list}"), None).await;
         }
-        app.store_incidents().await;
+        app.flush_incidents().await;
         assert_eq!(count(&admin).await, 3);
         let groups = admin.get("/v2/admin/incident-groups").await.expect(200).json();
         assert_eq!(groups["data"][0]["occurrences"], 10);
         app.advance_clock(Duration::from_secs(60));
         fail(&admin, Method::GET, "/v2/bucketlists/1", None).await;
-        app.store_incidents().await;
+        app.flush_incidents().await;
         assert_eq!(count(&admin).await, 4);
     }
 
@@ -98,7 +98,7 @@ both_engines! {
         let admin = app.admin().await;
         fail(&admin, Method::GET, "/v2/users/me", None).await;
         fail(&admin, Method::GET, "/v2/bucketlists/1", None).await;
-        app.store_incidents().await;
+        app.flush_incidents().await;
         let group = async || {
             let groups = admin.get("/v2/admin/incident-groups").await.expect(200).json();
             let is_counted = |group: &&Value| group["operation"] == "getBucketlist";
@@ -108,7 +108,7 @@ both_engines! {
         assert_eq!((&counted["site"], &counted["occurrences"]), (&json!(""), &json!(1)));
         app.advance_clock(Duration::from_secs(60));
         let request = fail(&admin, Method::GET, "/v2/bucketlists/2", None).await;
-        app.store_incidents().await;
+        app.flush_incidents().await;
         let captured = group().await;
         assert_eq!((&captured["id"], &captured["occurrences"]), (&counted["id"], &json!(2)));
         assert!(captured["site"].as_str().unwrap().starts_with("panic"), "{captured}");
@@ -122,7 +122,7 @@ both_engines! {
             fail(&admin, Method::GET, &format!("/v2/bucketlists/{list}"), None).await;
             fail(&admin, Method::DELETE, &format!("/v2/bucketlists/{list}"), None).await;
         }
-        app.store_incidents().await;
+        app.flush_incidents().await;
         let statements = async |limit: i64| {
             let before = app.app.db.statements();
             let work = move |c: &mut DbConnection| {
@@ -159,7 +159,7 @@ both_engines! {
         };
         let (slow, ()) = future::join(slow, quick).await;
         assert_eq!(slow.status(), 400);
-        app.store_incidents().await;
+        app.flush_incidents().await;
         assert_eq!(count(&admin).await, 1, "only the fast request was captured");
         let groups = admin.get("/v2/admin/incident-groups").await.expect(200).json();
         let seen: i64 = groups["data"].as_array().unwrap().iter().map(|group| group["occurrences"].as_i64().unwrap()).sum();
@@ -177,7 +177,7 @@ both_engines! {
         };
         request_capture(&user).await;
         request_capture(&admin).await;
-        app.store_incidents().await;
+        app.flush_incidents().await;
         assert_eq!(count(&admin).await, 2, "the first failure and the requested capture");
     }
 
@@ -187,7 +187,7 @@ both_engines! {
         let admin = app.admin().await;
         let body = json!({"name": "a name to look for"});
         let request = fail(&admin, Method::POST, "/v2/bucketlists", Some(&body)).await;
-        app.store_incidents().await;
+        app.flush_incidents().await;
         let incident = incident_of(&admin, &request).await;
         assert_eq!(incident["request"]["body"]["text"], body.to_string());
         let path = format!("/v2/admin/incidents/{}", incident["id"]);
@@ -210,7 +210,7 @@ both_engines! {
         assert_eq!(get(&rotated, &admin, &path).await.expect(200).json(), incident);
         // A record that is copied into another row cannot be decrypted.
         fail(&admin, Method::POST, "/v2/bucketlists", Some(&json!({"name": "another"}))).await;
-        app.store_incidents().await;
+        app.flush_incidents().await;
         let (column, row) = ("record", incident["id"].as_i64().unwrap());
         app.execute(&format!("UPDATE incidents SET {column} = (SELECT {column} FROM incidents WHERE id = {row})"));
         let moved = format!("/v2/admin/incidents/{}", row + 1);
@@ -227,7 +227,7 @@ both_engines! {
         let second = fail(&admin, Method::GET, "/v2/bucketlists/2", None).await;
         assert!(app.app.incidents.drain().await.is_err());
         app.execute("ALTER TABLE away RENAME TO incidents");
-        app.store_incidents().await;
+        app.flush_incidents().await;
         incident_of(&admin, &first).await;
         incident_of(&admin, &second).await;
         assert_eq!(count(&admin).await, 2);
@@ -239,13 +239,13 @@ both_engines! {
         let app = TestApp::new(engine);
         let (admin, user) = (app.admin().await, app.user().await);
         fail(&user, Method::GET, "/v2/bucketlists/1", None).await;
-        app.store_incidents().await;
+        app.flush_incidents().await;
         assert_eq!(count(&admin).await, 1);
         // This incident is stored after the account was deleted: it has no user.
         fail(&user, Method::GET, "/v2/bucketlists/2", None).await;
         admin.delete(&format!("/v2/admin/users/{}", user.id())).await.expect(204);
         assert_eq!(count(&admin).await, 0);
-        app.store_incidents().await;
+        app.flush_incidents().await;
         let page = admin.get("/v2/admin/incidents").await.expect(200).json();
         assert_eq!(page["data"][0]["user_id"], json!(null));
     }
@@ -257,7 +257,7 @@ async fn concurrent_changes_of_a_group_are_serialized() {
     let app = TestApp::new(Engine::Postgres);
     let admin = app.admin().await;
     let request = fail(&admin, Method::GET, "/v2/bucketlists/1", None).await;
-    app.store_incidents().await;
+    app.flush_incidents().await;
     let path = format!("/v2/admin/incidents/{}", incident_of(&admin, &request).await["id"]);
     let mut other = app.database.migrator();
     other.connection().batch_execute("BEGIN; UPDATE incident_groups SET resolved_at = 1800000000000000").unwrap();

@@ -48,7 +48,7 @@ impl Fleet {
             change(config);
         };
         let first = TestApp::builder().engine(engine).config(configure).build();
-        let others: Vec<TestApp> = (1..count).map(|_| first.replica()).collect();
+        let others: Vec<TestApp> = (1..count).map(|_| first.second_server()).collect();
         let servers: Vec<TestApp> = std::iter::once(first).chain(others).collect();
         let clients = servers.iter().map(|server| server.app.redis.as_ref().unwrap().0.clone()).collect();
         let stop = CancellationToken::new();
@@ -57,7 +57,7 @@ impl Fleet {
 
     /// Starts another server with other settings, and connects it.
     pub async fn another(&self, change: impl FnOnce(&mut Config)) -> TestApp {
-        let mut server = self.servers[0].replica_with(change);
+        let mut server = self.servers[0].second_server_with(change);
         let (client, monitor) = server.app.redis.take().unwrap();
         tokio::spawn(monitor.run(self.stop.clone()));
         client.connected().await;

@@ -89,8 +89,8 @@ both_engines! {
         database.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231235959')");
         assert!(database.migrator().status().unwrap().is_compatible());
         database.execute("DELETE FROM schema_compatibility");
-        assert_eq!(database.migrator().status().unwrap().required.as_deref(), Some("20991231235959"));
+        assert_eq!(database.migrator().status().unwrap().min_version.as_deref(), Some("20991231235959"));
         database.execute("DROP TABLE schema_compatibility");
-        assert_eq!(database.migrator().status().unwrap().required.as_deref(), Some("20991231235959"));
+        assert_eq!(database.migrator().status().unwrap().min_version.as_deref(), Some("20991231235959"));
     }
 }

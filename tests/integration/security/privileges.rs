@@ -61,7 +61,7 @@ async fn exercise_every_resource(app: &TestApp) {
     admin.get("/v2/admin/audit").await.expect(200);
     let panic = admin.request(Method::GET, "/v2/auth/sessions").header("x-fault", "panic");
     panic.send().await.expect(500);
-    app.store_incidents().await;
+    app.flush_incidents().await;
     let incidents = admin.get("/v2/admin/incidents").await.expect(200).json();
     let incident = format!("/v2/admin/incidents/{}", incidents["data"][0]["id"]);
     admin.request(Method::DELETE, &incident).send().await.expect(204);

@@ -306,7 +306,7 @@ both_engines! {
         let admin = app.admin().await;
         let ids = ResourceIds { user: app.user().await.id(), ..ResourceIds::create(&admin).await };
         admin.request(Method::GET, "/v2/bucketlists").header("x-fault", "panic").send().await.expect(500);
-        app.store_incidents().await;
+        app.flush_incidents().await;
         let incidents = admin.get("/v2/admin/incidents").await.expect(200).json();
         let incident = incidents["data"][0]["id"].to_string();
         let api_client = admin.create_api_client(ids.user, &["read"]).await["id"].as_i64().unwrap();

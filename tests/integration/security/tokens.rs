@@ -10,12 +10,12 @@ use sha2::Sha256;
 
 use super::{operations::targets, snapshot::Snapshot};
 use crate::{
-    support::{Actor, SECRET, START, TestApp, Value, json},
+    support::{Actor, JWT_SECRET, START_MICROS, TestApp, Value, json},
     v2::operations::ResourceIds,
 };
 
 /// The time at which tests start, in Unix seconds.
-const NOW: i64 = START / 1_000_000;
+const NOW: i64 = START_MICROS / 1_000_000;
 
 /// Decodes a part of a token.
 fn part(token: &str, number: usize) -> Value {
@@ -50,7 +50,7 @@ async fn forgeries(app: &TestApp, user: &Actor<'_>, other: &Actor<'_>) -> Vec<Fo
     let valid = user.token();
     let (header, claims) = (part(&valid, 0), part(&valid, 1));
     assert_eq!((&header["typ"], &header["alg"]), (&json!("at+jwt"), &json!("HS256")));
-    let key = SECRET.as_bytes();
+    let key = JWT_SECRET.as_bytes();
     let parts: Vec<&str> = valid.split('.').collect();
     let (head, body) = (header.to_string(), claims.to_string());
     // A token that is signed here without changes is valid: each forgery fails only because of its change.
@@ -352,7 +352,7 @@ both_engines! {
         let (header, claims) = (part(&user.token(), 0).to_string(), part(&user.token(), 1));
         // A signed token may contain extreme times; arithmetic on them must not overflow.
         for (name, status) in [("nbf", 401), ("iat", 200)] {
-            let token = sign(&header, &with(&claims, name, json!(i64::MIN)), SECRET.as_bytes());
+            let token = sign(&header, &with(&claims, name, json!(i64::MIN)), JWT_SECRET.as_bytes());
             let request = app.anonymous().request(Method::GET, "/v1/users/me");
             request.header("authorization", &format!("Bearer {token}")).send().await.expect(status);
         }

@@ -90,7 +90,7 @@ impl<'a> Actor<'a> {
     /// Captures a request of this administrator as an incident and returns its id.
     pub async fn capture_incident(&self) -> i64 {
         self.request(Method::GET, "/v2/users/me").header("x-debug-capture", "1").send().await.expect(200);
-        self.app.store_incidents().await;
+        self.app.flush_incidents().await;
         self.get("/v2/admin/incidents").await.expect(200).json()["data"][0]["id"].as_i64().unwrap()
     }
 

@@ -1,4 +1,4 @@
-//! A complete app in process.
+//! An app that runs inside the test process.
 
 use std::{
     sync::{
@@ -20,10 +20,10 @@ use secrecy::SecretString;
 use super::{Actor, Database, Engine, MemoryMailer, json};
 
 /// `JWT_SECRET` of test apps.
-pub const SECRET: &str = "the-secret-that-test-apps-sign-with";
+pub const JWT_SECRET: &str = "the-secret-that-test-apps-sign-with";
 
 /// The time at which the clock of a test app starts, in microseconds: 2027-01-15T08:00:00Z.
-pub const START: i64 = 1_800_000_000_000_000;
+pub const START_MICROS: i64 = 1_800_000_000_000_000;
 
 /// A complete app with its own database, a manual clock and a mailer that stores messages in memory.
 pub struct TestApp {
@@ -35,7 +35,7 @@ pub struct TestApp {
     user_number: AtomicU64,
 }
 
-/// Changes the configuration before an app is built.
+/// A change of the configuration before the app is built.
 type ConfigChange<'a> = Box<dyn FnOnce(&mut Config) + 'a>;
 
 /// Builds a [`TestApp`]. The default is SQLite with the settings of the testing environment.
@@ -47,7 +47,7 @@ pub struct TestAppBuilder<'a> {
 }
 
 impl<'a> TestAppBuilder<'a> {
-    /// Creates a new, migrated database on this engine.
+    /// Sets the engine of the new database. Ignored with [`Self::database`].
     pub fn engine(self, engine: Engine) -> Self {
         Self { engine, ..self }
     }
@@ -63,7 +63,7 @@ impl<'a> TestAppBuilder<'a> {
         self
     }
 
-    /// Starts the app. Must be called on a Tokio runtime.
+    /// Starts the app. Must be called within a Tokio runtime.
     pub fn build(self) -> TestApp {
         let database = self.database.unwrap_or_else(|| Database::new(self.engine));
         let variables: Variables =
@@ -75,24 +75,24 @@ impl<'a> TestAppBuilder<'a> {
         config.database = database.options();
         config.limits.request_timeout = Duration::from_secs(120);
         config.data_dir = database.folder.path().to_owned();
-        // Most tests count the mail and the jobs of other operations than the registration.
+        // Account notices are disabled, because most tests count the emails and jobs of other operations than registration.
         config.account_notices = false;
         // The cheapest hash parameters: these tests do not measure the strength of a hash.
         config.passwords.memory_kib = 8;
         config.passwords.passes = 1;
         // Completed jobs are deleted at once, so that tests can count the others.
         config.jobs.retention = Duration::ZERO;
-        // The server of the examples. No test connects to it.
+        // The replay target in the examples of the OpenAPI document. No test connects to it.
         let staging = ReplayTarget { name: "staging".to_owned(), url: "http://127.0.0.1:1".to_owned(), admin: None };
         config.incidents.replay_targets = vec![staging];
         for change in self.changes {
             change(&mut config);
         }
-        let clock = Arc::new(ManualClock::at(Timestamp::from_micros(START)));
+        let clock = Arc::new(ManualClock::at(Timestamp::from_micros(START_MICROS)));
         let mailer = Arc::new(MemoryMailer::default());
         let dependencies =
             Dependencies { clock: clock.clone(), random: Arc::new(SystemRandom), mailer: mailer.clone() };
-        let app = App::new(&config, &SecretString::from(SECRET), dependencies).unwrap();
+        let app = App::new(&config, &SecretString::from(JWT_SECRET), dependencies).unwrap();
         TestApp { app, database, clock, mailer, config, user_number: AtomicU64::new(1) }
     }
 }
@@ -108,18 +108,18 @@ impl TestApp {
     }
 
     /// Starts another server with the same database and clock.
-    pub fn replica(&self) -> Self {
-        self.replica_with(|_| {})
+    pub fn second_server(&self) -> Self {
+        self.second_server_with(|_| {})
     }
 
-    /// Like [`Self::replica`], with other settings.
-    pub fn replica_with(&self, change: impl FnOnce(&mut Config)) -> Self {
+    /// Like [`Self::second_server`], with other settings.
+    pub fn second_server_with(&self, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = self.config.clone();
         change(&mut config);
         let (clock, mailer) = (self.clock.clone(), self.mailer.clone());
         let dependencies =
             Dependencies { clock: clock.clone(), random: Arc::new(SystemRandom), mailer: mailer.clone() };
-        let app = App::new(&config, &SecretString::from(SECRET), dependencies).unwrap();
+        let app = App::new(&config, &SecretString::from(JWT_SECRET), dependencies).unwrap();
         let database = self.database.shared();
         Self { app, database, clock, mailer, config, user_number: AtomicU64::new(1_000) }
     }
@@ -164,12 +164,12 @@ impl TestApp {
     }
 
     /// Writes captured incidents to the database.
-    pub async fn store_incidents(&self) {
+    pub async fn flush_incidents(&self) {
         self.app.incidents.drain().await.unwrap();
     }
 
     /// Writes usage counters to the database.
-    pub async fn store_usage(&self) {
+    pub async fn flush_usage(&self) {
         self.app.usage.flush().await.unwrap();
     }
 

@@ -22,7 +22,7 @@ mod replication;
 mod response;
 
 pub use actor::{Actor, RequestBuilder};
-pub use app::{SECRET, START, TestApp};
+pub use app::{JWT_SECRET, START_MICROS, TestApp};
 pub use collector::{Collector, Span, SpanKind, StatusCode, span_attributes};
 pub use database::Database;
 pub use documents::{documented, method, request_schema, resolved};

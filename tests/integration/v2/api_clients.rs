@@ -109,7 +109,7 @@ both_engines! {
     async fn inactive_keys_are_rejected_by_the_next_request_on_every_server(engine: Engine) {
         let app = TestApp::new(engine);
         let (admin, owner) = (app.admin().await, app.user().await);
-        let replica = app.replica();
+        let replica = app.second_server();
         let expect = async |key: &str, status: u16| {
             for server in [&app, &replica] {
                 let response = me(&Actor::with_api_key(server, key)).await;
@@ -410,7 +410,7 @@ both_engines! {
         sent.header("x-debug-capture", "1").send().await.expect(404);
         let robot = client(&app, &admin, &admin, &["read", "admin"]).await;
         let captured = robot.request(Method::GET, "/v2/users/me").header("x-debug-capture", "1").send().await.expect(200);
-        app.store_incidents().await;
+        app.flush_incidents().await;
         let found = admin.get(&format!("/v2/admin/incidents?request_id={}", captured.header("x-request-id"))).await.expect(200);
         let incident = admin.get(found.json()["data"][0]["_links"]["self"]["href"].as_str().unwrap()).await.expect(200).json();
         let headers = incident["request"]["headers"].as_array().unwrap().clone();

@@ -35,17 +35,17 @@ both_engines! {
         let app = app(engine);
         let (admin, ada, bob) = (app.admin().await, app.user().await, app.user().await);
         fail(&ada, "/v2/bucketlists", "panic").await;
-        app.store_incidents().await;
+        app.flush_incidents().await;
         app.clock.advance(20 * DAY);
         fail(&ada, "/v2/bucketlists", "panic").await;
         fail(&bob, "/v2/bucketlists", "panic").await;
-        app.store_incidents().await;
+        app.flush_incidents().await;
         app.clock.advance(2 * DAY);
         fail(&bob, "/v2/bucketlists", "panic").await;
         let credentials = json!({"email": "ada@example.com", "password": "harbour-lantern-42"});
         let login = app.anonymous().request(Method::POST, "/v2/auth/login").header("x-fault", "panic");
         login.json(&credentials).send().await.expect(500);
-        app.store_incidents().await;
+        app.flush_incidents().await;
 
         let found = rows(&admin, &format!("{GROUPS}?operation=listBucketlists")).await;
         let [group] = found.as_slice() else { panic!("{found:?}") };
@@ -66,7 +66,7 @@ both_engines! {
         let (admin, user) = (app.admin().await, app.user().await);
         for path in ["/v2/bucketlists", "/v2/users/me", "/v2/search?q=x", "/v2/bucketlists"] {
             fail(&user, path, "panic").await;
-            app.store_incidents().await;
+            app.flush_incidents().await;
             app.clock.advance(Duration::from_secs(1));
         }
         let listed = async |query: &str| -> Vec<String> {
@@ -99,7 +99,7 @@ both_engines! {
         for path in ["/v2/bucketlists", "/v2/users/me", "/v2/search?q=x"] {
             fail(&user, path, "panic").await;
         }
-        app.store_incidents().await;
+        app.flush_incidents().await;
         let ids: Vec<i64> = rows(&admin, GROUPS).await.iter().map(|group| group["id"].as_i64().unwrap()).collect();
         let resolve = async |body: Value| admin.post(&format!("{GROUPS}/resolve"), &body).await.expect(200).json()["data"].clone();
 
@@ -124,7 +124,7 @@ both_engines! {
         for path in ["/v2/bucketlists", "/v2/users/me", "/v2/search?q=x"] {
             fail(&user, path, "panic").await;
         }
-        app.store_incidents().await;
+        app.flush_incidents().await;
         let regressed = rows(&admin, GROUPS).await.into_iter().filter(|group| group["state"] == "regressed").count();
         assert_eq!(regressed, 2);
         let resolved = resolve(json!({"ids": ids})).await;
@@ -147,7 +147,7 @@ both_engines! {
         let app = app(engine);
         let (admin, user) = (app.admin().await, app.user().await);
         fail(&user, "/v2/bucketlists", "panic").await;
-        app.store_incidents().await;
+        app.flush_incidents().await;
         let id = rows(&admin, "/v2/admin/incidents").await[0]["id"].clone();
         let path = format!("/v2/admin/incidents/{id}/replay");
         for target in ["production", "http://127.0.0.1:1", "staging@127.0.0.1", ""] {
@@ -202,7 +202,7 @@ both_engines! {
                 user.get(path).await.expect(200);
             }
         }
-        app.store_usage().await;
+        app.flush_usage().await;
         let query = format!("group_by=operation&consumer=user:{}&sort=-requests", user.id());
         let mut path = format!("/v2/admin/usage?per_page=1&{query}");
         let mut found = Vec::new();
@@ -221,7 +221,7 @@ both_engines! {
         // By day: the rows of all days, the most requests first.
         app.clock.advance(DAY);
         user.get("/v2/bucketlists").await.expect(200);
-        app.store_usage().await;
+        app.flush_usage().await;
         let days = rows(&admin, "/v2/admin/usage?group_by=day&sort=-requests").await;
         let counts: Vec<i64> = days.iter().map(|row| row["requests"].as_i64().unwrap()).collect();
         assert!(counts.len() == 2 && counts.is_sorted_by(|a, b| a >= b), "{counts:?}");

@@ -1,4 +1,4 @@
-//! Deprecated operations: the document and every response announce the sunset, and 410 follows it.
+//! Deprecated operations are marked in the document, send deprecation headers, and return 410 after the sunset.
 
 use std::time::Duration;
 
@@ -16,14 +16,17 @@ const DEPRECATED: [(&str, &str); 3] = [
 /// The time between the start of a test, 2027-01-15T08:00:00Z, and the sunset, 2027-11-20T00:00:00Z.
 const UNTIL_SUNSET: Duration = Duration::from_secs(309 * 86_400 - 8 * 3600);
 
-fn assert_announced(response: &TestResponse, successor: &str) {
-    assert_eq!(response.header("deprecation"), "@1795132800", "{response:?}");
+/// `Deprecation` header of the operations: 2026-11-20T00:00:00Z.
+const DEPRECATED_SINCE: &str = "@1795132800";
+
+fn assert_deprecation_headers(response: &TestResponse, successor: &str) {
+    assert_eq!(response.header("deprecation"), DEPRECATED_SINCE, "{response:?}");
     assert_eq!(response.header("sunset"), "Sat, 20 Nov 2027 00:00:00 GMT");
     let links: Vec<&str> = response.header("link").split(", ").collect();
     assert!(links.contains(&format!("<{successor}>; rel=\"successor-version\"").as_str()), "{links:?}");
 }
 
-fn assert_not_announced(response: &TestResponse) {
+fn assert_no_deprecation_headers(response: &TestResponse) {
     for name in ["deprecation", "sunset"] {
         assert!(!response.headers.contains_key(name), "{response:?}");
     }
@@ -35,11 +38,11 @@ async fn login<'a>(app: &'a TestApp, actor: &Actor<'_>) -> Actor<'a> {
     Actor::new(app, Some(app.anonymous().post("/v1/auth/login", &body).await.expect(200).json()))
 }
 
-/// Returns the three list operations and their successors.
-fn list_operations(list: i64) -> [(String, String); 3] {
+/// Returns the paths of the deprecated operations and of their successors.
+fn deprecated_paths(bucketlist_id: i64) -> [(String, String); 3] {
     [
         ("/v1/bucketlists".to_owned(), "/v2/bucketlists".to_owned()),
-        (format!("/v1/bucketlists/{list}/items"), format!("/v2/bucketlists/{list}/items")),
+        (format!("/v1/bucketlists/{bucketlist_id}/items"), format!("/v2/bucketlists/{bucketlist_id}/items")),
         ("/v1/users".to_owned(), "/v2/admin/users".to_owned()),
     ]
 }
@@ -78,23 +81,23 @@ both_engines! {
         let app = TestApp::new(engine);
         let admin = app.admin().await;
         let list = admin.create_bucketlist("See the world").await;
-        for (path, successor) in list_operations(list) {
+        for (path, successor) in deprecated_paths(list) {
             // The second response of a cacheable operation is served from the cache.
             for _ in 0..2 {
-                assert_announced(&admin.get(&path).await.expect(200), &successor);
+                assert_deprecation_headers(&admin.get(&path).await.expect(200), &successor);
             }
-            assert_announced(&admin.get(&format!("{path}?page=1&per_page=5")).await.expect(200), &successor);
-            assert_announced(&admin.request(Method::HEAD, &path).send().await.expect(200), &successor);
-            assert_announced(&admin.get(&path[3..]).await.expect(200), &successor);
-            assert_announced(&app.anonymous().get(&path).await.expect(401), &successor);
-            assert_announced(&admin.get(&format!("{path}?page=0")).await.expect(422), &successor);
-            assert_announced(&admin.get(&format!("{path}?colour=red")).await.expect(422), &successor);
+            assert_deprecation_headers(&admin.get(&format!("{path}?page=1&per_page=5")).await.expect(200), &successor);
+            assert_deprecation_headers(&admin.request(Method::HEAD, &path).send().await.expect(200), &successor);
+            assert_deprecation_headers(&admin.get(&path[3..]).await.expect(200), &successor);
+            assert_deprecation_headers(&app.anonymous().get(&path).await.expect(401), &successor);
+            assert_deprecation_headers(&admin.get(&format!("{path}?page=0")).await.expect(422), &successor);
+            assert_deprecation_headers(&admin.get(&format!("{path}?color=red")).await.expect(422), &successor);
             let unacceptable = admin.request(Method::GET, &path).header("accept", "text/html").send().await;
-            assert_announced(&unacceptable.expect(406), &successor);
+            assert_deprecation_headers(&unacceptable.expect(406), &successor);
         }
         let missing = admin.get("/v1/bucketlists/987654/items").await.expect(404);
-        assert_announced(&missing, "/v2/bucketlists/987654/items");
-        assert_announced(&app.user().await.get("/v1/users").await.expect(403), "/v2/admin/users");
+        assert_deprecation_headers(&missing, "/v2/bucketlists/987654/items");
+        assert_deprecation_headers(&app.user().await.get("/v1/users").await.expect(403), "/v2/admin/users");
         // An invalid ID is not copied into a link.
         for id in ["abc", "%3E%3B%20rel", "1%2F..%2F2"] {
             let response = admin.get(&format!("/v1/bucketlists/{id}/items")).await.any_status();
@@ -109,10 +112,10 @@ both_engines! {
         }).build();
         let user = app.user().await;
         for _ in 0..2 {
-            assert_announced(&user.get("/v1/bucketlists").await.any_status(), "/v2/bucketlists");
+            assert_deprecation_headers(&user.get("/v1/bucketlists").await.any_status(), "/v2/bucketlists");
         }
         let rejected = user.get("/v1/bucketlists").await.expect_error(429, "RATE_LIMIT_EXCEEDED");
-        assert_announced(&rejected, "/v2/bucketlists");
+        assert_deprecation_headers(&rejected, "/v2/bucketlists");
     }
 
     async fn other_operations_are_not_deprecated(engine: Engine) {
@@ -130,12 +133,12 @@ both_engines! {
             "/v2/admin/users".to_owned(),
             "/health/live".to_owned(),
         ] {
-            assert_not_announced(&admin.get(&path).await.expect(200));
+            assert_no_deprecation_headers(&admin.get(&path).await.expect(200));
         }
         let created = admin.post("/v1/bucketlists", &json!({"name": "Learn"})).await.expect(201);
-        assert_not_announced(&created);
+        assert_no_deprecation_headers(&created);
         for path in ["/v1/bucketlists", "/v1/nonsense"] {
-            assert_not_announced(&admin.request(Method::DELETE, path).send().await.any_status());
+            assert_no_deprecation_headers(&admin.request(Method::DELETE, path).send().await.any_status());
         }
     }
 
@@ -145,15 +148,15 @@ both_engines! {
         let list = admin.create_bucketlist("See the world").await;
         app.advance_clock(UNTIL_SUNSET - Duration::from_secs(1));
         let admin = login(&app, &admin).await;
-        for (path, successor) in list_operations(list) {
-            assert_announced(&admin.get(&path).await.expect(200), &successor);
+        for (path, successor) in deprecated_paths(list) {
+            assert_deprecation_headers(&admin.get(&path).await.expect(200), &successor);
         }
         app.advance_clock(Duration::from_secs(1));
-        for (path, successor) in list_operations(list) {
+        for (path, successor) in deprecated_paths(list) {
             for target in [path.clone(), format!("{path}?page=0"), path[3..].to_owned()] {
                 for actor in [&admin, &app.anonymous()] {
                     let removed = actor.get(&target).await.expect_error(410, "GONE");
-                    assert_announced(&removed, &successor);
+                    assert_deprecation_headers(&removed, &successor);
                     let message = removed.json()["error"]["message"].as_str().unwrap().to_owned();
                     assert!(message.contains(&successor), "{message}");
                 }
@@ -173,8 +176,8 @@ both_engines! {
         let list = admin.create_bucketlist("See the world").await;
         app.advance_clock(UNTIL_SUNSET + Duration::from_secs(86_400));
         let admin = login(&app, &admin).await;
-        for (path, successor) in list_operations(list) {
-            assert_announced(&admin.get(&path).await.expect(200), &successor);
+        for (path, successor) in deprecated_paths(list) {
+            assert_deprecation_headers(&admin.get(&path).await.expect(200), &successor);
         }
     }
 }

@@ -18,7 +18,7 @@ use clap::Parser;
 use diesel::prelude::*;
 use poem::http::Method;
 
-use crate::support::{Actor, SECRET, START, TestApp, Value, json};
+use crate::support::{Actor, JWT_SECRET, START_MICROS, TestApp, Value, json};
 
 const NO_MAIL: [Mail; 0] = [];
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -35,13 +35,13 @@ fn without_expiry(config: &mut Config) {
 
 /// Schedules a brownout of `listBucketlists` that starts `after` the start of the test.
 fn brownout(after: Duration, duration: Duration) -> Brownout {
-    let starts_at = Timestamp::from_micros(START) + after;
+    let starts_at = Timestamp::from_micros(START_MICROS) + after;
     Brownout { operation: "listBucketlists".to_owned(), starts_at, duration }
 }
 
 /// Stores counters, looks up the notices that are due and sends their mail.
 async fn notify(app: &TestApp) -> Vec<Mail> {
-    app.store_usage().await;
+    app.flush_usage().await;
     app.app.worker.enqueue_deprecation_notices().await.unwrap();
     app.run_jobs().await;
     app.mailer.take()
@@ -53,7 +53,7 @@ fn server_with_brownouts(app: &TestApp, brownouts: Vec<Brownout>) -> App {
     config.deprecations.brownouts = brownouts;
     let dependencies =
         Dependencies { clock: app.clock.clone(), random: Arc::new(SystemRandom), mailer: app.mailer.clone() };
-    App::new(&config, &SECRET.into(), dependencies).unwrap()
+    App::new(&config, &JWT_SECRET.into(), dependencies).unwrap()
 }
 
 /// Looks up the notices that are due by the brownouts of a server, and sends their mail.
@@ -171,7 +171,7 @@ both_engines! {
         client.get("/v2/bucketlists").await.expect(200);
         app.advance_clock(HOUR);
         client.get("/v1/bucketlists").await.expect(200);
-        app.store_usage().await;
+        app.flush_usage().await;
 
         // The comparison of documents names the client that the removal breaks.
         let committed = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi/v1.json")).unwrap();
@@ -255,11 +255,11 @@ both_engines! {
         let app = TestApp::new(engine);
         let dependencies =
             || Dependencies { clock: app.clock.clone(), random: Arc::new(SystemRandom), mailer: app.mailer.clone() };
-        let other = App::new(&app.config, &SECRET.into(), dependencies()).unwrap();
+        let other = App::new(&app.config, &JWT_SECRET.into(), dependencies()).unwrap();
         for _ in 0..5 {
             app.user().await.get("/v1/bucketlists").await.expect(200);
         }
-        app.store_usage().await;
+        app.flush_usage().await;
         let (first, second) = tokio::join!(
             app.app.worker.enqueue_deprecation_notices(),
             other.worker.enqueue_deprecation_notices(),
@@ -289,7 +289,7 @@ both_engines! {
     async fn notice_is_recorded_only_with_its_mail(engine: Engine) {
         let app = TestApp::new(engine);
         app.user().await.get("/v1/bucketlists").await.expect(200);
-        app.store_usage().await;
+        app.flush_usage().await;
         app.execute("ALTER TABLE jobs RENAME TO moved");
         app.app.worker.enqueue_deprecation_notices().await.unwrap_err();
         app.execute("ALTER TABLE moved RENAME TO jobs");
@@ -335,7 +335,7 @@ both_engines! {
         admin.get("/v1/users").await.expect(200);
         admin.create_bucketlist("See the world").await;
         admin.get("/v2/bucketlists").await.expect(200);
-        app.store_usage().await;
+        app.flush_usage().await;
         let entry = deprecation(&admin, "listBucketlists").await;
         let kinds: Vec<&Value> = entry["consumers"].as_array().unwrap().iter().map(|found| &found["consumer"]["kind"]).collect();
         assert_eq!(kinds, ["user"]);
@@ -347,7 +347,7 @@ both_engines! {
     async fn comparison_succeeds_if_no_consumer_is_affected(engine: Engine) {
         let app = TestApp::new(engine);
         app.user().await.get("/v1/bucketlists").await.expect(200);
-        app.store_usage().await;
+        app.flush_usage().await;
         let committed = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi/v1.json")).unwrap();
         let mut document: Value = serde_json::from_str(&committed).unwrap();
         let folder = app.database.folder.path();
@@ -378,7 +378,7 @@ both_engines! {
             let client = Actor::with_api_key(&app, client["key"].as_str().unwrap());
             client.get("/v2/bucketlists").await.expect(200);
         }
-        app.store_usage().await;
+        app.flush_usage().await;
         let name = clients[0]["name"].as_str().unwrap();
         let labels = clients.each_ref().map(|client| format!("{name} (api_client:{})", client["id"]));
         let (_, out) = run_command(&app, &["usage", "consumer", name]);
@@ -401,7 +401,7 @@ both_engines! {
             user.get("/v2/bucketlists").await.expect(200);
         }
         user.get("/v1/users/me").await.expect(200);
-        app.store_usage().await;
+        app.flush_usage().await;
         let (_, out) = run_command(&app, &["usage", "top", "--limit", "1"]);
         let lines: Vec<&str> = out.lines().collect();
         assert!(lines[0].ends_with("NAME") && lines[1].ends_with("v2 listBucketlists"), "{out}");
@@ -463,7 +463,7 @@ both_engines! {
         }
         user.get("/v1/bucketlists").await.expect(200);
         user.get("/v1/bucketlists").await.expect(200);
-        app.store_usage().await;
+        app.flush_usage().await;
 
         let entry = deprecation(&admin, "listBucketlists").await;
         let names: Vec<&Value> = entry["consumers"].as_array().unwrap().iter().map(|found| &found["consumer"]["id"]).collect();
@@ -482,7 +482,7 @@ both_engines! {
         // Active in the last days.
         app.advance_clock(10 * DAY);
         Actor::with_api_key(&app, reader["key"].as_str().unwrap()).get("/v1/bucketlists").await.expect(200);
-        app.store_usage().await;
+        app.flush_usage().await;
         let (_, out) = run_command(&app, &["usage", "deprecated", "--days", "2", "--format", "json"]);
         let listed = array(&out).into_iter().find(|entry| entry["operation"] == "listBucketlists").unwrap();
         assert_eq!((&listed["consumers_total"], &listed["consumers"][0]["requests"]), (&json!(1), &json!(1)), "{listed}");
@@ -495,8 +495,8 @@ both_engines! {
         plain.get("/v1/bucketlists").await.expect(200);
         plain.post("/v1/bucketlists", &json!({"name": "See the world"})).await.expect(201);
         described.post("/v1/bucketlists", &json!({"name": "Cape Horn", "description": "By sea"})).await.expect(201);
-        app.store_usage().await;
-        app.store_usage().await;
+        app.flush_usage().await;
+        app.flush_usage().await;
         let committed = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi/v1.json")).unwrap();
         let mut document: Value = serde_json::from_str(&committed).unwrap();
         let folder = app.database.folder.path();
@@ -519,7 +519,7 @@ both_engines! {
         assert_eq!(code, ExitCode::from(4));
         // Names that nobody declares are not stored.
         plain.get("/v1/bucketlists?colour=red").await.expect(422);
-        app.store_usage().await;
+        app.flush_usage().await;
         let count = |c: &mut DbConnection| {
             use bucketlist::db::schema::usage_inputs;
             usage_inputs::table.filter(usage_inputs::input.like("%colour%")).count().get_result(c).map_err(DbError::from)
@@ -652,7 +652,7 @@ both_engines! {
         let (admin, user) = (app.admin().await, app.user().await);
         let path = format!("/v2/admin/users/{}", user.id());
         user.get("/v1/bucketlists").await.expect(200);
-        app.store_usage().await;
+        app.flush_usage().await;
         app.app.worker.enqueue_deprecation_notices().await.unwrap();
         assert_eq!(notices(&admin).await, [["first_use queued"]]);
         enable_notices(&admin, &path, false).await;

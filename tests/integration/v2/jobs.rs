@@ -2,16 +2,16 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::support::{Actor, START, TestApp, Value, json};
+use crate::support::{Actor, START_MICROS, TestApp, Value, json};
 
 const PATH: &str = "/v2/admin/jobs";
 
 /// Inserts a job outside of the app and returns its ID.
 async fn insert(app: &TestApp, admin: &Actor<'_>, kind: &str, state: &str, payload: &Value) -> i64 {
-    let run_at = if ["queued", "running", "retrying"].contains(&state) { START } else { i64::MAX };
+    let run_at = if ["queued", "running", "retrying"].contains(&state) { START_MICROS } else { i64::MAX };
     app.execute(&format!(
         "INSERT INTO jobs (kind, payload, state, attempts, run_at, created_at, last_error)
-         VALUES ('{kind}', '{payload}', '{state}', 3, {run_at}, {START}, 'to <ada@example.com>: 550')"
+         VALUES ('{kind}', '{payload}', '{state}', 3, {run_at}, {START_MICROS}, 'to <ada@example.com>: 550')"
     ));
     admin.get(PATH).await.expect(200).json()["data"][0]["id"].as_i64().unwrap()
 }
@@ -203,17 +203,17 @@ both_engines! {
             kinds: [ExportRequest::KIND].into(),
             priorities: JobPriority::ALL,
             worker: "test".into(),
-            now: Timestamp::from_micros(START),
-            visible_at: Timestamp::from_micros(START + 60_000_000),
+            now: Timestamp::from_micros(START_MICROS),
+            visible_at: Timestamp::from_micros(START_MICROS + 60_000_000),
         };
         let claimed = app.app.db.write(move |c| jobs::claim(c, &request).map_err(DbError::from)).await.unwrap().unwrap();
         let running = get(&admin, id).await;
         assert_eq!((&running["state"], &running["worker"], &running["attempts"]), (&json!("running"), &json!("test"), &json!(1)));
         act(&admin, id, "cancel").await.expect(200);
         let late = claimed.clone();
-        let extended = app.app.db.write(move |c| jobs::extend_visibility(c, &late, Timestamp::from_micros(START + 1)).map_err(DbError::from));
+        let extended = app.app.db.write(move |c| jobs::extend_visibility(c, &late, Timestamp::from_micros(START_MICROS + 1)).map_err(DbError::from));
         assert!(!extended.await.unwrap());
-        let completed = app.app.db.write(move |c| jobs::complete(c, &claimed, true, Timestamp::from_micros(START)).map_err(DbError::from));
+        let completed = app.app.db.write(move |c| jobs::complete(c, &claimed, true, Timestamp::from_micros(START_MICROS)).map_err(DbError::from));
         assert!(!completed.await.unwrap());
         assert_eq!(get(&admin, id).await["state"], "cancelled");
     }
@@ -257,7 +257,7 @@ both_engines! {
         assert_eq!(events["data"].as_array().unwrap().len(), 1);
         assert_eq!((&events["data"][0]["actor_id"], &events["data"][0]["detail"]), (&json!(admin.id()), &json!({"name": "purge"})));
         // Another server runs the task.
-        app.execute(&format!("UPDATE job_schedules SET last_finished_at = NULL, lease_expires_at = {}", START + 61_000_000));
+        app.execute(&format!("UPDATE job_schedules SET last_finished_at = NULL, lease_expires_at = {}", START_MICROS + 61_000_000));
         run(&admin, "purge").await.expect_error(409, "JOB_SCHEDULE_RUNNING");
         app.advance_clock(std::time::Duration::from_secs(1));
         run(&admin, "purge").await.expect(200);

@@ -11,7 +11,7 @@ use bucketlist::{
 use diesel::prelude::*;
 use poem::http::Method;
 
-use crate::support::{Actor, Engine, START, TestApp, Value, json};
+use crate::support::{Actor, Engine, START_MICROS, TestApp, Value, json};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -59,7 +59,7 @@ both_engines! {
         // Not operations.
         user.get("/health/live").await.expect(200);
         user.get("/v2/nothing").await.expect(404);
-        app.store_usage().await;
+        app.flush_usage().await;
 
         let rows = report(&admin, &format!("consumer=user:{}", user.id())).await;
         let summary: Vec<Value> = rows
@@ -89,7 +89,7 @@ both_engines! {
             request.json(&login).send().await.expect(200);
         }
         app.anonymous().get("/v2/bucketlists").await.expect(401);
-        app.store_usage().await;
+        app.flush_usage().await;
         let rows = report(&admin, "consumer=anonymous&version=v2").await;
         let summary: Vec<Value> =
             rows.iter().map(|row| json!([row["operation"], row["consumer"]["name"], row["requests"], row["errors"]])).collect();
@@ -105,7 +105,7 @@ both_engines! {
         let app = TestApp::new(engine);
         let admin = app.admin().await;
         app.anonymous().request(Method::GET, "/v2/bucketlists").header("user-agent", "Müller/1.0").send().await.expect(401);
-        app.store_usage().await;
+        app.flush_usage().await;
         let rows = report(&admin, "group_by=consumer&consumer=anonymous").await;
         assert!(rows.iter().any(|row| row["consumer"]["name"] == "Müller/1.0"), "{rows:?}");
     }
@@ -115,7 +115,7 @@ both_engines! {
         let (admin, user) = (app.admin().await, app.user().await);
         app.advance_clock(310 * DAY);
         user.get("/v1/bucketlists").await.expect_error(410, "GONE");
-        app.store_usage().await;
+        app.flush_usage().await;
         let rows = report(&admin, &format!("deprecated=true&consumer=user:{}", user.id())).await;
         assert_eq!((rows.len(), &rows[0]["errors"]), (1, &json!(1)), "{rows:?}");
     }
@@ -123,7 +123,7 @@ both_engines! {
     async fn rejected_request_is_counted_for_its_caller(engine: Engine) {
         let app = TestApp::builder().engine(engine).config(|config| {
             config.limits.rate_limit = true;
-            let starts_at = Timestamp::from_micros(START);
+            let starts_at = Timestamp::from_micros(START_MICROS);
             config.deprecations.brownouts =
                 vec![Brownout { operation: "listBucketlists".to_owned(), starts_at, duration: HOUR }];
         }).build();
@@ -149,7 +149,7 @@ both_engines! {
         admin.delete(&path(&deleted)).await.expect(204);
         actor(&deleted).get("/v1/bucketlists").await.expect_error(410, "BROWNOUT");
         actor(&deleted).get("/v2/bucketlists").await.expect(401);
-        app.store_usage().await;
+        app.flush_usage().await;
         let count = async |consumer: &str, operation: &str, version: &str| {
             requests(&report(&admin, &format!("consumer={consumer}&operation={operation}&version={version}")).await)
         };
@@ -169,7 +169,7 @@ both_engines! {
         for (path, status) in [("/v2/bucketlists", 200), ("/v2/bucketlists", 200), ("/v2/bucketlists?colour=red", 422)] {
             user.get(path).await.expect(status);
         }
-        app.store_usage().await;
+        app.flush_usage().await;
         let rows = report(&admin, "group_by=status&operation=listBucketlists").await;
         let summary: Vec<Value> = rows.iter().map(|row| json!([row["status"], row["requests"], row["errors"]])).collect();
         assert_eq!(summary, [json!(["2xx", 2, 0]), json!(["4xx", 1, 1])]);
@@ -189,7 +189,7 @@ both_engines! {
         admin.create_bucketlist("See the world").await;
         let request = admin.request(Method::GET, "/v2/bucketlists").header("accept", "text/csv");
         let rows = request.send().await.expect(200);
-        app.store_usage().await;
+        app.flush_usage().await;
         let report = report(&admin, "operation=listBucketlists").await;
         assert_eq!((report.len(), &report[0]["bytes_out"]), (1, &json!(rows.body.len())));
     }
@@ -202,7 +202,7 @@ both_engines! {
             random: std::sync::Arc::new(bucketlist::domain::SystemRandom),
             mailer: app.mailer.clone(),
         };
-        let other = App::new(&app.config, &crate::support::SECRET.into(), dependencies).unwrap();
+        let other = App::new(&app.config, &crate::support::JWT_SECRET.into(), dependencies).unwrap();
         for _ in 0..5 {
             admin.get("/v2/bucketlists").await.expect(200);
         }
@@ -218,9 +218,9 @@ both_engines! {
         first.unwrap();
         second.unwrap();
         admin.get("/v2/bucketlists").await.expect(200);
-        app.store_usage().await;
+        app.flush_usage().await;
         // Nothing new: a second flush stores nothing.
-        app.store_usage().await;
+        app.flush_usage().await;
         let rows = report(&admin, "operation=listBucketlists").await;
         assert_eq!((rows.len(), &rows[0]["requests"]), (1, &json!(13)));
     }
@@ -236,7 +236,7 @@ both_engines! {
         app.execute("ALTER TABLE moved RENAME TO usage_counters");
         admin.get("/v2/bucketlists").await.expect(200);
         let before = app.app.db.statements();
-        app.store_usage().await;
+        app.flush_usage().await;
         let statements = app.app.db.statements() - before;
         // One statement for the counters and one for the inputs, and those that begin and commit their transaction.
         assert!(statements <= 6, "{statements} statements");
@@ -253,7 +253,7 @@ both_engines! {
             user.get("/v2/bucketlists").await.expect(200);
             admin.get("/v1/bucketlists").await.expect(200);
             user.get("/v1/users/me").await.expect(200);
-            app.store_usage().await;
+            app.flush_usage().await;
             app.advance_clock(DAY);
         }
         let by = async |query: &str, fields: &[&str]| {
@@ -292,7 +292,7 @@ both_engines! {
             admin.get("/v2/bucketlists").await.expect(200);
             app.advance_clock(HOUR);
         }
-        app.store_usage().await;
+        app.flush_usage().await;
         let query = "group_by=hour,operation&operation=listBucketlists";
         let hours: Vec<Value> = report(&admin, query).await.iter().map(|row| json!([row["hour"], row["day"]])).collect();
         let hour = |hour| json!([format!("2027-01-15T{hour}:00:00.000000Z"), "2027-01-15"]);
@@ -318,7 +318,7 @@ both_engines! {
             config.usage_retention = 10 * DAY;
         }).build();
         let admin = app.admin().await;
-        app.store_usage().await;
+        app.flush_usage().await;
         app.advance_clock(10 * DAY);
         app.app.worker.purge_expired().await.unwrap();
         assert_eq!(requests(&report(&admin, "").await), 1, "the first day is retained");
@@ -343,7 +343,7 @@ both_engines! {
             admin.get(&format!("/v1/bucketlists/{list}/items")).await.expect(200);
             app.advance_clock(DAY);
         }
-        app.store_usage().await;
+        app.flush_usage().await;
         for query in ["", "group_by=operation", "group_by=consumer", "group_by=day,consumer", "group_by=status,consumer", "group_by=hour", "version=v1"] {
             let expected = report(&admin, query).await;
             let mut visited = Vec::new();
@@ -401,7 +401,7 @@ both_engines! {
             let request = app.anonymous().request(Method::GET, "/v2/bucketlists");
             request.header("user-agent", &format!("bot/{number}")).send().await.expect(401);
         }
-        app.store_usage().await;
+        app.flush_usage().await;
         let rows = admin.get("/v2/admin/usage?consumer=anonymous&operation=listBucketlists&include=total").await;
         // The registration of the administrator has used one of the 200.
         assert_eq!(rows.expect(200).json()["meta"]["total"], 200);

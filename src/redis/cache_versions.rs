@@ -1,13 +1,13 @@
-//! Epochs of accounts: whether what a server has cached about an account is current.
+//! Cache versions of accounts: they show whether the data of an account that a server has cached is current.
 //!
-//! The epoch of an account is a random number in Redis. A server that changes data of an account or of its sessions replaces the epoch after
-//! the commit and before the response. A server reads the epoch before the database, and stores what it has read together with
-//! the epoch. A cached entry is valid
+//! The cache version of an account is a random number in Redis. A server that changes data of an account or of its sessions replaces
+//! the cache version after the commit and before the response. A server reads the cache version before the database, and stores what it
+//! has read together with the cache version. A cached entry is valid
 //!
-//! - while its epoch is that of the account, so that an acknowledged change is visible to the next request on every server;
+//! - while its cache version is that of the account, so that an acknowledged change is visible to the next request on every server;
 //! - if it was read since the connection to Redis was opened, so that a Redis that has lost its last writes in a restart or a failover does
 //!   not make an old entry valid again;
-//! - for [`MAX_AGE`] since it was read from the database. If a server cannot replace the epoch, it waits for this time before it
+//! - for [`MAX_AGE`] since it was read from the database. If a server cannot replace the cache version, it waits for this time before it
 //!   responds to a change. Other servers, which may still reach Redis, do not use old entries then.
 //!
 //! A server that cannot reach Redis for longer suspends all caches through the database ([`CacheSuspension`]), so that only its first changes
@@ -28,21 +28,21 @@ use crate::{domain::UserId, metrics::RedisUse};
 pub const MAX_AGE: Duration = Duration::from_secs(1);
 /// Maximum error of measured times.
 const MARGIN: Duration = Duration::from_millis(20);
-/// Retention of an epoch. After that, the next request reads the database.
+/// Retention of a cache version. After that, the next request reads the database.
 const TTL: Duration = Duration::from_secs(3_600);
-/// Interval between attempts to replace an epoch.
+/// Interval between attempts to replace a cache version.
 const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
-/// The epoch of an account at the time of a request.
+/// The cache version of an account at the time of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Epoch {
+pub struct CacheVersion {
     account: UserId,
     value: u64,
-    /// The connection that the epoch was read from.
+    /// The connection that the cache version was read from.
     generation: u64,
 }
 
-impl Epoch {
+impl CacheVersion {
     /// Returns the account.
     #[must_use]
     pub const fn account(&self) -> UserId {
@@ -59,29 +59,29 @@ pub trait CacheSuspension: Send + Sync + 'static {
     fn start(&self, redis: &Redis);
 }
 
-/// Reads and replaces epochs.
+/// Reads and replaces cache versions.
 #[derive(Clone)]
-pub struct AccountEpochs {
+pub struct CacheVersions {
     redis: Redis,
     suspension: Arc<dyn CacheSuspension>,
 }
 
-impl fmt::Debug for AccountEpochs {
+impl fmt::Debug for CacheVersions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("AccountEpochs").field(&self.redis).finish()
+        f.debug_tuple("CacheVersions").field(&self.redis).finish()
     }
 }
 
 /// Reports that a change was committed. If it is dropped, there was none.
 #[derive(Debug)]
-pub struct Announcement(Option<oneshot::Sender<UserId>>);
+pub struct Invalidation(Option<oneshot::Sender<UserId>>);
 
-/// The delivery of an announcement, which proceeds even if this value is dropped.
+/// The delivery of an invalidation, which proceeds even if this value is dropped.
 #[derive(Debug)]
 pub struct Delivery(Option<JoinHandle<()>>);
 
-impl Announcement {
-    /// Replaces the epoch of an account.
+impl Invalidation {
+    /// Replaces the cache version of an account.
     pub fn committed(self, account: UserId) {
         if let Some(sender) = self.0 {
             let _ = sender.send(account);
@@ -102,51 +102,51 @@ impl Delivery {
     }
 }
 
-impl AccountEpochs {
+impl CacheVersions {
     #[must_use]
     pub fn new(redis: Redis, suspension: Arc<dyn CacheSuspension>) -> Self {
         Self { redis, suspension }
     }
 
-    /// Returns the epoch of an account; `None` if Redis is unavailable, so that nothing cached is valid.
-    pub async fn current(&self, account: UserId) -> Option<Epoch> {
-        let epoch = self.read(account).await;
-        if epoch.is_none() {
+    /// Returns the cache version of an account; `None` if Redis is unavailable, so that nothing cached is valid.
+    pub async fn current(&self, account: UserId) -> Option<CacheVersion> {
+        let cache_version = self.read(account).await;
+        if cache_version.is_none() {
             self.redis.record_fallback(RedisUse::TokenStatus);
         }
-        epoch
+        cache_version
     }
 
-    async fn read(&self, account: UserId) -> Option<Epoch> {
+    async fn read(&self, account: UserId) -> Option<CacheVersion> {
         let link = self.redis.link()?;
         let key = self.key(account);
         let value = match self.redis.get(&link, &key).await.ok()? {
             Some(value) => value,
             None => self.redis.get_or_set(&link, &key, rand::random(), TTL).await.ok()?,
         };
-        Some(Epoch { account, value, generation: link.generation })
+        Some(CacheVersion { account, value, generation: link.generation })
     }
 
-    /// Prepares the announcement of a change. Must be called on a Tokio runtime.
+    /// Prepares the invalidation of a change. Must be called on a Tokio runtime.
     #[must_use]
-    pub fn announce(&self) -> (Announcement, Delivery) {
+    pub fn invalidate(&self) -> (Invalidation, Delivery) {
         let (sender, committed) = oneshot::channel();
-        let epochs = self.clone();
+        let cache_versions = self.clone();
         let task = tokio::spawn(async move {
             if let Ok(account) = committed.await {
-                epochs.replace(account).await;
+                cache_versions.replace(account).await;
             }
         });
-        (Announcement(Some(sender)), Delivery(Some(task)))
+        (Invalidation(Some(sender)), Delivery(Some(task)))
     }
 
     /// Prepares nothing: without Redis, there is nothing to announce.
     #[must_use]
-    pub const fn announce_nothing() -> (Announcement, Delivery) {
-        (Announcement(None), Delivery(None))
+    pub const fn invalidate_nothing() -> (Invalidation, Delivery) {
+        (Invalidation(None), Delivery(None))
     }
 
-    /// Replaces the epoch of an account, or waits until cached entries have expired.
+    /// Replaces the cache version of an account, or waits until cached entries have expired.
     async fn replace(&self, account: UserId) {
         let deadline = Instant::now() + MAX_AGE + MARGIN;
         let key = self.key(account);
