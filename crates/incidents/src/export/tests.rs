@@ -1,4 +1,4 @@
-//! Content and quoting of the exports. `scripts/replay-test` runs the programs and compares the bytes that arrive.
+//! Content and quoting of the exports. `scripts/replay-proof` runs the programs and compares the bytes that arrive.
 
 use serde_json::Value;
 
