@@ -1,4 +1,4 @@
-//! IDs of traces and spans. The sampler decides by the ID of a trace, before the trace has a span.
+//! IDs of traces and spans. The sampler needs the trace ID before the first span exists, so the ID is generated first and passed to the span.
 
 use std::cell::Cell;
 
@@ -6,15 +6,15 @@ use opentelemetry::trace::{SpanId, TraceId};
 use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
 
 thread_local! {
-    /// The ID of the trace whose first span this thread starts.
+    /// The trace ID of the next span without a parent that this thread starts.
     static TRACE_ID: Cell<Option<TraceId>> = const { Cell::new(None) };
 }
 
-/// Generates random IDs, except for a trace that has one.
+/// Generates random IDs, unless [`with_trace_id`] has set the ID of the next trace.
 #[derive(Debug)]
-pub(super) struct TraceIds;
+pub(super) struct PresetIdGenerator;
 
-impl IdGenerator for TraceIds {
+impl IdGenerator for PresetIdGenerator {
     fn new_trace_id(&self) -> TraceId {
         TRACE_ID.take().unwrap_or_else(random_trace_id)
     }
@@ -32,7 +32,7 @@ pub(super) fn random_span_id() -> SpanId {
     RandomIdGenerator::default().new_span_id()
 }
 
-/// Calls `start`, whose new trace gets an ID.
+/// Calls `start`; the first trace that it starts gets `trace_id`.
 pub(super) fn with_trace_id<T>(trace_id: TraceId, start: impl FnOnce() -> T) -> T {
     TRACE_ID.set(Some(trace_id));
     let started = start();
@@ -47,11 +47,12 @@ mod tests {
     #[test]
     fn only_one_trace_gets_the_given_id() {
         let given = random_trace_id();
-        let (first, second) = with_trace_id(given, || (TraceIds.new_trace_id(), TraceIds.new_trace_id()));
+        let (first, second) =
+            with_trace_id(given, || (PresetIdGenerator.new_trace_id(), PresetIdGenerator.new_trace_id()));
         assert_eq!(first, given);
         assert_ne!(second, given);
-        // A trace that continues that of a caller uses no new ID.
+        // A span with a remote parent does not use the ID.
         with_trace_id(given, || ());
-        assert_ne!(TraceIds.new_trace_id(), given);
+        assert_ne!(PresetIdGenerator.new_trace_id(), given);
     }
 }

@@ -28,7 +28,7 @@ use opentelemetry_sdk::{
 };
 
 pub use export::ExportStats;
-use ids::TraceIds;
+use ids::PresetIdGenerator;
 pub use parent::TraceParent;
 pub use settings::{TraceSampler, TraceSettings};
 pub use span::{ActiveSpan, RootSpan, TraceHeader, is_recorded, record, set_count, set_milliseconds, start};
@@ -70,7 +70,7 @@ impl Tracer {
         let provider = SdkTracerProvider::builder()
             // The tracer decides which traces are recorded, before it starts a span.
             .with_sampler(Sampler::AlwaysOn)
-            .with_id_generator(TraceIds)
+            .with_id_generator(PresetIdGenerator)
             .with_resource(resource)
             .with_span_processor(processor)
             .build();

@@ -59,7 +59,7 @@ pub(super) fn llms_txt(info: &PageInfo<'_>) -> String {
          ## Documents\n\n{documents}\
          - [OpenAPI document of {newest} with code samples](/openapi/{newest}-samples.json): the same document with samples in \
          seven languages for every operation; the documents above contain those of curl.\n\
-         - [Flows](/openapi/flows.arazzo.json): sequences of requests for common tasks (Arazzo).\n\
+         - [Workflows](/openapi/flows.arazzo.json): sequences of requests for common tasks (Arazzo).\n\
          - [Error codes](/problems): causes and remedies of each code.\n\
          - [API catalog](/.well-known/api-catalog): links to all documents (RFC 9727).\n\n\
          ## Guides\n\n{guides}\n\

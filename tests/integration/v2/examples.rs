@@ -137,8 +137,8 @@ both_engines! {
                     // A file in an external format has fields that the document does not describe.
                     plain = part(&plain, &example);
                 }
-                if operation.id.contains("Incident") {
-                    // The incident of the sample data is recent.
+                if ["Export", "Incident", "Job"].iter().any(|resource| operation.id.contains(resource)) {
+                    // The sample data is relative to the time of its insertion.
                     replace_times(&mut plain);
                     replace_times(&mut example);
                 }
