@@ -45,12 +45,14 @@ enum Server {
     Cached,
     /// With metrics, and with traces of which none is recorded.
     Observed,
+    /// With metrics, and with traces that are all recorded.
+    Traced,
 }
 
-use Server::{Cached, Observed, Plain};
+use Server::{Cached, Observed, Plain, Traced};
 
 /// The paths: name, server, request, and status.
-const PATHS: [(&str, Server, Build, u16); 11] = [
+const PATHS: [(&str, Server, Build, u16); 12] = [
     ("retrieve a bucketlist, cached", Cached, |_, _| get("/v2/bucketlists/1").finish(), 200),
     (
         "retrieve a bucketlist, not modified",
@@ -71,6 +73,7 @@ const PATHS: [(&str, Server, Build, u16); 11] = [
         |number, _| post("/v2/bucketlists/1/items", &format!("Coast {number}")),
         201,
     ),
+    ("retrieve a bucketlist, traced", Traced, |_, _| get("/v2/bucketlists/1").finish(), 200),
     ("create an invalid item", Plain, |_, _| post("/v2/bucketlists/1/items", ""), 422),
 ];
 
@@ -127,22 +130,27 @@ fn verify_tokens() {
 async fn send_requests() {
     let folder = tempfile::tempdir().unwrap();
     let config = |server| {
-        let settings: &[(&str, &str)] = match server {
-            Plain => &[("RESPONSE_CACHE_BYTES", "0")],
-            Cached => &[],
-            Observed => &[
+        let traces = |sampler| {
+            vec![
                 ("RESPONSE_CACHE_BYTES", "0"),
                 ("METRICS_ADDR", "127.0.0.1:0"),
                 ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"),
-                ("OTEL_TRACES_SAMPLER", "always_off"),
-            ],
+                ("OTEL_TRACES_SAMPLER", sampler),
+            ]
         };
-        let mut config = support::config(folder.path(), settings);
+        let settings = match server {
+            Plain => vec![("RESPONSE_CACHE_BYTES", "0")],
+            Cached => vec![],
+            Observed => traces("always_off"),
+            Traced => traces("always_on"),
+        };
+        let mut config = support::config(folder.path(), &settings);
         config.database = support::options(Target::Sqlite(folder.path().join("instructions.db")));
         config
     };
     support::prepare(&config(Plain));
-    let [plain, cached, observed] = [Plain, Cached, Observed].map(|server| support::app(&config(server)));
+    let [plain, cached, observed, traced] =
+        [Plain, Cached, Observed, Traced].map(|server| support::app(&config(server)));
     let token = support::log_in(&plain, seed::DEMO_EMAIL, seed::DEMO_PASSWORD).await;
     let mut created = 0;
     for (path, name) in [("/v2/bucketlists", "List"), ("/v2/bucketlists/1/items", "Item")] {
@@ -156,17 +164,27 @@ async fn send_requests() {
                 Plain => &plain,
                 Cached => &cached,
                 Observed => &observed,
+                Traced => &traced,
             };
             let etag = etag_of(app, &token).await;
             for number in 0..WARM_UP + REQUESTS {
                 if number == WARM_UP {
+                    export_spans(app).await;
                     end_of_section("preparation");
                 }
                 created += 1;
                 send(app, &token, build(created, &etag), status).await;
             }
+            export_spans(app).await;
             end_of_section(&format!("path {name}"));
         }
+    }
+}
+
+/// Exports the spans that have ended. Encoding them is part of the cost, although no collector receives them.
+async fn export_spans(app: &App) {
+    if let Some(tracer) = &app.tracer {
+        tracer.flush().await;
     }
 }
 
