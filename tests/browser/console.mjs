@@ -885,6 +885,8 @@ async function failures() {
   });
   await check('an administrator who loses the role sees the reason', async () => {
     await visit('/console/users');
+    // The list loads before the role is lost.
+    await rows().first().waitFor();
     const forbidden = { type: '/problems/forbidden', title: 'Forbidden', status: 403, detail: 'This operation is for administrators.', code: 'FORBIDDEN' };
     await page.route('**/v2/admin/**', (route) => route.fulfill({ status: 403, contentType: 'application/problem+json', body: JSON.stringify(forbidden) }));
     await page.route('**/v2/users/me', async (route) => {
