@@ -140,7 +140,7 @@ impl CacheVersions {
         (Invalidation(Some(sender)), Delivery(Some(task)))
     }
 
-    /// Prepares nothing: without Redis, there is nothing to announce.
+    /// Prepares nothing: without Redis, no server caches data that another one changes.
     #[must_use]
     pub const fn invalidate_nothing() -> (Invalidation, Delivery) {
         (Invalidation(None), Delivery(None))
