@@ -69,7 +69,7 @@ impl NewItem {
 }
 
 /// The bucketlist that an item is in, and the owner that the bucketlist must have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ItemScope {
     pub owner: UserId,
     pub bucketlist_id: BucketlistId,

@@ -144,7 +144,7 @@ impl OffsetQuery {
 }
 
 /// A range of rows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OffsetRange {
     /// Number of rows to skip.
     pub offset: i64,

@@ -14,6 +14,7 @@ use crate::{
         repositories::{
             ItemCounts, bucketlists,
             creation::CreateItem,
+            item_pages::{ListItemsByCursor, ListItemsByOffset},
             items,
             retrieval::{RetrieveBucketlist, RetrieveItem},
             search::{self, Document},
@@ -44,6 +45,10 @@ impl Items {
     /// # Errors
     /// `NotFound(Bucketlist)`.
     pub async fn list_by_offset(&self, scope: ItemScope, query: OffsetQuery) -> Result<OffsetPage<Item>, Error> {
+        if let Some(work) = ListItemsByOffset::new(scope, &query) {
+            let page = self.0.retrieve_resource(scope.owner, "Items::list_by_offset", work).await?;
+            return page.ok_or(Error::NotFound(Resource::Bucketlist));
+        }
         let (range, q) = (query.range(), query.text_filter());
         let is_one_statement = q.is_none();
         let work = move |c: &mut DbConnection| items::list_by_offset(c, scope, q.as_ref(), range).map_err(Error::from);
@@ -64,6 +69,11 @@ impl Items {
         scope: ItemScope,
         query: CursorQuery<ItemFilter>,
     ) -> Result<CursorPage<Item>, Error> {
+        if let Some(work) = ListItemsByCursor::new(scope, &query) {
+            let page = self.0.retrieve_resource(scope.owner, "Items::list_by_cursor", work).await?;
+            let (counts, rows) = page.ok_or(Error::NotFound(Resource::Bucketlist))?;
+            return Ok(query.to_page(rows, query.with_total.then(|| counts.count_matching(&query.filter))));
+        }
         let is_one_statement = !query.with_total || ItemCounts::cover(&query.filter);
         let work = move |c: &mut DbConnection| {
             let (counts, rows) = items::list_with_counts(c, scope, &query.filter, &query.keyset_with_lookahead())?

@@ -6,13 +6,17 @@ use std::{collections::BTreeSet, fmt::Debug};
 
 use bucketlist::{
     db::{
-        DbConnection, DbError,
-        repositories::{bucketlists, items, sessions, users},
+        BatchableWork, DbConnection, DbError,
+        repositories::{
+            bucketlists,
+            item_pages::{ListItemsByCursor, ListItemsByOffset},
+            items, sessions, users,
+        },
     },
     domain::{
-        Bucketlist, BucketlistContent, BucketlistFilter, BucketlistId, Email, Item, ItemContent, ItemFilter, ItemScope,
-        Keyset, KeysetPosition, NewBucketlist, NewItem, NewSession, NewUser, Role, Session, SortKey, SortValue,
-        TextFilter, Timestamp, User, UserFilter, UserId,
+        Bucketlist, BucketlistContent, BucketlistFilter, BucketlistId, CursorQuery, Email, Item, ItemContent,
+        ItemFilter, ItemScope, Keyset, KeysetPosition, NewBucketlist, NewItem, NewSession, NewUser, OffsetQuery,
+        OffsetRange, Role, Session, SortKey, SortValue, TextFilter, Timestamp, User, UserFilter, UserId,
     },
 };
 use chrono::NaiveDate;
@@ -204,6 +208,54 @@ fn expect_users(c: &mut DbConnection, filter: &UserFilter, matches: impl Fn(&Use
     assert_eq!(users::count(c, filter).unwrap(), i64::try_from(all.len()).unwrap(), "{filter:?}");
 }
 
+/// Asserts that the works have the expected outputs, each alone, all together, and with others that are equal.
+fn expect_outputs<W: BatchableWork>(c: &mut DbConnection, works: &[W], expected: &[Option<W::Output>])
+where
+    W::Output: Clone + Debug + PartialEq,
+{
+    let alone: Vec<_> = works.iter().map(|work| work.run(c).map(Some).unwrap()).collect();
+    assert_eq!(alone, expected);
+    for (first, step) in [(0, 1), (0, 5), (1, 7)] {
+        let numbers = || (first..works.len()).step_by(step);
+        let together: Vec<&W> = numbers().map(|number| &works[number]).collect();
+        let expected: Vec<_> = numbers().map(|number| expected[number].clone()).collect();
+        assert_eq!(W::run_all(&together, c).unwrap(), expected);
+        let twice: Vec<&W> = together.iter().rev().chain(&together).copied().collect();
+        let expected: Vec<_> = expected.iter().rev().chain(&expected).cloned().collect();
+        assert_eq!(W::run_all(&twice, c).unwrap(), expected);
+    }
+}
+
+#[test]
+fn only_pages_of_limited_cost_share_a_statement() {
+    let scope = ItemScope { owner: UserId::new(1), bucketlist_id: BucketlistId::new(2) };
+    let by_offset = |page, q: Option<&str>| {
+        ListItemsByOffset::new(scope, &OffsetQuery { page, per_page: 100, q: q.map(str::to_owned) }).is_some()
+    };
+    assert_eq!([by_offset(11, None), by_offset(11, Some(" ")), by_offset(12, None)], [true, true, false]);
+    assert_eq!([by_offset(1, Some("a")), by_offset(i64::MAX, None)], [false, false]);
+    let by_cursor = |filter: &ItemFilter, keyset: &Keyset, with_total| {
+        let query = CursorQuery { filter: filter.clone(), keyset: keyset.clone(), with_total };
+        ListItemsByCursor::new(scope, &query).is_some()
+    };
+    let (none, default_order) = (ItemFilter::default(), page(SortKey::CreatedAt, false, 100));
+    assert!(by_cursor(&none, &default_order, true));
+    assert!(!by_cursor(&none, &page(SortKey::CreatedAt, false, 101), false));
+    for (sort, descending) in ORDERS.into_iter().skip(1) {
+        assert!(!by_cursor(&none, &page(sort, descending, 20), false), "{sort:?}, descending: {descending}");
+    }
+    let created_after = ItemFilter { created_after: Some(at(1)), ..none.clone() };
+    assert_eq!([false, true].map(|with_total| by_cursor(&created_after, &default_order, with_total)), [true, false]);
+    for filter in [
+        ItemFilter { q: text("a"), ..none.clone() },
+        ItemFilter { done: Some(true), ..none.clone() },
+        ItemFilter { due_before: Some(day(1)), ..none.clone() },
+        ItemFilter { due_after: Some(day(1)), ..none },
+    ] {
+        assert!(!by_cursor(&filter, &default_order, false), "{filter:?}");
+    }
+}
+
 both_engines! {
     async fn pages_contain_each_item_once_in_every_order(engine: Engine) {
         let database = Database::new(engine);
@@ -219,6 +271,52 @@ both_engines! {
         };
         expect_pages_in_every_order(&all, Item::position, |keyset| list_with_counts(owner, keyset).unwrap().1);
         assert!(list_with_counts(UserId::new(owner.get() + 1), &page(SortKey::Name, false, 9)).is_none());
+    }
+
+    async fn pages_of_several_requests_equal_those_of_one(engine: Engine) {
+        let database = Database::new(engine);
+        let mut migrator = database.migrator();
+        let c = migrator.connection();
+        let (owner, list) = insert_items(c);
+        let next = BucketlistId::new(list.get() + 1);
+        let other = add_user(c, 2, "other");
+        let others_list = add_list(c, other, 2, "list");
+        items::insert(c, &new_item(others_list, 3, "item")).unwrap();
+        bucketlists::adjust_counts(c, other, others_list, 1, 1).unwrap();
+        let scopes = [(owner, list), (other, list), (owner, others_list), (owner, next), (other, others_list), (other, next)]
+            .map(|(owner, bucketlist_id)| ItemScope { owner, bucketlist_id });
+        let none = ItemFilter::default;
+
+        let (mut works, mut expected) = (Vec::new(), Vec::new());
+        for scope in scopes {
+            for (page, per_page) in [(1, 100), (2, 20), (3, 20), (4, 20), (9, 5), (1, 1)] {
+                let range = OffsetRange { offset: (page - 1) * per_page, limit: per_page };
+                works.push(ListItemsByOffset::new(scope, &OffsetQuery { page, per_page, q: None }).unwrap());
+                expected.push(Some(items::list_by_offset(c, scope, None, range).unwrap()));
+            }
+        }
+        assert!(expected.iter().flatten().flatten().any(|page| page.data.len() == 48 && page.total == 48));
+        expect_outputs(c, &works, &expected);
+
+        let (mut works, mut expected) = (Vec::new(), Vec::new());
+        for scope in scopes {
+            let positions = [(100, 5), (102, i64::MAX), (103, 60), (i64::MIN, 0), (200, 0)];
+            let positions = positions.map(|(time, id)| Some(KeysetPosition { value: SortValue::Timestamp(at(time)), id }));
+            for (after, limit) in [None].into_iter().chain(positions).zip([100, 1, 7, 20, 30, 9]) {
+                for created_after in [None, Some(at(101)), Some(at(103)), Some(at(104))] {
+                    let filter = ItemFilter { created_after, ..none() };
+                    let query = CursorQuery {
+                        filter,
+                        keyset: Keyset { after: after.clone(), ..page(SortKey::CreatedAt, false, limit) },
+                        with_total: false,
+                    };
+                    works.push(ListItemsByCursor::new(scope, &query).unwrap());
+                    let keyset = query.keyset_with_lookahead();
+                    expected.push(Some(items::list_with_counts(c, scope, &query.filter, &keyset).unwrap()));
+                }
+            }
+        }
+        expect_outputs(c, &works, &expected);
     }
 
     async fn pages_contain_each_bucketlist_once_in_every_order(engine: Engine) {

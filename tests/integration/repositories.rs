@@ -10,6 +10,7 @@ use bucketlist::{
         repositories::{
             audit, bucketlists, exports,
             idempotency::{self, StoredResponse},
+            item_pages::{ListItemsByCursor, ListItemsByOffset},
             items,
             retrieval::{RetrieveBucketlist, RetrieveItem},
             sessions,
@@ -19,8 +20,9 @@ use bucketlist::{
         schema,
     },
     domain::{
-        AuditEvent, AuditEventId, AuditFilter, Bucketlist, BucketlistId, Export, ExportFormat, ExportId, ExportState,
-        Item, ItemId, ItemScope, Keyset, RefreshToken, Role, Session, SessionId, Timestamp, TokenStatus, User, UserId,
+        AuditEvent, AuditEventId, AuditFilter, Bucketlist, BucketlistId, CursorQuery, Export, ExportFormat, ExportId,
+        ExportState, Item, ItemFilter, ItemId, ItemScope, Keyset, OffsetPage, OffsetQuery, RefreshToken, Role, Session,
+        SessionId, Timestamp, TokenStatus, User, UserId,
     },
 };
 use chrono::NaiveDate;
@@ -66,6 +68,39 @@ fn token_status(c: &mut DbConnection, session_id: SessionId) -> QueryResult<Opti
         ReadTokenStatus::run_all(&[&token, &unknown, &other_token], c)?.try_into().expect("three statuses");
     assert_eq!((Some(token.run(c)?), not_found, Some(other_token.run(c)?)), (status.clone(), Some(None), other));
     Ok(status.flatten())
+}
+
+/// Lists the only item of its bucketlist, whose row has the counts 5 and 3, together with pages that do not have it.
+fn expect_pages_with_item(c: &mut DbConnection, item: &Item) {
+    let scope = |owner, bucketlist_id| ItemScope { owner, bucketlist_id };
+    let own = scope(USER, item.bucketlist_id);
+    let other_scopes = [scope(UserId::new(1_000), item.bucketlist_id), scope(USER, BucketlistId::new(1_000))];
+    let page = |scope, page, per_page| {
+        ListItemsByOffset::new(scope, &OffsetQuery { page, per_page, q: None }).expect("the page can share a statement")
+    };
+    let (first, second) = (page(own, 1, 20), page(own, 2, 7));
+    let [of_another, elsewhere] = other_scopes.map(|scope| page(scope, 1, 20));
+    let found = ListItemsByOffset::run_all(&[&of_another, &first, &second, &elsewhere, &first], c);
+    let expected = |data: &[Item]| Some(Some(OffsetPage { data: data.to_vec(), total: 5 }));
+    let with_item = expected(std::slice::from_ref(item));
+    assert_eq!(found, Ok(vec![Some(None), with_item.clone(), expected(&[]), Some(None), with_item]));
+
+    let after = |scope, created_after: Option<i64>| {
+        let filter = ItemFilter { created_after: created_after.map(at), ..ItemFilter::default() };
+        let query = CursorQuery { filter, keyset: Keyset::oldest_first(None, 20), with_total: false };
+        ListItemsByCursor::new(scope, &query).expect("the page can share a statement")
+    };
+    let (first, since, later) = (after(own, None), after(own, Some(30)), after(own, Some(31)));
+    let [of_another, elsewhere] = other_scopes.map(|scope| after(scope, None));
+    let found = ListItemsByCursor::run_all(&[&first, &elsewhere, &later, &of_another, &since, &first], c).unwrap();
+    let found: Vec<_> = found.into_iter().map(|page| page.expect("a page does not run alone")).collect();
+    let counts = found.iter().flatten().map(|(counts, _)| {
+        [None, Some(true)].map(|done| counts.count_matching(&ItemFilter { done, ..ItemFilter::default() }))
+    });
+    assert!(counts.eq([[5, 3]; 4]), "{found:?}");
+    let pages: Vec<_> = found.into_iter().map(|page| page.map(|(_, items)| items)).collect();
+    let with_item = || Some(vec![item.clone()]);
+    assert_eq!(pages, [with_item(), None, Some(vec![]), None, with_item(), with_item()]);
 }
 
 both_engines! {
@@ -120,7 +155,8 @@ both_engines! {
         let of_another = retrieve(UserId::new(1_000), item.bucketlist_id, item.id);
         let elsewhere = retrieve(USER, BucketlistId::new(1_000), item.id);
         let found = RetrieveItem::run_all(&[&elsewhere, &own, &of_another, &own], c);
-        assert_eq!(found, Ok(vec![Some(None), Some(Some(item.clone())), Some(None), Some(Some(item))]));
+        assert_eq!(found, Ok(vec![Some(None), Some(Some(item.clone())), Some(None), Some(Some(item.clone()))]));
+        expect_pages_with_item(c, &item);
         let export = Export {
             id: ExportId::new(5),
             format: ExportFormat::Csv,

@@ -10,8 +10,11 @@ use std::{
 };
 
 use bucketlist::{
-    db::{BatchableWork, DbConnection, DbError},
-    domain::UserId,
+    db::{
+        BatchableWork, DbConnection, DbError,
+        repositories::item_pages::{ListItemsByCursor, ListItemsByOffset},
+    },
+    domain::{BucketlistId, CursorQuery, ItemFilter, ItemScope, Keyset, OffsetQuery, UserId},
 };
 use diesel::{connection::SimpleConnection, prelude::*, sql_query, sql_types::BigInt};
 use futures_util::future::join_all;
@@ -102,18 +105,22 @@ impl BatchableWork for CountedRead {
 /// Occupies the only database thread, starts a unit for each number, and releases the thread. Returns the results, how often each work was
 /// done alone, and the number of statements.
 async fn read_together(app: &TestApp, numbers: &[i64]) -> (Vec<(i64, u32)>, u64) {
+    let runs: Vec<Arc<AtomicU32>> = numbers.iter().map(|_| Arc::default()).collect();
+    let works = numbers.iter().zip(&runs).map(|(number, runs)| CountedRead(*number, Arc::clone(runs))).collect();
+    let (outputs, statements) = run_works_together(app, works).await;
+    (outputs.into_iter().zip(runs.iter().map(|runs| runs.load(Ordering::SeqCst))).collect(), statements)
+}
+
+/// Like [`read_together`], for any work. Returns the outputs and the number of statements.
+async fn run_works_together<W: BatchableWork>(app: &TestApp, works: Vec<W>) -> (Vec<W::Output>, u64) {
     let db = &app.app.db;
     let gate = Gate::default();
     let blocker = block_writer(db, &gate).await;
-    let units: Vec<_> = numbers
-        .iter()
-        .map(|number| {
-            let (db, runs) = (db.clone(), Arc::new(AtomicU32::new(0)));
-            let read = CountedRead(*number, Arc::clone(&runs));
-            tokio::spawn(async move {
-                let read = db.read_batchable_as("read", read).await.unwrap();
-                (read, runs.load(Ordering::SeqCst))
-            })
+    let units: Vec<_> = works
+        .into_iter()
+        .map(|work| {
+            let db = db.clone();
+            tokio::spawn(async move { db.read_batchable_as("read", work).await.unwrap() })
         })
         .collect();
     // Tasks of this runtime run in order: when this task runs, the units are queued.
@@ -132,6 +139,116 @@ async fn waiting_reads_share_a_statement() {
     assert_eq!(results, [(1, 0), (2, 0), (3, 0)]);
     // The transaction of the blocker ends with one.
     assert_eq!(statements, 2);
+}
+
+#[tokio::test]
+async fn waiting_pages_of_items_share_a_statement() {
+    let app = app_with_numbers();
+    let users = [app.user().await, app.user().await];
+    let mut lists = Vec::new();
+    for user in &users {
+        let list = user.create_bucketlist("List").await;
+        for number in 0..3 {
+            user.create_item(list, &format!("Item {number} of {}", user.id())).await;
+        }
+        lists.push(ItemScope { owner: UserId::new(user.id()), bucketlist_id: BucketlistId::new(list) });
+    }
+    let [own, others] = lists[..] else { unreachable!("two users have lists") };
+    let of_another = ItemScope { owner: own.owner, ..others };
+    let scopes = [own, others, of_another, own];
+    let expected = |names: &[i64]| {
+        scopes.map(|scope| {
+            let name = |number: &i64| format!("Item {number} of {}", scope.owner);
+            (scope != of_another).then(|| names.iter().map(name).collect::<Vec<_>>())
+        })
+    };
+
+    let page = |scope| ListItemsByOffset::new(scope, &OffsetQuery { page: 2, per_page: 2, q: None }).unwrap();
+    let (pages, statements) = run_works_together(&app, scopes.map(page).into()).await;
+    let names: Vec<_> = pages
+        .into_iter()
+        .map(|page| {
+            let page = page?;
+            assert_eq!(page.total, 3);
+            Some(page.data.into_iter().map(|item| item.name).collect::<Vec<_>>())
+        })
+        .collect();
+    assert_eq!(names, expected(&[2]));
+    // The transaction of the blocker ends with one.
+    assert_eq!(statements, 2);
+
+    let query = CursorQuery { filter: ItemFilter::default(), keyset: Keyset::oldest_first(None, 1), with_total: true };
+    let page = |scope| ListItemsByCursor::new(scope, &query).unwrap();
+    let (pages, statements) = run_works_together(&app, scopes.map(page).into()).await;
+    let names: Vec<_> =
+        pages.into_iter().map(|page| Some(page?.1.into_iter().map(|item| item.name).collect::<Vec<_>>())).collect();
+    // The page and the first row of the next one.
+    assert_eq!(names, expected(&[0, 1]));
+    assert_eq!(statements, 2);
+}
+
+/// Each account gets the items of its own bucketlists, also if one statement reads the pages of all of them.
+#[tokio::test]
+async fn concurrent_pages_of_items_of_several_accounts_are_not_mixed() {
+    let app = TestApp::builder()
+        .engine(Engine::Postgres)
+        .config(|config| {
+            config.database.pool_size = 2;
+            config.responses.cache_bytes = 0;
+        })
+        .build();
+    let users = [app.user().await, app.user().await, app.user().await];
+    let mut lists = Vec::new();
+    for user in &users {
+        for list in 0..2 {
+            let id = user.create_bucketlist(&format!("List {list}")).await;
+            let names: Vec<_> = (0..25 + 3 * list).map(|item| format!("{item} of {id} of {}", user.id())).collect();
+            let items: Vec<_> = names.iter().map(|name| json!({"name": name, "done": name.starts_with('1')})).collect();
+            user.post(&format!("/v2/bucketlists/{id}/items/batch"), &json!({"items": items})).await.expect(201);
+            lists.push((user, id, names));
+        }
+    }
+    let mut cursors = Vec::new();
+    for (user, id, _) in &lists {
+        let page = user.get(&format!("/v2/bucketlists/{id}/items?per_page=6&include=total")).await.expect(200).json();
+        cursors.push(page["links"]["next"].as_str().unwrap().to_owned());
+    }
+    // The account, the path, and the names and the total to expect; `None` for a bucketlist of another account.
+    let mut requests = Vec::new();
+    for ((owner, id, names), cursor) in lists.iter().zip(&cursors) {
+        for user in &users {
+            let is_owner = user.id() == owner.id();
+            let expected = |names: &[String]| is_owner.then(|| names.to_vec());
+            let total = names.len();
+            let (v1, v2) = (format!("/v1/bucketlists/{id}/items"), format!("/v2/bucketlists/{id}/items"));
+            requests.push((user, v1.clone(), expected(&names[..20]), json!(total)));
+            requests.push((user, format!("{v1}?page=3&per_page=10"), expected(&names[20..]), json!(total)));
+            requests.push((user, format!("{v2}?include=total"), expected(&names[..20]), json!(total)));
+            requests.push((user, format!("{v2}?per_page=3"), expected(&names[..3]), json!(null)));
+            requests.push((user, format!("{v2}?per_page=100&done=true"), expected(&names[..0]), json!(null)));
+            if is_owner {
+                requests.push((user, cursor.clone(), expected(&names[6..12]), json!(total)));
+            }
+        }
+    }
+    for _ in 0..3 {
+        let responses = join_all(requests.iter().map(|(user, path, ..)| user.get(path))).await;
+        for ((_, path, expected, total), response) in requests.iter().zip(responses) {
+            let Some(expected) = expected else {
+                response.expect_error(404, "BUCKETLIST_NOT_FOUND");
+                continue;
+            };
+            let page = response.expect(200).json();
+            let names: Vec<_> =
+                page["data"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect();
+            if path.contains("done=true") {
+                assert!(names.len() == 11 && names.iter().all(|name| name.starts_with('1')), "{path}: {names:?}");
+            } else {
+                assert_eq!(names, *expected, "{path}");
+            }
+            assert_eq!(page["meta"]["total"], *total, "{path}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use crate::domain::ItemFilter;
 
 /// The item counts that a bucketlist stores.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ItemCounts {
     pub(super) total: i64,
     pub(super) done: i64,

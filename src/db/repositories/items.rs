@@ -325,7 +325,7 @@ pub fn list_first_per_bucketlist(
 }
 
 /// The columns of [`ItemRow`].
-type Columns = <ItemRow as Selectable<MultiBackend>>::SelectExpression;
+pub(super) type Columns = <ItemRow as Selectable<MultiBackend>>::SelectExpression;
 
 /// Finds the first items of each list through an index. The text of the statement does not depend on the number of lists, so it is
 /// prepared only once.

@@ -27,6 +27,7 @@ pub mod idempotency;
 pub mod incident_groups;
 pub mod incidents;
 mod item_counts;
+pub mod item_pages;
 pub mod items;
 pub mod job_schedules;
 pub mod jobs;
