@@ -13,12 +13,6 @@ use crate::{
     domain::{Bucketlist, BucketlistContent, BucketlistId, Item, ItemContent, ItemId, SearchTarget, Timestamp},
 };
 
-/// Locks the accounts, in the order of their IDs, and changes their revisions.
-const OWNERS: &str = "unlocked AS MATERIALIZED (SELECT id FROM users WHERE id IN (SELECT owner FROM input) \
-                      ORDER BY id FOR NO KEY UPDATE SKIP LOCKED), \
-                      owners AS (UPDATE users SET revision = revision + 1 FROM unlocked WHERE users.id = unlocked.id \
-                      RETURNING users.id)";
-
 /// Returns the position of each created row in the input, and its ID.
 type CreationStatement<'a> = ArrayStatement<'a, (BigInt, BigInt)>;
 
@@ -84,6 +78,16 @@ fn start<'a>(sequence: &str) -> CreationStatement<'a> {
     statement
 }
 
+/// Locks the accounts, in the order of their IDs, and changes their revisions. PostgreSQL finds IDs of an array through the index: to join a table of a
+/// few hundred accounts, it would read all of them, with the row versions that earlier creations left.
+fn push_owners(statement: &mut CreationStatement<'_>, owners: impl Iterator<Item = i64>) {
+    statement.sql("unlocked AS MATERIALIZED (SELECT id FROM users WHERE id = ANY (").integers(owners).sql(
+        ") ORDER BY id FOR NO KEY UPDATE SKIP LOCKED), \
+             owners AS (UPDATE users SET revision = revision + 1 WHERE id = ANY (ARRAY (SELECT id FROM unlocked)) \
+             RETURNING users.id)",
+    );
+}
+
 fn bucketlists_statement<'a>(changes: &'a [&'a CreateBucketlist]) -> CreationStatement<'a> {
     let content = |change: &&'a CreateBucketlist| &change.0.content;
     let mut statement = start("bucketlists_id_seq");
@@ -107,8 +111,9 @@ fn bucketlists_statement<'a>(changes: &'a [&'a CreateBucketlist]) -> CreationSta
         .sql(
             ") WITH ORDINALITY AS request \
              (owner, name, description, search_text, created_at, updated_at, terms, position)), ",
-        )
-        .sql(OWNERS)
+        );
+    push_owners(&mut statement, changes.iter().map(|change| change.0.owner.get()));
+    statement
         .sql(
             ", created AS (INSERT INTO bucketlists \
              (id, user_id, name, description, search_text, items_total, items_done, created_at, updated_at) \
@@ -153,12 +158,16 @@ fn items_statement<'a>(changes: &'a [&'a CreateItem]) -> CreationStatement<'a> {
         .sql(
             ") WITH ORDINALITY AS request (owner, list, name, description, search_text, done, done_at, due_on, created_at, \
              updated_at, terms, position)), ",
-        )
-        .sql(OWNERS)
+        );
+    push_owners(&mut statement, changes.iter().map(|change| change.owner.get()));
+    statement
         .sql(
             ", unlocked_lists AS MATERIALIZED (SELECT bucketlists.id FROM bucketlists \
-             JOIN owners ON owners.id = bucketlists.user_id WHERE bucketlists.id IN (SELECT list FROM input) \
-             ORDER BY bucketlists.id FOR NO KEY UPDATE OF bucketlists SKIP LOCKED), \
+             JOIN owners ON owners.id = bucketlists.user_id WHERE bucketlists.id = ANY (",
+        )
+        .integers(changes.iter().map(|change| change.item.bucketlist_id.get()))
+        .sql(
+            ") ORDER BY bucketlists.id FOR NO KEY UPDATE OF bucketlists SKIP LOCKED), \
              counts AS (SELECT owner, list, count(*) AS total, count(*) FILTER (WHERE done) AS done FROM input \
              GROUP BY owner, list), \
              lists AS (UPDATE bucketlists SET items_total = items_total + counts.total, \
