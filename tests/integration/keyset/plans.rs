@@ -4,16 +4,18 @@ use std::sync::{Arc, Mutex};
 
 use bucketlist::{
     db::{
-        DbConnection,
+        BatchableWork, DbConnection,
         repositories::{
-            audit, bucketlists, items,
+            audit, bucketlists,
+            item_pages::{ListItemsByCursor, ListItemsByOffset},
+            items,
             jobs::{self, ClaimRequest, NEVER},
             sessions, users,
         },
     },
     domain::{
-        AuditAction, AuditFilter, AuditTarget, BucketlistFilter, BucketlistId, ItemFilter, ItemScope, JobFilter,
-        JobPriority, JobState, Keyset, KeysetPosition, SortKey, SortValue, UserFilter, UserId,
+        AuditAction, AuditFilter, AuditTarget, BucketlistFilter, BucketlistId, CursorQuery, ItemFilter, ItemScope,
+        JobFilter, JobPriority, JobState, Keyset, KeysetPosition, OffsetQuery, SortKey, SortValue, UserFilter, UserId,
     },
 };
 use diesel::{
@@ -24,7 +26,7 @@ use diesel::{
 };
 
 use super::{ORDERS, at, day, insert_items, text};
-use crate::support::Database;
+use crate::support::{Database, Engine};
 
 #[derive(QueryableByName)]
 struct SqliteStep {
@@ -52,12 +54,22 @@ fn record_statements(c: &mut DbConnection, work: impl FnOnce(&mut DbConnection))
     std::mem::take(&mut *log.lock().unwrap())
 }
 
+/// Adds the type to the arrays of integers in `unnest`.
+fn type_arrays(sql: &str) -> String {
+    let Some((before, (arrays, after))) =
+        sql.split_once("unnest(").and_then(|(before, rest)| Some((before, rest.split_once(')')?)))
+    else {
+        return sql.to_owned();
+    };
+    format!("{before}unnest({}::bigint[]){after}", arrays.replace(',', "::bigint[],"))
+}
+
 /// Returns the generic plan of the only statement that `work` executes.
 fn plan(c: &mut DbConnection, work: impl FnOnce(&mut DbConnection)) -> String {
     let (statements, _) = record_statements(c, work);
     let [statement] = &statements[..] else { panic!("expected one statement: {statements:?}") };
     // Diesel sends the types of values; PREPARE needs an explicit type.
-    let sql = statement.split(" -- binds:").next().unwrap().replace("unnest($1)", "unnest($1::bigint[])");
+    let sql = type_arrays(statement.split(" -- binds:").next().unwrap());
     let lines: Vec<String> = match c {
         DbConnection::Sqlite(c) => {
             let steps: Vec<SqliteStep> = sql_query(format!("EXPLAIN QUERY PLAN {sql}")).load(c).unwrap();
@@ -98,23 +110,35 @@ fn pages() -> impl Iterator<Item = Keyset> {
     })
 }
 
-/// Asserts that `plan` seeks in the index of `scope` and the sort column, starts at the position, and has no sort.
+/// Asserts that `plan` seeks in the index of `scope` and the sort column, starts at the position, and has no sort. PostgreSQL may sort rows with equal
+/// names.
 #[track_caller]
 fn expect_index_seek(c: &DbConnection, plan: &str, table: &str, scope: &str, keyset: &Keyset) {
     expect_seek(c, plan, table, scope, keyset);
-    assert!(!plan.contains("TEMP B-TREE") && !plan.contains("Sort"), "{keyset:?}\n{plan}");
+    let is_sorted_within_names = plan.contains("Presorted Key: name\n") && plan.matches("Sort").count() == 2;
+    assert!(!plan.contains("TEMP B-TREE"), "{keyset:?}\n{plan}");
+    assert!(!plan.contains("Sort") || (is_unique(table, keyset) && is_sorted_within_names), "{keyset:?}\n{plan}");
+}
+
+/// Returns whether the rows of a scope have distinct values in the sort column. The index of the constraint then has no ID.
+fn is_unique(table: &str, keyset: &Keyset) -> bool {
+    (table, keyset.sort) == ("bucketlists", SortKey::Name)
 }
 
 /// Like [`expect_index_seek`], but the rows of the page may be sorted.
 #[track_caller]
 fn expect_seek(c: &DbConnection, plan: &str, table: &str, scope: &str, keyset: &Keyset) {
     let column = column(keyset.sort);
-    // On SQLite, this is the index of the unique constraint.
-    let is_unique = matches!(c, DbConnection::Sqlite(_)) && (table, column) == ("bucketlists", "name");
-    let index =
-        if is_unique { "sqlite_autoindex_bucketlists_1".to_owned() } else { format!("{table}_{scope}{column}_id") };
+    let is_unique = is_unique(table, keyset);
+    let index = match c {
+        DbConnection::Sqlite(_) if is_unique => "sqlite_autoindex_bucketlists_1".to_owned(),
+        DbConnection::Postgres(_) if is_unique => format!("{table}_{scope}{column}"),
+        _ => format!("{table}_{scope}{column}_id"),
+    };
     let seek = match (c, keyset.after.is_some(), keyset.descending) {
         (_, false, _) => String::new(),
+        (DbConnection::Postgres(_), true, false) if is_unique => format!("({column} >= "),
+        (DbConnection::Postgres(_), true, true) if is_unique => format!("({column} <= "),
         (DbConnection::Sqlite(_), true, false) => format!("({column},rowid)>(?,?)"),
         (DbConnection::Sqlite(_), true, true) => format!("({column},rowid)<(?,?)"),
         (DbConnection::Postgres(_), true, false) => format!("(ROW({column}, id) > ROW("),
@@ -298,4 +322,35 @@ both_engines! {
             ids.push(BucketlistId::new(list.get() + 1));
         }
     }
+}
+
+#[test]
+fn pages_of_several_requests_seek_in_an_index() {
+    let database = Database::new(Engine::Postgres);
+    let mut migrator = database.migrator();
+    let c = migrator.connection();
+    let (owner, list) = insert_items(c);
+    insert_rows(c, owner, list);
+    let scopes = [list, BucketlistId::new(list.get() + 1)].map(|bucketlist_id| ItemScope { owner, bucketlist_id });
+    let by_offset = scopes.map(|scope| {
+        ListItemsByOffset::new(scope, &OffsetQuery { page: 2, per_page: 20, q: None }).expect("has no text")
+    });
+    let by_cursor = scopes.map(|scope| {
+        let keyset = Keyset::oldest_first(None, 20);
+        let query = CursorQuery { filter: ItemFilter::default(), keyset, with_total: true };
+        ListItemsByCursor::new(scope, &query).expect("has no filter")
+    });
+    let plans = [
+        (plan(c, |c| drop(ListItemsByOffset::run_all(&by_offset.each_ref(), c).unwrap())), "items_bucketlist_id_id"),
+        (
+            plan(c, |c| drop(ListItemsByCursor::run_all(&by_cursor.each_ref(), c).unwrap())),
+            "items_bucketlist_id_created_at_id",
+        ),
+    ];
+    for (plan, index) in &plans {
+        assert!(plan.contains(&format!("Index Scan using {index} on items")), "{plan}");
+        assert!(plan.contains("bucketlist_id = list.id") && !plan.contains("Sort"), "{plan}");
+    }
+    let position = "(ROW(created_at, id) > ROW(request.created_at, request.id))";
+    assert!(plans[1].0.lines().any(|line| line.contains("Index Cond") && line.contains(position)), "{}", plans[1].0);
 }

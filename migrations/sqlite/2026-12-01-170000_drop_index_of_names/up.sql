@@ -1,0 +1,2 @@
+-- PostgreSQL only: on SQLite, the index was dropped before.
+SELECT 1;
