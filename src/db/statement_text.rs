@@ -1,9 +1,14 @@
 //! The text of statements for traces and the log: without values, and bounded.
 
-use std::fmt::{self, Display, Write};
+use std::{
+    fmt::{self, Display, Write},
+    sync::LazyLock,
+};
+
+use memchr::memmem::Finder;
 
 /// Separates the SQL from its values in the output of Diesel.
-const BINDS: &str = " -- binds: ";
+static BINDS: LazyLock<Finder> = LazyLock::new(|| Finder::new(" -- binds: "));
 /// Maximum length of a text, in bytes.
 pub(super) const MAX_LEN: usize = 16 * 1024;
 /// Maximum length of a text in traces and the log, in bytes.
@@ -17,7 +22,7 @@ struct SqlWriter {
 
 impl Write for SqlWriter {
     fn write_str(&mut self, part: &str) -> fmt::Result {
-        let (sql, is_end) = match part.find(BINDS) {
+        let (sql, is_end) = match BINDS.find(part.as_bytes()) {
             Some(end) => (&part[..end], true),
             None => (part, false),
         };
@@ -41,31 +46,34 @@ pub(super) fn statement_text(query: impl Display, max_len: usize) -> String {
 pub(super) fn summary(sql: &str) -> String {
     let insertion = sql.strip_prefix("WITH ").and_then(|rest| rest.find("(INSERT INTO ").map(|at| &rest[at + 1..]));
     let sql = insertion.unwrap_or(sql);
-    let mut words =
-        sql.split(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | ',' | ';')).filter(|w| !w.is_empty());
+    let is_separator = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'(' | b')' | b',' | b';');
+    let mut words = sql.as_bytes().split(is_separator).filter(|word| !word.is_empty());
     let operation = words.next().unwrap_or_default().to_ascii_uppercase();
     // Within a subquery, if the statement selects from one.
-    let mut table_after = |keyword: &str| {
+    let mut table_after = |keyword: &[u8]| {
         loop {
             words.by_ref().find(|word| word.eq_ignore_ascii_case(keyword))?;
             let table = words.next()?;
-            if !table.eq_ignore_ascii_case("SELECT") {
+            if !table.eq_ignore_ascii_case(b"SELECT") {
                 return Some(table);
             }
         }
     };
-    let table = match operation.as_str() {
-        "UPDATE" => words.next(),
-        "SELECT" | "DELETE" => table_after("FROM"),
-        "INSERT" => table_after("INTO"),
+    let table = match operation.as_slice() {
+        b"UPDATE" => words.next(),
+        b"SELECT" | b"DELETE" => table_after(b"FROM"),
+        b"INSERT" => table_after(b"INTO"),
         _ => None,
     };
-    let table = table.map(|table| table.trim_matches(['"', '`']));
-    let is_name = |table: &&str| table.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    match table.filter(is_name) {
-        Some(table) => format!("{operation} {table}"),
-        None => operation,
+    let is_quote = |byte: &u8| matches!(byte, b'"' | b'`');
+    let is_name =
+        |table: &&[u8]| table.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_' || is_quote(byte));
+    let mut summary = operation;
+    if let Some(table) = table.filter(is_name) {
+        summary.push(b' ');
+        summary.extend(table.iter().filter(|byte| !is_quote(byte)));
     }
+    String::from_utf8(summary).unwrap_or_default()
 }
 
 /// Returns the type and the function that a closure belongs to, from the name of the closure's type: `Items::create`.
