@@ -6,7 +6,7 @@ use bucketlist::{
     db::{
         BatchableWork, DbConnection,
         repositories::{
-            audit, bucketlists,
+            audit, bucketlists, incidents,
             item_pages::{ListItemsByCursor, ListItemsByOffset},
             items,
             jobs::{self, ClaimRequest, NEVER},
@@ -14,8 +14,9 @@ use bucketlist::{
         },
     },
     domain::{
-        AuditAction, AuditFilter, AuditTarget, BucketlistFilter, BucketlistId, CursorQuery, ItemFilter, ItemScope,
-        JobFilter, JobPriority, JobState, Keyset, KeysetPosition, OffsetQuery, SortKey, SortValue, UserFilter, UserId,
+        AuditAction, AuditFilter, AuditTarget, BucketlistFilter, BucketlistId, CursorQuery, IncidentFilter, ItemFilter,
+        ItemScope, JobFilter, JobPriority, JobState, Keyset, KeysetPosition, OffsetQuery, SortKey, SortValue,
+        UserFilter, UserId,
     },
 };
 use diesel::{
@@ -68,6 +69,11 @@ fn type_arrays(sql: &str) -> String {
 fn plan(c: &mut DbConnection, work: impl FnOnce(&mut DbConnection)) -> String {
     let (statements, _) = record_statements(c, work);
     let [statement] = &statements[..] else { panic!("expected one statement: {statements:?}") };
+    explain(c, statement)
+}
+
+/// Returns the generic plan of a statement.
+fn explain(c: &mut DbConnection, statement: &str) -> String {
     // Diesel sends the types of values; PREPARE needs an explicit type.
     let sql = type_arrays(statement.split(" -- binds:").next().unwrap());
     let lines: Vec<String> = match c {
@@ -164,6 +170,10 @@ fn insert_rows(c: &mut DbConnection, owner: UserId, list: BucketlistId) {
          {numbers} SELECT {owner}, n, n, 9000 + n FROM numbers; \
          INSERT INTO audit_events (created_at, action, actor_id, target_type, target_id, detail) \
          {numbers} SELECT n, 'a' || n % 990, n % 990, 'user', n % 980, '{{}}' FROM numbers; \
+         INSERT INTO incident_groups (fingerprint, status, site, occurrences, created_at, updated_at) \
+         {numbers} SELECT 'f' || n, 500, '', 1, n, n FROM numbers WHERE n <= 50; \
+         INSERT INTO incidents (group_id, request_id, method, duration, server_version, record, created_at, expires_at) \
+         {numbers} SELECT n % 50 + 1, 'r' || n, 'GET', 1, '', '', n, {NEVER} FROM numbers; \
          INSERT INTO jobs (kind, payload, state, priority, run_at, created_at) \
          {numbers} SELECT 'export', '{{}}', CASE n % 50 WHEN 0 THEN 'dead' ELSE 'done' END, n % 3 + 1, {NEVER}, n FROM numbers;"
     );
@@ -251,6 +261,23 @@ both_engines! {
         let plan_text = plan(c, |c| assert_eq!(jobs::claim(c, &request).unwrap(), None));
         assert!(plan_text.contains("jobs_priority_run_at_id"), "{plan_text}");
         assert!(!plan_text.contains("TEMP B-TREE") && !plan_text.contains("Sort"), "{plan_text}");
+    }
+
+    async fn incidents_of_many_groups_are_read_in_order(engine: Engine) {
+        let database = Database::new(engine);
+        let mut migrator = database.migrator();
+        let c = migrator.connection();
+        let (owner, list) = insert_items(c);
+        insert_rows(c, owner, list);
+        let filter = IncidentFilter { resolved: Some(false), ..IncidentFilter::default() };
+        for after in [None, Some(middle_position(SortKey::CreatedAt))] {
+            let keyset = Keyset::newest_first(after, 21);
+            let (statements, _) =
+                record_statements(c, |c| drop(incidents::list_after(c, &filter, &keyset, at(1)).unwrap()));
+            let of_incidents = |statement: &&String| statement.contains("ORDER BY");
+            let plan_text = explain(c, statements.iter().find(of_incidents).unwrap());
+            expect_index_seek(c, &plan_text, "incidents", "", &keyset);
+        }
     }
 
     async fn filtered_pages_seek_in_an_index(engine: Engine) {
