@@ -14,9 +14,10 @@ use super::{
     checkpointer::Checkpointer,
     connection::Manager,
     group::{self, MAX_GROUP_SIZE},
+    limits::Limits,
     unit::Unit,
     unit_queue::{Queue, Role, UnitQueue},
-    worker::{Crew, Limits},
+    worker::Crew,
 };
 
 /// Number of units that may wait for each thread: enough to keep it busy, few enough to time out early.

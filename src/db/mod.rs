@@ -17,6 +17,7 @@ mod failure;
 mod file_lock;
 mod group;
 mod indexing;
+mod limits;
 mod maintenance;
 pub mod migrations;
 pub mod notifications;
@@ -56,6 +57,7 @@ pub use error::{DbError, UniqueConstraint};
 use executor::Executor;
 pub use file_lock::{FileLock, FileLockError};
 pub use indexing::{IndexingProgress, index_missing};
+use limits::Limits;
 pub use maintenance::IdleCheckpoint;
 pub use options::Options;
 pub use pooler::{PreparedStatements, loses_prepared_statements};
@@ -67,7 +69,6 @@ pub use replicas::{MinRevision, ReplicaMonitor, ReplicaProblem, check_replicas};
 use statement_text::function_name;
 pub use unit::panic_message;
 use unit::{AfterCommit, Batchable, Call, Kind, Perform, Timing, Work};
-use worker::Limits;
 
 use crate::{
     domain::UserId,
@@ -133,8 +134,7 @@ impl Db {
         let manager = Manager::new(options.target.clone(), timeouts, options.prepared, Arc::clone(&statements))
             .with_slow_statements(options.slow_query)
             .with_metrics(metrics);
-        let limits =
-            Limits { unit: options.transaction_timeout, idle: options.idle_timeout, age: options.max_lifetime };
+        let limits = Limits::from(&options);
         let threads = options.pool_size.max(1) as usize;
         let (reads, writes) = match options.target {
             Target::Sqlite(_) => Executor::sqlite(&manager, threads, limits)?,

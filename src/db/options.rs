@@ -15,6 +15,10 @@ pub struct Options {
     pub prepared: PreparedStatements,
     /// Maximum time that a unit of work waits before it starts.
     pub acquire_timeout: Duration,
+    /// Maximum time to open a connection, over all addresses of the server. libpq's `connect_timeout` limits each address separately.
+    pub open_timeout: Duration,
+    /// Time without a unit of work after which a connection is checked before its next one.
+    pub check_after: Duration,
     /// Maximum run time of a statement (PostgreSQL).
     pub statement_timeout: Duration,
     /// Maximum time that a statement waits for a lock (PostgreSQL).
@@ -43,6 +47,8 @@ impl Options {
             pool_size,
             prepared: PreparedStatements::Auto,
             acquire_timeout: seconds(5),
+            open_timeout: seconds(15),
+            check_after: seconds(1),
             statement_timeout: seconds(10),
             lock_timeout: seconds(5),
             transaction_timeout: seconds(15),

@@ -23,11 +23,11 @@ use super::{
     BatchableWork, Db, DbConnection, DbError, Dispatch, Options, Target,
     connection::Manager,
     executor::Executor,
+    limits::Limits,
     postgres::SessionTimeouts,
     postgres_url::PostgresUrl,
     repositories::users,
     unit::{Batchable, Kind, Perform},
-    worker::Limits,
 };
 use crate::{domain::UserId, metrics::ReplicaMetrics};
 

@@ -23,28 +23,14 @@ use super::{
     connection::{Manager, PooledConnection},
     executor::Queues,
     failure::Failure,
+    limits::Limits,
     unit::{Expire, Unit},
     unit_queue::{Next, Queue, Role, UnitQueue},
 };
 use crate::metrics::DatabaseMetrics;
 
-/// Limits of the threads and their connections.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    /// Maximum run time of a unit.
-    pub(super) unit: Duration,
-    /// Time after which an unused connection is closed.
-    pub(super) idle: Duration,
-    /// Time after which a connection is replaced.
-    pub(super) age: Duration,
-}
-
-/// Time without a unit after which a connection is checked before its next unit.
-const MAX_UNCHECKED: Duration = Duration::from_secs(1);
-/// Maximum time for that check.
+/// Maximum time to check a connection.
 const CHECK_LIMIT: Duration = Duration::from_secs(1);
-/// Maximum time to open a connection. libpq limits each address separately.
-const OPEN_LIMIT: Duration = Duration::from_secs(15);
 /// Maximum number of times that a unit is repeated because of concurrent transactions.
 const MAX_CONFLICTS: u32 = 3;
 /// Maximum number of abandoned threads for each thread.
@@ -374,7 +360,7 @@ impl Worker {
         let mut current =
             self.connection.take().filter(|c| manager.is_current(c) && c.opened_at.elapsed() < limits.age);
         if let Some(connection) = &mut current
-            && connection.used_at.elapsed() > MAX_UNCHECKED
+            && connection.used_at.elapsed() > limits.check_after
         {
             self.post.limit(CHECK_LIMIT);
             let PooledConnection { connection, statements, .. } = connection;
@@ -389,7 +375,7 @@ impl Worker {
         let connection = match current {
             Some(connection) => connection,
             None => {
-                self.post.limit(OPEN_LIMIT);
+                self.post.limit(limits.open);
                 manager.open()?
             }
         };

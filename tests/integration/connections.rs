@@ -11,7 +11,7 @@ use std::{
 
 use bucketlist::{
     config::Config,
-    db::{DbConnection, DbError, Target},
+    db::{Db, DbConnection, DbError, Options, Target},
     domain::UserId,
 };
 use diesel::connection::SimpleConnection;
@@ -22,7 +22,7 @@ use crate::{
     faults::{
         Access, Gate, UnsharedChange, expect_not_ready, expect_ready, expect_unavailable, hold_transaction,
         kill_connections, retry_until_ok, select_number, select_number_directly, start_unit, unique,
-        with_application_name,
+        with_application_name, with_parameter,
     },
     support::{Actor, Database, Engine, Proxy, TestApp, json},
 };
@@ -179,17 +179,37 @@ async fn transaction_of_a_server_that_is_cut_off_releases_its_locks() {
 
 #[tokio::test]
 async fn connection_that_became_silent_while_idle_fails_no_unit() {
-    // Connections that are idle for longer are checked before their next unit.
-    const MAX_UNCHECKED: Duration = Duration::from_secs(1);
-    let (app, proxy) = app_behind_proxy(|config| config.database.pool_size = 1);
+    let (app, proxy) = app_behind_proxy(|config| {
+        config.database.pool_size = 1;
+        config.database.check_after = Duration::ZERO;
+    });
     let select = || number("SELECT 1::bigint AS n".to_owned());
     assert!(matches!(app.app.db.read(select()).await, Ok(1)));
-    let idle_since = Instant::now();
     proxy.silence();
-    while idle_since.elapsed() <= MAX_UNCHECKED {
-        select_number_directly(&app.database, "SELECT 1::bigint AS n");
-    }
     let outcome = app.app.db.read(select()).await;
+    assert!(matches!(outcome, Ok(1)), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn opening_a_connection_is_limited_over_all_addresses() {
+    let database = Database::new(Engine::Postgres);
+    let proxy = Proxy::to(&database.target);
+    let options = Options {
+        open_timeout: Duration::from_millis(300),
+        acquire_timeout: Duration::from_secs(60),
+        // More than the limit of the test.
+        ..Options::new(with_parameter(&proxy.target(&database.target), "connect_timeout", "60"), 1)
+    };
+    proxy.silence_all();
+    let db = Db::open(options).unwrap();
+    let unit = tokio::spawn(async move { db.read(number("SELECT 1::bigint AS n".to_owned())).await });
+    // The first connection stays silent. The unit gets another one.
+    let proxy = tokio::task::spawn_blocking(move || {
+        proxy.wait_for_connection();
+        proxy
+    });
+    proxy.await.unwrap().restore();
+    let outcome = timeout(SOON, unit).await.expect("opening a connection has a limit").unwrap();
     assert!(matches!(outcome, Ok(1)), "{outcome:?}");
 }
 

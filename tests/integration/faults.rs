@@ -145,8 +145,13 @@ pub async fn retry_until_ok(user: &Actor<'_>, path: &str, attempts: usize) -> us
 
 /// Returns the same database with an `application_name` that identifies its connections.
 pub fn with_application_name(target: &Target, name: &str) -> Target {
+    with_parameter(target, "application_name", name)
+}
+
+/// Returns the same database with another parameter in its URL.
+pub fn with_parameter(target: &Target, name: &str, value: &str) -> Target {
     let Target::Postgres(url) = target else { panic!("{target:?} is not PostgreSQL") };
-    Target::Postgres(format!("{url}&application_name={name}"))
+    Target::Postgres(format!("{url}&{name}={value}"))
 }
 
 pub fn unique(what: &str) -> String {

@@ -6,7 +6,7 @@ use std::{
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     os::unix::net::UnixStream,
     sync::{
-        Arc, Mutex,
+        Arc, Condvar, Mutex,
         atomic::{AtomicU8, AtomicU64, Ordering},
     },
     thread,
@@ -27,6 +27,8 @@ struct State {
     /// Connections of an earlier generation are silent.
     generation: AtomicU64,
     open: Mutex<Vec<TcpStream>>,
+    /// Wakes those who wait for a connection.
+    opened: Condvar,
 }
 
 /// New connections are forwarded.
@@ -97,6 +99,7 @@ impl Proxy {
                     SILENT => open.push(client),
                     _ => {}
                 }
+                state.opened.notify_all();
             }
         });
         proxy
@@ -105,6 +108,12 @@ impl Proxy {
     /// Returns the URL of a database through the proxy.
     pub fn target(&self, target: &Target) -> Target {
         through_address(self.address, target)
+    }
+
+    /// Waits until a connection is open.
+    pub fn wait_for_connection(&self) {
+        let open = self.state.open.lock().unwrap();
+        drop(self.state.opened.wait_while(open, |open| open.is_empty()).unwrap());
     }
 
     /// Closes all connections, and new ones until [`Self::restore`].
