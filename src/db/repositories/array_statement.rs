@@ -11,6 +11,20 @@ use diesel::{
 
 use super::prelude::*;
 
+/// Number of values that PostgreSQL expects in an array when it plans a statement without the values. If it expects a lower cost for the values of
+/// a request, it plans the statement again for each execution, which can take longer than the execution.
+const EXPECTED_LEN: usize = 10;
+
+/// Collects values, with as many copies of the last one that PostgreSQL does not plan the statement again. For arrays in which copies have no effect:
+/// those in `= ANY (…)`, and one of several in `unnest`, which extends the others with NULL.
+pub(super) fn extended<T: Clone>(values: impl Iterator<Item = T>) -> Vec<T> {
+    let mut values: Vec<T> = values.collect();
+    if let Some(last) = values.last().filter(|_| values.len() < EXPECTED_LEN).cloned() {
+        values.resize(EXPECTED_LEN, last);
+    }
+    values
+}
+
 /// A statement that is assembled from parts. Its rows have the SQL type `S`.
 #[derive(Debug)]
 pub(super) struct ArrayStatement<'a, S> {

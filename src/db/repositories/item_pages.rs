@@ -13,6 +13,7 @@ use diesel::{
 
 use super::prelude::*;
 use super::{
+    array_statement::extended,
     columns,
     item_counts::ItemCounts,
     items::{self, Columns, ItemRow},
@@ -205,16 +206,11 @@ enum Start {
 }
 
 impl PagesOfLists {
-    fn new(requests: impl ExactSizeIterator<Item = (ItemScope, i64)>, start: Start) -> Self {
-        let empty = || Vec::with_capacity(requests.len());
-        let (owners, lists, limits) = (empty(), empty(), empty());
-        let mut pages = Self { owners, lists, limits, start, columns: columns::<ItemRow>() };
-        for (scope, limit) in requests {
-            pages.owners.push(scope.owner.get());
-            pages.lists.push(scope.bucketlist_id.get());
-            pages.limits.push(limit);
-        }
-        pages
+    fn new(requests: impl Iterator<Item = (ItemScope, i64)> + Clone, start: Start) -> Self {
+        let ids = |scope: ItemScope| (scope.owner.get(), scope.bucketlist_id.get());
+        let (owners, lists) = requests.clone().map(|(scope, _)| ids(scope)).unzip();
+        let limits = extended(requests.map(|(_, limit)| limit));
+        Self { owners, lists, limits, start, columns: columns::<ItemRow>() }
     }
 
     /// Returns the pages in the order of the requests, each in any order; `None` if the owner has no such bucketlist.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::prelude::*;
 use super::{
+    array_statement::extended,
     bucketlists::{self, BucketlistRow},
     items::{self, ItemRow},
 };
@@ -40,7 +41,7 @@ impl BatchableWork for RetrieveBucketlist {
         let (DbConnection::Postgres(c), [_, _, ..]) = (&mut *c, works) else {
             return works.iter().map(|work| work.run(c).map(Some)).collect();
         };
-        let ids: Vec<i64> = works.iter().map(|work| work.id.get()).collect();
+        let ids = extended(works.iter().map(|work| work.id.get()));
         let rows: Vec<(i64, BucketlistRow)> = bucketlists_table::table
             .filter(bucketlists_table::id.eq_any(ids))
             .select((bucketlists_table::user_id, BucketlistRow::as_select()))
@@ -65,7 +66,7 @@ impl BatchableWork for RetrieveItem {
         let (DbConnection::Postgres(c), [_, _, ..]) = (&mut *c, works) else {
             return works.iter().map(|work| work.run(c).map(Some)).collect();
         };
-        let ids: Vec<i64> = works.iter().map(|work| work.id.get()).collect();
+        let ids = extended(works.iter().map(|work| work.id.get()));
         let rows: Vec<(i64, ItemRow)> = items_table::table
             .inner_join(bucketlists_table::table)
             .filter(items_table::id.eq_any(ids))

@@ -5,7 +5,10 @@ use diesel::{
     sql_types::{BigInt, Bool, Text},
 };
 
-use super::{array_statement::ArrayStatement, prelude::*};
+use super::{
+    array_statement::{ArrayStatement, extended},
+    prelude::*,
+};
 use crate::{
     db::{
         BatchableWork, DbConnection,
@@ -80,7 +83,7 @@ impl BatchableWork for ReadTokenStatus {
             .sql(")) FROM unnest(")
             .integers(works.iter().map(|work| work.session_id.get()))
             .sql(", ")
-            .texts(works.iter().map(|work| work.token_id.as_str().into()))
+            .texts(extended(works.iter().map(|work| work.token_id.as_str().into())).into_iter())
             .sql(") WITH ORDINALITY AS request (session_id, token_id, position) ")
             .sql("JOIN sessions ON sessions.id = request.session_id JOIN users ON users.id = sessions.user_id");
         let rows: Vec<TokenStatusRow> = statement.load(c)?;

@@ -6,17 +6,22 @@ use bucketlist::{
     db::{
         BatchableWork, DbConnection,
         repositories::{
-            audit, bucketlists, incidents,
+            audit, bucketlists,
+            creation::{CreateBucketlist, CreateItem},
+            incidents,
             item_pages::{ListItemsByCursor, ListItemsByOffset},
             items,
             jobs::{self, ClaimRequest, NEVER},
-            sessions, users,
+            retrieval::{RetrieveBucketlist, RetrieveItem},
+            sessions,
+            token_status::ReadTokenStatus,
+            users,
         },
     },
     domain::{
-        AuditAction, AuditFilter, AuditTarget, BucketlistFilter, BucketlistId, CursorQuery, IncidentFilter, ItemFilter,
-        ItemScope, JobFilter, JobPriority, JobState, Keyset, KeysetPosition, OffsetQuery, SortKey, SortValue,
-        UserFilter, UserId,
+        AuditAction, AuditFilter, AuditTarget, BucketlistContent, BucketlistFilter, BucketlistId, CursorQuery,
+        IncidentFilter, ItemFilter, ItemId, ItemScope, JobFilter, JobPriority, JobState, Keyset, KeysetPosition,
+        NewBucketlist, OffsetQuery, SessionId, SortKey, SortValue, UserFilter, UserId,
     },
 };
 use diesel::{
@@ -26,8 +31,11 @@ use diesel::{
     sql_types::Text,
 };
 
-use super::{ORDERS, at, day, insert_items, text};
-use crate::support::{Database, Engine};
+use super::{ORDERS, at, day, insert_items, new_item, text};
+use crate::{
+    faults::select_number,
+    support::{Database, Engine},
+};
 
 #[derive(QueryableByName)]
 struct SqliteStep {
@@ -381,4 +389,46 @@ fn pages_of_several_requests_seek_in_an_index() {
     }
     let position = "(ROW(created_at, id) > ROW(request.created_at, request.id))";
     assert!(plans[1].0.lines().any(|line| line.contains("Index Cond") && line.contains(position)), "{}", plans[1].0);
+}
+
+/// Does two works of a kind with one statement.
+fn run_both<W: BatchableWork>(c: &mut DbConnection, works: &[W; 2]) {
+    let outputs = W::run_all(&works.each_ref(), c).unwrap();
+    assert!(outputs.len() == 2 && outputs.iter().all(Option::is_some));
+}
+
+/// PostgreSQL plans the first five executions of a statement with their values. Afterwards, it does so only if this lowers the cost.
+#[test]
+fn statements_of_several_requests_are_planned_once() {
+    let database = Database::new(Engine::Postgres);
+    let mut migrator = database.migrator();
+    let c = migrator.connection();
+    let (owner, list) = insert_items(c);
+    insert_rows(c, owner, list);
+    let lists = [list, BucketlistId::new(list.get() + 1)];
+    let scopes = lists.map(|bucketlist_id| ItemScope { owner, bucketlist_id });
+    for number in 0..12 {
+        run_both(c, &lists.map(|id| RetrieveBucketlist { owner, id }));
+        run_both(c, &scopes.map(|scope| RetrieveItem { scope, id: ItemId::new(number + 1) }));
+        run_both(
+            c,
+            &[1, 2].map(|id| ReadTokenStatus { session_id: SessionId::new(id), token_id: id.to_string(), now: at(1) }),
+        );
+        let query = OffsetQuery { page: 1, per_page: 20, q: None };
+        run_both(c, &scopes.map(|scope| ListItemsByOffset::new(scope, &query).expect("has no text")));
+        let keyset = Keyset::oldest_first(None, 20);
+        let query = CursorQuery { filter: ItemFilter::default(), keyset, with_total: true };
+        run_both(c, &scopes.map(|scope| ListItemsByCursor::new(scope, &query).expect("has no filter")));
+        let new_list = |name: &str| {
+            let content = BucketlistContent { name: format!("{name} {number}"), description: None };
+            CreateBucketlist(NewBucketlist { owner, content, created_at: at(1), updated_at: at(1) })
+        };
+        run_both(c, &["first", "second"].map(new_list));
+        run_both(c, &lists.map(|list| CreateItem { owner, item: new_item(list, 1, "item") }));
+    }
+    let count = |c: &mut DbConnection, condition: &str| {
+        select_number(c, &format!("SELECT count(*) AS n FROM pg_prepared_statements WHERE {condition}")).unwrap()
+    };
+    assert_eq!(count(c, "generic_plans = 7 AND custom_plans = 5"), 7);
+    assert_eq!(count(c, "custom_plans > 5"), 0);
 }

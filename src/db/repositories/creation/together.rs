@@ -9,7 +9,11 @@ use diesel::{PgConnection, sql_types::BigInt};
 
 use super::{CreateBucketlist, CreateItem};
 use crate::{
-    db::repositories::{array_statement::ArrayStatement, prelude::*, search, search_text},
+    db::repositories::{
+        array_statement::{ArrayStatement, extended},
+        prelude::*,
+        search, search_text,
+    },
     domain::{Bucketlist, BucketlistContent, BucketlistId, Item, ItemContent, ItemId, SearchTarget, Timestamp},
 };
 
@@ -81,11 +85,14 @@ fn start<'a>(sequence: &str) -> CreationStatement<'a> {
 /// Locks the accounts, in the order of their IDs, and changes their revisions. PostgreSQL finds IDs of an array through the index: to join a table of a
 /// few hundred accounts, it would read all of them, with the row versions that earlier creations left.
 fn push_owners(statement: &mut CreationStatement<'_>, owners: impl Iterator<Item = i64>) {
-    statement.sql("unlocked AS MATERIALIZED (SELECT id FROM users WHERE id = ANY (").integers(owners).sql(
-        ") ORDER BY id FOR NO KEY UPDATE SKIP LOCKED), \
+    statement
+        .sql("unlocked AS MATERIALIZED (SELECT id FROM users WHERE id = ANY (")
+        .integers(extended(owners).into_iter())
+        .sql(
+            ") ORDER BY id FOR NO KEY UPDATE SKIP LOCKED), \
              owners AS (UPDATE users SET revision = revision + 1 WHERE id = ANY (ARRAY (SELECT id FROM unlocked)) \
              RETURNING users.id)",
-    );
+        );
 }
 
 fn bucketlists_statement<'a>(changes: &'a [&'a CreateBucketlist]) -> CreationStatement<'a> {
@@ -165,7 +172,7 @@ fn items_statement<'a>(changes: &'a [&'a CreateItem]) -> CreationStatement<'a> {
             ", unlocked_lists AS MATERIALIZED (SELECT bucketlists.id FROM bucketlists \
              JOIN owners ON owners.id = bucketlists.user_id WHERE bucketlists.id = ANY (",
         )
-        .integers(changes.iter().map(|change| change.item.bucketlist_id.get()))
+        .integers(extended(changes.iter().map(|change| change.item.bucketlist_id.get())).into_iter())
         .sql(
             ") ORDER BY bucketlists.id FOR NO KEY UPDATE OF bucketlists SKIP LOCKED), \
              counts AS (SELECT owner, list, count(*) AS total, count(*) FILTER (WHERE done) AS done FROM input \
