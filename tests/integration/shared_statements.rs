@@ -187,7 +187,7 @@ async fn waiting_pages_of_items_share_a_statement() {
     assert_eq!(statements, 2);
 }
 
-/// Each account gets the items of its own bucketlists, also if one statement reads the pages of all of them.
+/// Each account gets the items of its bucketlists, also if one statement reads the pages of all of them.
 #[tokio::test]
 async fn concurrent_pages_of_items_of_several_accounts_are_not_mixed() {
     let app = TestApp::builder()
