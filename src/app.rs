@@ -168,7 +168,7 @@ impl App {
             limits: limiter.clone(),
             outbox: Outbox::default(),
             tracer: tracer.clone(),
-            has_profiles: config.has_profiles,
+            is_profiling_enabled: config.is_profiling_enabled,
             account_notices: config.account_notices,
         });
         let deprecated: Arc<[_]> = endpoints::deprecated_operations(&config.deprecations.brownouts).into();

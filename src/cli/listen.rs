@@ -140,7 +140,7 @@ impl Listeners {
             .map(|redirect| redirect.expecting_proxy_headers_from(proxies).draining_after(draining));
         let watching = self
             .certificates
-            .map(|certificates| tokio::spawn(certificates.watch(config.connections.certificate_interval)));
+            .map(|certificates| tokio::spawn(certificates.watch(config.connections.certificate_check_interval)));
         let redirecting = async {
             if let Some(redirect) = redirect {
                 redirect.run(shutdown.clone()).await;

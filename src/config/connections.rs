@@ -17,10 +17,10 @@ impl VariableParser<'_> {
         }
         ConnectionSettings {
             certificate,
-            certificate_interval: self.parse_duration("TLS_CHECK_INTERVAL"),
+            certificate_check_interval: self.parse_duration("TLS_CHECK_INTERVAL"),
             redirect_port,
             proxy_protocol,
-            max: self.parse_integer_in("MAX_CONNECTIONS", 1, 1_000_000),
+            max: self.parse_integer("MAX_CONNECTIONS"),
             header_timeout: self.parse_duration("HEADER_TIMEOUT"),
             idle_timeout: self.parse_duration("IDLE_TIMEOUT"),
             send_timeout: self.parse_duration("SEND_TIMEOUT"),

@@ -8,7 +8,7 @@ use crate::db::{PostgresUrl, Target};
 impl VariableParser<'_> {
     pub(super) fn parse_pool_size(&mut self, name: &'static str) -> u32 {
         if self.non_empty(name).is_some() {
-            return self.parse_integer_in(name, 1, 1_000);
+            return self.parse_integer(name);
         }
         let postgres = self.non_empty("DATABASE_URL").is_some_and(|url| url.starts_with("postgres"));
         if postgres {

@@ -1,6 +1,7 @@
 //! The configuration: read from environment variables at startup. All invalid variables are reported together.
 //!
-//! One table of variables ([`variables::ALL`]) is the source of parsing, `.env.example`, `doctor` and the documentation.
+//! The table [`variables::ALL`] has the default, the description and the range of every variable; parsing, `.env.example`, `doctor` and
+//! reloading use it.
 
 mod connections;
 mod database;
@@ -70,7 +71,7 @@ impl Environment {
         }
     }
 
-    /// Returns whether this is staging or production. Weak settings are rejected then.
+    /// Returns whether this is staging or production, where weak settings are rejected.
     #[must_use]
     pub const fn is_deployed(self) -> bool {
         matches!(self, Self::Staging | Self::Production)
@@ -127,7 +128,7 @@ pub struct Config {
     pub smtp_url: Option<SecretString>,
     pub mail_from: String,
     /// Whether administrators may record profiles.
-    pub has_profiles: bool,
+    pub is_profiling_enabled: bool,
     /// `None` without a collector.
     pub traces: Option<TraceSettings>,
     /// Whether users get mail about their account and its logins.
@@ -228,26 +229,26 @@ impl Config {
                 session_ttl: parser.parse_duration("SESSION_TTL"),
             },
             passwords: PasswordSettings {
-                min_length: parser.parse_integer_in("PASSWORD_MIN_LENGTH", 8, 128),
-                memory_kib: parser.parse_integer_in("PASSWORD_HASH_MEMORY_KIB", 19_456, 1_048_576),
-                passes: parser.parse_integer_in("PASSWORD_HASH_PASSES", 2, 100),
+                min_length: parser.parse_integer("PASSWORD_MIN_LENGTH"),
+                memory_kib: parser.parse_integer("PASSWORD_HASH_MEMORY_KIB"),
+                passes: parser.parse_integer("PASSWORD_HASH_PASSES"),
                 reset_ttl: parser.parse_duration("PASSWORD_RESET_TTL"),
             },
             limits: RequestLimits {
                 rate_limit: parser.parse_boolean("RATE_LIMIT"),
-                general_per_minute: parser.parse_integer_in("RATE_LIMIT_GENERAL", 1, 1_000_000),
-                register_per_minute: parser.parse_integer_in("RATE_LIMIT_REGISTER", 1, 1_000_000),
-                login_per_minute: parser.parse_integer_in("RATE_LIMIT_LOGIN", 1, 1_000_000),
-                refresh_per_minute: parser.parse_integer_in("RATE_LIMIT_REFRESH", 1, 1_000_000),
-                password_reset_per_hour: parser.parse_integer_in("RATE_LIMIT_PASSWORD_RESET", 1, 1_000_000),
-                search_per_minute: parser.parse_integer_in("RATE_LIMIT_SEARCH", 1, 1_000_000),
-                exports_per_hour: parser.parse_integer_in("RATE_LIMIT_EXPORTS", 1, 1_000_000),
-                imports_per_hour: parser.parse_integer_in("RATE_LIMIT_IMPORTS", 1, 1_000_000),
-                body_bytes: parser.parse_integer_in("BODY_LIMIT", 1_024, 1_073_741_824),
+                general_per_minute: parser.parse_integer("RATE_LIMIT_GENERAL"),
+                register_per_minute: parser.parse_integer("RATE_LIMIT_REGISTER"),
+                login_per_minute: parser.parse_integer("RATE_LIMIT_LOGIN"),
+                refresh_per_minute: parser.parse_integer("RATE_LIMIT_REFRESH"),
+                password_reset_per_hour: parser.parse_integer("RATE_LIMIT_PASSWORD_RESET"),
+                search_per_minute: parser.parse_integer("RATE_LIMIT_SEARCH"),
+                exports_per_hour: parser.parse_integer("RATE_LIMIT_EXPORTS"),
+                imports_per_hour: parser.parse_integer("RATE_LIMIT_IMPORTS"),
+                body_bytes: parser.parse_integer("BODY_LIMIT"),
                 request_timeout: parser.parse_duration("REQUEST_TIMEOUT"),
             },
             responses: ResponseSettings {
-                cache_bytes: parser.parse_integer_in("RESPONSE_CACHE_BYTES", 0, 68_719_476_736),
+                cache_bytes: parser.parse_integer("RESPONSE_CACHE_BYTES"),
                 requires_if_match: parser.parse_boolean("REQUIRE_IF_MATCH"),
                 gone_after_sunset: parser.parse_boolean("GONE_AFTER_SUNSET"),
                 validation: parser.parse_choice(
@@ -268,10 +269,10 @@ impl Config {
             incidents: IncidentSettings {
                 limits: CaptureLimits {
                     filter: parser.parse_capture_filter("INCIDENTS"),
-                    body_bytes: parser.parse_integer_in("INCIDENTS_BODY_LIMIT", 0, 16_777_216),
-                    per_minute: parser.parse_integer_in("INCIDENTS_RATE", 1, 1_000_000),
+                    body_bytes: parser.parse_integer("INCIDENTS_BODY_LIMIT"),
+                    per_minute: parser.parse_integer("INCIDENTS_RATE"),
                 },
-                max: parser.parse_integer_in("INCIDENTS_MAX", 1, 10_000_000),
+                max: parser.parse_integer("INCIDENTS_MAX"),
                 ttl: parser.parse_duration("INCIDENTS_TTL"),
                 replay_targets: parser.parse_replay_targets("REPLAY_TARGETS"),
                 key: parser.parse_optional_secret("INCIDENTS_KEY", environment),
@@ -284,11 +285,11 @@ impl Config {
                 directory: Some(parser.read_text("BACKUP_DIR"))
                     .filter(|directory| !directory.is_empty())
                     .map(PathBuf::from),
-                keep: parser.parse_integer_in("BACKUP_KEEP", 1, 10_000),
+                keep: parser.parse_integer("BACKUP_KEEP"),
             },
             jobs: JobSettings {
                 runs_in_server: parser.parse_boolean("WORKER"),
-                workers: NonZeroUsize::new(parser.parse_integer_in("JOB_WORKERS", 1, 64)).unwrap_or(NonZeroUsize::MIN),
+                workers: NonZeroUsize::new(parser.parse_integer("JOB_WORKERS")).unwrap_or(NonZeroUsize::MIN),
                 retention: parser.parse_duration_or_zero("JOB_RETENTION"),
                 dead_letter_retention: parser.parse_duration("DEAD_LETTER_RETENTION"),
             },
@@ -296,7 +297,7 @@ impl Config {
             usage_retention: parser.parse_duration("USAGE_RETENTION"),
             smtp_url: parser.parse_smtp_url("SMTP_URL"),
             mail_from: parser.parse_sender("MAIL_FROM"),
-            has_profiles: parser.parse_boolean("PROFILING"),
+            is_profiling_enabled: parser.parse_boolean("PROFILING"),
             traces: parser.parse_traces(),
             account_notices: parser.parse_boolean("ACCOUNT_NOTICES"),
             log_format: parser
@@ -309,7 +310,7 @@ impl Config {
         config.redis = parser.parse_redis(environment, &config.database.target);
         if config.is_sole_writer() && !config.database.replicas.is_empty() {
             let problem = if config.is_exclusive {
-                "requires DATABASE_EXCLUSIVE=false: a server that caches in memory does not read the revisions that replicas need"
+                "requires DATABASE_EXCLUSIVE=false: a server that caches in memory cannot tell whether a replica is up to date"
             } else {
                 "requires a postgres:// URL in DATABASE_URL"
             };
@@ -322,7 +323,7 @@ impl Config {
         if let Some(metrics) = config.metrics_address
             && let Some((name, _)) = ports.iter().find(|(_, port)| *port == Some(metrics.port()) && metrics.port() != 0)
         {
-            parser.add_error("METRICS_ADDR", format!("must have another port than {name}"));
+            parser.add_error("METRICS_ADDR", format!("must use a different port than {name}"));
         }
         parser.finish(config)
     }

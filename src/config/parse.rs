@@ -6,7 +6,10 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 
-use super::{Config, ConfigError, Environment, InvalidVariable, Variables, variables};
+use super::{
+    Config, ConfigError, Environment, InvalidVariable, Variables,
+    variables::{self, Variable},
+};
 use crate::capture::{CaptureFilter, InvalidCaptureFilter};
 
 /// Minimum length of a secret in characters. HS256 requires a key of at least 32 bytes (RFC 7518, section 3.2).
@@ -62,18 +65,15 @@ impl<'a> VariableParser<'a> {
         })
     }
 
-    pub(super) fn parse_integer_in<T>(&mut self, name: &'static str, min: T, max: T) -> T
-    where
-        T: FromStr + PartialOrd + Copy + std::fmt::Display,
-    {
+    /// Parses a whole number in the range that the table of variables has for it.
+    pub(super) fn parse_integer<T: TryFrom<u64> + Default>(&mut self, name: &'static str) -> T {
         let text = self.read_text(name);
-        match text.parse() {
-            Ok(value) if value >= min && value <= max => value,
-            _ => {
-                self.add_error(name, format!("`{text}` is not a whole number from {min} to {max}"));
-                min
-            }
-        }
+        let (min, max) = variables::find(name).map_or((0, 0), Variable::range);
+        let number = text.parse::<u64>().ok().filter(|number| (min..=max).contains(number));
+        number.and_then(|number| T::try_from(number).ok()).unwrap_or_else(|| {
+            self.add_error(name, format!("`{text}` is not a whole number from {min} to {max}"));
+            T::default()
+        })
     }
 
     pub(super) fn parse_boolean(&mut self, name: &'static str) -> bool {
@@ -115,10 +115,7 @@ impl<'a> VariableParser<'a> {
         // Only the first error of a value is reported.
         if self.errors.len() == errors_before && !interval.is_zero() && interval < min {
             let (text, seconds) = (self.read_text(name), min.as_secs());
-            self.add_error(
-                name,
-                format!("`{text}` is shorter than {seconds}s; use at least {seconds}s, or 0s to disable it"),
-            );
+            self.add_error(name, format!("`{text}` is shorter than {seconds}s; use at least {seconds}s, or 0s"));
         }
         interval
     }

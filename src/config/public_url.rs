@@ -2,8 +2,8 @@
 
 use super::{Config, parse::VariableParser};
 
-/// First segments of the paths that the server serves. The base path must not begin with one of them: a request could be below the
-/// base path or not.
+/// First segments of the paths that the server serves. The base path must not begin with one of them. Otherwise, the server could not
+/// tell whether a proxy has already removed the base path from a request.
 pub const RESERVED_SEGMENTS: &[&str] = &[
     "v1",
     "v2",
@@ -47,13 +47,13 @@ impl VariableParser<'_> {
         let text = text.trim_end_matches('/');
         match url::Url::parse(text).ok().filter(is_base_url) {
             Some(url) => {
-                // A path that is not in its normal form, such as `/a/../b`, is another one after parsing.
+                // Parsing normalizes a path such as `/a/../b`.
                 let path = url.path().trim_end_matches('/');
                 if base_path(text) == path {
                     self.check_base_path(name, path);
                     return text.to_owned();
                 }
-                self.add_error(name, format!("`{text}` has a path that is not in its normal form; use {url}"));
+                self.add_error(name, format!("`{text}` has a path that is not normalized; use {url}"));
             }
             None => self.add_error(
                 name,
@@ -165,14 +165,14 @@ mod tests {
             ("https://example.com/.well-known/api", "begins with /.well-known"),
             ("https://example.com//api", "use only letters"),
             ("https://example.com/a//b", "use only letters"),
-            ("https://example.com/a/../b", "normal form"),
-            ("https://example.com/./a", "normal form"),
-            ("https://example.com/a b", "normal form"),
-            ("https://example.com/a\"b", "normal form"),
-            ("https://example.com/a<b>", "normal form"),
-            ("https://example.com/a\r\nX-Header: 1", "normal form"),
+            ("https://example.com/a/../b", "not normalized"),
+            ("https://example.com/./a", "not normalized"),
+            ("https://example.com/a b", "not normalized"),
+            ("https://example.com/a\"b", "not normalized"),
+            ("https://example.com/a<b>", "not normalized"),
+            ("https://example.com/a\r\nX-Header: 1", "not normalized"),
             ("https://example.com/a%0d%0aX-Header:1", "use only letters"),
-            ("https://example.com/{id}", "normal form"),
+            ("https://example.com/{id}", "not normalized"),
             ("https://example.com/a;b", "use only letters"),
             ("https://example.com/a'b", "use only letters"),
             ("https://example.com/api?x=1", "not a URL such as"),

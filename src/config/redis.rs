@@ -14,7 +14,7 @@ use crate::{
 const MAX_PREFIX: usize = 100;
 
 impl VariableParser<'_> {
-    /// Returns the settings; `None` without a URL. The other variables are checked nevertheless.
+    /// Returns the settings; `None` without a URL. The other variables are checked in any case.
     pub(super) fn parse_redis(&mut self, environment: Environment, database: &Target) -> Option<RedisSettings> {
         let timeout = self.parse_duration("REDIS_TIMEOUT");
         if timeout > Duration::from_secs(1) {
@@ -25,7 +25,10 @@ impl VariableParser<'_> {
             None => default_prefix(environment, database),
         };
         if prefix.len() > MAX_PREFIX || prefix.chars().any(|character| character.is_control() || character == ' ') {
-            self.add_error("REDIS_PREFIX", format!("must have at most {MAX_PREFIX} bytes, without spaces"));
+            self.add_error(
+                "REDIS_PREFIX",
+                format!("must have at most {MAX_PREFIX} bytes and no spaces or control characters"),
+            );
         }
         let address = match RedisAddress::parse(self.non_empty("REDIS_URL")?) {
             Ok(address) => address,

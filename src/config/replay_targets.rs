@@ -8,8 +8,8 @@ use super::{ReplayAdmin, ReplayTarget, parse::VariableParser};
 const MAX_NAME: usize = 40;
 
 impl VariableParser<'_> {
-    /// Parses `NAME=URL`, separated by commas. Email address and password of an administrator can be part of the URL. A problem contains
-    /// neither the URL nor the password.
+    /// Parses `NAME=URL`, separated by commas. The URL can contain the email address and the password of an administrator. Error messages
+    /// contain neither the URL nor the password.
     pub(super) fn parse_replay_targets(&mut self, name: &'static str) -> Vec<ReplayTarget> {
         let mut targets: Vec<ReplayTarget> = Vec::new();
         for text in self.non_empty(name).unwrap_or_default().split(',').map(str::trim).filter(|text| !text.is_empty()) {

@@ -13,7 +13,7 @@ pub struct ConnectionSettings {
     /// The certificate file and its key file; `None` for plain HTTP.
     pub certificate: Option<(PathBuf, PathBuf)>,
     /// Interval between checks of these files for changes.
-    pub certificate_interval: Duration,
+    pub certificate_check_interval: Duration,
     /// The port that redirects to HTTPS.
     pub redirect_port: Option<u16>,
     /// Whether trusted proxies send a PROXY protocol header.
@@ -43,7 +43,7 @@ pub struct TokenSettings {
     /// Signs cursors, and access tokens if there is no private key. `None` in development: generated and stored in the data
     /// directory.
     pub secret: Option<SecretString>,
-    /// Previous secrets: accepted but not used for signing, so that a rotation does not end sessions.
+    /// Previous secrets: verify access tokens, cursors and replay signatures that they have signed, but sign nothing.
     pub previous_secrets: Vec<SecretString>,
     /// Key that signs access tokens instead of the secret. `Debug` shows only the public key.
     pub private_key: Option<SigningKey>,
@@ -92,7 +92,7 @@ pub struct JobSettings {
     pub runs_in_server: bool,
     /// Number of jobs that run at the same time.
     pub workers: NonZeroUsize,
-    /// Retention of jobs that have succeeded. Zero: they are deleted at once.
+    /// Retention of jobs that have succeeded. Zero: they are deleted immediately.
     pub retention: Duration,
     /// Retention of dead letters and cancelled jobs.
     pub dead_letter_retention: Duration,
@@ -114,7 +114,7 @@ pub struct BackupSettings {
 pub struct ResponseSettings {
     /// Size of the response cache in bytes; 0 disables it.
     pub cache_bytes: u64,
-    /// Whether updates in v2 require `If-Match`.
+    /// Whether updates and deletions in v2 require `If-Match`.
     pub requires_if_match: bool,
     /// Whether deprecated operations return 410 after their sunset.
     pub gone_after_sunset: bool,

@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl Config {
-    /// Returns the settings that all servers of a deployment must share. Secrets are digests, from which they cannot be derived.
+    /// Returns the settings that all servers of a deployment must share. Secrets are replaced by digests.
     #[must_use]
     pub fn shared_settings(&self, secret: &SecretString) -> SharedSettings {
         let (limits, passwords) = (&self.limits, &self.passwords);
@@ -74,14 +74,14 @@ impl Config {
         settings
     }
 
-    /// Returns the settings that servers with the same `REDIS_PREFIX` must share. Servers of one PostgreSQL database are compared through
-    /// it; in Redis, only other deployments are recognised.
+    /// Returns the settings that servers with the same `REDIS_PREFIX` must share. Servers on PostgreSQL are compared through the database;
+    /// Redis is only used to detect another deployment with the same prefix.
     #[must_use]
     pub fn settings_compared_in_redis(&self, secret: &SecretString) -> SharedSettings {
         let mut settings = self.shared_settings(secret);
         match self.database.target {
             Target::Postgres(_) => settings.retain(|name, _| name == "JWT_SECRET"),
-            // Another server has another file.
+            // Another server has a different file.
             Target::Sqlite(_) => {
                 settings.remove("REDIS_URL");
             }
@@ -89,7 +89,7 @@ impl Config {
         settings
     }
 
-    /// Returns this process as others see it.
+    /// Returns the record of this process that other servers read.
     #[must_use]
     pub fn running_server(&self, secret: &SecretString) -> RunningServer {
         let host = hostname::get().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

@@ -5,10 +5,10 @@ use super::{
     variables::{ALL, find},
 };
 
-/// The prefix of names in the style of other servers.
+/// A prefix that users add by mistake, because many servers name their variables like this.
 const PREFIX: &str = "BUCKETLIST_";
-/// Minimum length of a name that is compared with others: too many shorter ones are similar by chance.
-const MIN_LENGTH: usize = 6;
+/// Names of at least this length may differ by two edits; shorter ones only by two swapped letters, because many are similar by chance.
+const MIN_LENGTH_FOR_EDITS: usize = 6;
 
 /// Returns names that are probably misspelled variables, each with the variable that was probably intended.
 pub(crate) fn misspelled(variables: &Variables) -> impl Iterator<Item = (&str, &'static str)> {
@@ -30,7 +30,7 @@ fn intended(name: &str, value: &str) -> Option<&'static str> {
 
 fn is_similar(name: &str, known: &str) -> bool {
     let distance = strsim::damerau_levenshtein(name, known);
-    if name.len() >= MIN_LENGTH {
+    if name.len() >= MIN_LENGTH_FOR_EDITS {
         return distance <= 2;
     }
     let sorted = |text: &str| {

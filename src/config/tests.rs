@@ -192,9 +192,9 @@ fn invalid_key_is_reported_without_its_value() {
     ] {
         let pairs = [("JWT_ALGORITHM", algorithm), ("JWT_PRIVATE_KEY", key), ("JWT_PREVIOUS_PUBLIC_KEYS", previous)];
         assert_eq!(invalid(&pairs), [wrong], "{algorithm}");
-        let said = config(&pairs).err().map(|error| error.to_string()).unwrap_or_default();
+        let message = config(&pairs).err().map(|error| error.to_string()).unwrap_or_default();
         let secret = private.lines().nth(1).unwrap_or_default();
-        assert!(!said.contains(secret) && !said.contains("no/such/file.pem"), "{said}");
+        assert!(!message.contains(secret) && !message.contains("no/such/file.pem"), "{message}");
     }
 }
 

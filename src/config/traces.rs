@@ -12,12 +12,12 @@ use crate::traces::{TraceSampler, TraceSettings};
 const TRACES_PATH: &str = "/v1/traces";
 
 impl VariableParser<'_> {
-    /// Returns the settings; `None` without a collector. The other variables are checked nevertheless.
+    /// Returns the settings; `None` without a collector. The other variables are checked in any case.
     pub(super) fn parse_traces(&mut self) -> Option<TraceSettings> {
         let endpoint = self.parse_uri("OTEL_EXPORTER_OTLP_ENDPOINT", &["http", "https"]);
         self.parse_choice("OTEL_EXPORTER_OTLP_PROTOCOL", &[("http/protobuf", ())]);
         let headers = self.parse_pairs("OTEL_EXPORTER_OTLP_HEADERS", true);
-        let timeout = Duration::from_millis(self.parse_integer_in("OTEL_EXPORTER_OTLP_TIMEOUT", 1, 600_000));
+        let timeout = Duration::from_millis(self.parse_integer("OTEL_EXPORTER_OTLP_TIMEOUT"));
         let service_name = self.read_text("OTEL_SERVICE_NAME");
         let resource_attributes = self.parse_pairs("OTEL_RESOURCE_ATTRIBUTES", false);
         let sampler = self.parse_sampler();
@@ -32,24 +32,24 @@ impl VariableParser<'_> {
     }
 
     fn parse_sampler(&mut self) -> TraceSampler {
-        let share = self.parse_share("OTEL_TRACES_SAMPLER_ARG");
+        let ratio = self.parse_ratio("OTEL_TRACES_SAMPLER_ARG");
         self.parse_choice(
             "OTEL_TRACES_SAMPLER",
             &[
                 ("parentbased_always_on", TraceSampler::ParentBasedAlwaysOn),
                 ("parentbased_always_off", TraceSampler::ParentBasedAlwaysOff),
-                ("parentbased_traceidratio", TraceSampler::ParentBasedRatio(share)),
+                ("parentbased_traceidratio", TraceSampler::ParentBasedRatio(ratio)),
                 ("always_on", TraceSampler::AlwaysOn),
                 ("always_off", TraceSampler::AlwaysOff),
-                ("traceidratio", TraceSampler::Ratio(share)),
+                ("traceidratio", TraceSampler::Ratio(ratio)),
             ],
         )
     }
 
-    fn parse_share(&mut self, name: &'static str) -> f64 {
+    fn parse_ratio(&mut self, name: &'static str) -> f64 {
         let text = self.read_text(name);
         match text.parse() {
-            Ok(share) if (0.0..=1.0).contains(&share) => share,
+            Ok(ratio) if (0.0..=1.0).contains(&ratio) => ratio,
             _ => {
                 self.add_error(name, format!("`{text}` is not a number from 0 to 1"));
                 1.0
@@ -57,7 +57,8 @@ impl VariableParser<'_> {
         }
     }
 
-    /// Parses `name=value`, separated by commas; values are percent-encoded. The problem of a secret does not contain the value.
+    /// Parses `name=value`, separated by commas; values are percent-encoded. If `is_secret`, error messages do not contain the
+    /// value.
     fn parse_pairs(&mut self, name: &'static str, is_secret: bool) -> Vec<(String, String)> {
         let mut pairs = Vec::new();
         for text in self.non_empty(name).unwrap_or_default().split(',').map(str::trim).filter(|text| !text.is_empty()) {

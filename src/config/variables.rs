@@ -1,4 +1,4 @@
-//! The table of environment variables: configuration, `.env.example`, `doctor` and the documentation use it.
+//! The table of environment variables, with defaults, ranges and descriptions for parsing, `.env.example`, `doctor` and reloading.
 
 mod all;
 mod example;
@@ -15,14 +15,14 @@ mod variable;
 pub use all::ALL;
 pub use example::env_example;
 pub use lookup::find;
-pub use variable::Variable;
+pub use variable::{Values, Variable};
 
-use variable::{secret, variable};
+use variable::{integer, secret, variable};
 
 const BOOLEAN: &str = "true or false";
 const DURATION: &str = "a duration greater than 0";
 const SECRETS: &str = "at least 32 characters each, separated by commas";
-const RATE: &str = "1 to 1000000";
+const RATE: (u64, u64) = (1, 1_000_000);
 
 /// The variables of the server.
 const SERVER: &[Variable] = &[
@@ -70,11 +70,11 @@ const SERVER: &[Variable] = &[
         "0 to 65535; 0 selects a free port",
         "8080",
     ),
-    variable(
+    integer(
         "MAX_CONNECTIONS",
         "10000",
         "Maximum number of open connections. Further connections wait.",
-        "1 to 1000000",
+        (1, 1_000_000),
         "2000",
     ),
     variable(
@@ -104,7 +104,7 @@ const SERVER: &[Variable] = &[
     variable(
         "DATA_DIR",
         "data",
-        "Directory for the SQLite database, the generated development secret and unsent mail.",
+        "Directory for the SQLite database, its backups, the generated development secret, and mail if SMTP_URL is empty.",
         "a path",
         "/var/lib/bucketlist",
     ),
@@ -112,16 +112,18 @@ const SERVER: &[Variable] = &[
         name: "DATABASE_URL",
         default: "",
         description: "Database. If empty, SQLite in DATA_DIR/bucketlist.db.",
-        values: "sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME, or any other postgres:// URL that libpq accepts",
+        values: Values::Text(
+            "sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME, or any other postgres:// URL that libpq accepts",
+        ),
         example: "postgres://bucketlist:secret@db.example.com/bucketlist?sslmode=verify-full",
         secret: true,
         is_reloaded: false,
     },
-    variable(
+    integer(
         "DATABASE_POOL_SIZE",
         "",
-        "Number of database connections. If empty, the number of cores for SQLite, 10 for PostgreSQL.",
-        "1 to 1000",
+        "Maximum number of database connections. If empty, the number of cores (2 to 16) for SQLite, 10 for PostgreSQL.",
+        (1, 1_000),
         "20",
     ),
     variable(
@@ -190,9 +192,9 @@ const SERVER: &[Variable] = &[
     variable("ACCESS_TOKEN_TTL", "15m", "Lifetime of an access token.", DURATION, "5m"),
     variable("REFRESH_TOKEN_TTL", "30d", "Time after which a session ends if it is not refreshed.", DURATION, "7d"),
     variable("SESSION_TTL", "180d", "Maximum lifetime of a session, regardless of use.", DURATION, "30d"),
-    variable("PASSWORD_MIN_LENGTH", "8", "Minimum length of a password, in characters.", "8 to 128", "12"),
-    variable("PASSWORD_HASH_MEMORY_KIB", "19456", "Memory of an argon2id hash, in KiB.", "19456 to 1048576", "65536"),
-    variable("PASSWORD_HASH_PASSES", "2", "Passes of an argon2id hash.", "2 to 100", "3"),
+    integer("PASSWORD_MIN_LENGTH", "8", "Minimum length of a password, in characters.", (8, 128), "12"),
+    integer("PASSWORD_HASH_MEMORY_KIB", "19456", "Memory of an argon2id hash, in KiB.", (19_456, 1_048_576), "65536"),
+    integer("PASSWORD_HASH_PASSES", "2", "Passes of an argon2id hash.", (2, 100), "3"),
     variable(
         "PASSWORD_RESET_TTL",
         "10m",
@@ -222,31 +224,31 @@ const SERVER: &[Variable] = &[
         "https://example.com/security",
     ),
     variable("RATE_LIMIT", "true", "Whether rate limits apply.", BOOLEAN, ""),
-    variable("RATE_LIMIT_GENERAL", "600", "Requests per minute per caller.", RATE, "1200").reloaded(),
-    variable("RATE_LIMIT_REGISTER", "5", "Registrations per minute per IP address.", RATE, "20").reloaded(),
-    variable(
+    integer("RATE_LIMIT_GENERAL", "600", "Requests per minute per caller.", RATE, "1200").reloaded(),
+    integer("RATE_LIMIT_REGISTER", "5", "Registrations per minute per IP address.", RATE, "20").reloaded(),
+    integer(
         "RATE_LIMIT_LOGIN",
         "10",
         "Logins and other password checks per minute, per IP address and per account.",
         RATE,
         "20",
     ).reloaded(),
-    variable("RATE_LIMIT_REFRESH", "60", "Session refreshes per minute per IP address.", RATE, "120").reloaded(),
-    variable(
+    integer("RATE_LIMIT_REFRESH", "60", "Session refreshes per minute per IP address.", RATE, "120").reloaded(),
+    integer(
         "RATE_LIMIT_PASSWORD_RESET",
         "5",
         "Password reset requests per hour, per IP address and per account.",
         RATE,
         "10",
     ).reloaded(),
-    variable("RATE_LIMIT_SEARCH", "30", "Searches per minute per caller.", RATE, "60").reloaded(),
-    variable("RATE_LIMIT_EXPORTS", "10", "Exports per hour per caller.", RATE, "20").reloaded(),
-    variable("RATE_LIMIT_IMPORTS", "30", "Imports per hour per caller.", RATE, "60").reloaded(),
-    variable(
+    integer("RATE_LIMIT_SEARCH", "30", "Searches per minute per caller.", RATE, "60").reloaded(),
+    integer("RATE_LIMIT_EXPORTS", "10", "Exports per hour per caller.", RATE, "20").reloaded(),
+    integer("RATE_LIMIT_IMPORTS", "30", "Imports per hour per caller.", RATE, "60").reloaded(),
+    integer(
         "RESPONSE_CACHE_BYTES",
         "33554432",
-        "Size of the response cache, in bytes.",
-        "0 to 68719476736; 0 disables the cache",
+        "Size of the response cache, in bytes. 0 disables it.",
+        (0, 68_719_476_736),
         "134217728",
     ),
     variable(
@@ -299,7 +301,7 @@ const SERVER: &[Variable] = &[
         "a directory",
         "/var/backups/bucketlist",
     ),
-    variable("BACKUP_KEEP", "7", "Number of backups to retain.", "1 to 10000", "30"),
+    integer("BACKUP_KEEP", "7", "Number of backups to retain.", (1, 10_000), "30"),
     variable("AUDIT_RETENTION", "365d", "Retention period of audit events.", DURATION, "90d"),
     variable(
         "USAGE_RETENTION",
@@ -315,7 +317,7 @@ const SERVER: &[Variable] = &[
         "off, sample or all",
         "",
     ),
-    variable("BODY_LIMIT", "1048576", "Maximum size of a request body, in bytes.", "1024 to 1073741824", "4194304").reloaded(),
+    integer("BODY_LIMIT", "1048576", "Maximum size of a request body, in bytes.", (1_024, 1_073_741_824), "4194304").reloaded(),
     variable(
         "INCIDENTS",
         "5xx",
@@ -323,25 +325,25 @@ const SERVER: &[Variable] = &[
         "off, or 5xx, 4xx, status codes and error codes, separated by commas",
         "5xx,409,VALIDATION_FAILED",
     ),
-    variable(
+    integer(
         "INCIDENTS_BODY_LIMIT",
         "65536",
         "Maximum size of a captured body, in bytes. A truncated request cannot be replayed.",
-        "0 to 16777216",
+        (0, 16_777_216),
         "1048576",
     ),
-    variable(
+    integer(
         "INCIDENTS_RATE",
         "600",
         "Maximum number of incidents captured per minute; at most half of them in one burst. Further failures are counted but not captured.",
         RATE,
         "60",
     ),
-    variable(
+    integer(
         "INCIDENTS_MAX",
         "10000",
         "Maximum number of stored incidents. Above it, the oldest incidents of the most frequent failures are deleted.",
-        "1 to 10000000",
+        (1, 10_000_000),
         "50000",
     ),
     variable("INCIDENTS_TTL", "14d", "Retention period of incidents.", DURATION, "30d"),
@@ -369,7 +371,7 @@ const SERVER: &[Variable] = &[
         "LOG_LEVEL",
         "info",
         "Log level, for all modules or per module.",
-        "error, warn, info, debug or trace, or directives separated by commas",
+        "off, error, warn, info, debug or trace, or directives separated by commas",
         "info,bucketlist=debug",
     ).reloaded(),
     variable(

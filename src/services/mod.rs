@@ -81,7 +81,7 @@ pub struct Context {
     /// `None` if traces are not exported.
     pub tracer: Option<Tracer>,
     /// Whether administrators may record profiles.
-    pub has_profiles: bool,
+    pub is_profiling_enabled: bool,
     /// Whether users get mail about their account and its logins.
     pub account_notices: bool,
 }
@@ -161,7 +161,7 @@ impl Services {
                 deprecated: Arc::clone(deprecated),
             },
             deprecations: Deprecations { context: Arc::clone(context), deprecated: Arc::clone(deprecated) },
-            profiles: Profiles { context: Arc::clone(context), is_enabled: context.has_profiles },
+            profiles: Profiles { context: Arc::clone(context), is_enabled: context.is_profiling_enabled },
         }
     }
 }

@@ -12,7 +12,7 @@ static PROFILER: Mutex<()> = Mutex::const_new(());
 both_engines! {
     async fn administrator_records_a_profile(engine: Engine) {
         let _exclusive = PROFILER.lock().await;
-        let app = TestApp::builder().engine(engine).config(|config| config.has_profiles = true).build();
+        let app = TestApp::builder().engine(engine).config(|config| config.is_profiling_enabled = true).build();
         let admin = app.admin().await;
         app.user().await.get("/v2/admin/profile?seconds=1").await.expect_error(403, "FORBIDDEN");
         let image = admin.get("/v2/admin/profile?seconds=1").await.expect(200);
@@ -39,7 +39,7 @@ both_engines! {
 
     async fn second_profile_is_rejected(engine: Engine) {
         let _exclusive = PROFILER.lock().await;
-        let app = TestApp::builder().engine(engine).config(|config| config.has_profiles = true).build();
+        let app = TestApp::builder().engine(engine).config(|config| config.is_profiling_enabled = true).build();
         let admin = app.admin().await;
         let recording = Recording::start().unwrap();
         admin.get("/v2/admin/profile?seconds=1").await.expect_error(409, "PROFILE_IN_PROGRESS");
@@ -56,7 +56,7 @@ both_engines! {
     }
 
     async fn heap_profile_requires_a_build_with_the_feature(engine: Engine) {
-        let app = TestApp::builder().engine(engine).config(|config| config.has_profiles = true).build();
+        let app = TestApp::builder().engine(engine).config(|config| config.is_profiling_enabled = true).build();
         let admin = app.admin().await;
         app.user().await.get("/v2/admin/profile?format=heap").await.expect_error(403, "FORBIDDEN");
         let rejected = admin.get("/v2/admin/profile?format=heap").await.expect_error(404, "PROFILING_DISABLED");

@@ -1,4 +1,4 @@
-//! The variables of incidents that are not about their capture.
+//! The variable of incident replays.
 
 use super::{Variable, variable::secret};
 

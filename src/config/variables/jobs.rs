@@ -1,6 +1,9 @@
 //! The variables of background jobs.
 
-use super::{BOOLEAN, DURATION, Variable, variable::variable};
+use super::{
+    BOOLEAN, DURATION, Variable,
+    variable::{integer, variable},
+};
 
 pub(super) const JOBS: &[Variable] = &[
     variable(
@@ -10,17 +13,17 @@ pub(super) const JOBS: &[Variable] = &[
         BOOLEAN,
         "",
     ),
-    variable(
+    integer(
         "JOB_WORKERS",
         "2",
         "Number of background jobs that a process runs at the same time. One more worker is reserved for mail.",
-        "1 to 64",
+        (1, 64),
         "8",
     ),
     variable(
         "JOB_RETENTION",
         "1d",
-        "Retention period of jobs that are done, which contain no arguments. 0s deletes them at once.",
+        "Retention period of jobs that are done, which contain no arguments. 0s deletes them immediately.",
         "a duration, 0 or more",
         "7d",
     ),

@@ -2,7 +2,7 @@
 
 use super::{
     BOOLEAN,
-    variable::{Variable, secret, variable},
+    variable::{Variable, integer, secret, variable},
 };
 
 pub(super) const OBSERVABILITY: &[Variable] = &[
@@ -10,7 +10,7 @@ pub(super) const OBSERVABILITY: &[Variable] = &[
         "SLOW_QUERY",
         "500ms",
         "Statements that run for at least this long are logged with their plan.",
-        "a duration; 0s disables it",
+        "a duration; 0s logs none",
         "100ms",
     ),
     variable(
@@ -34,11 +34,11 @@ pub(super) const OBSERVABILITY: &[Variable] = &[
         "NAME=VALUE, separated by commas",
         "authorization=Bearer%20TOKEN",
     ),
-    variable(
+    integer(
         "OTEL_EXPORTER_OTLP_TIMEOUT",
         "10000",
         "Maximum time of a request to the collector, in milliseconds.",
-        "1 to 600000",
+        (1, 600_000),
         "5000",
     ),
     variable("OTEL_SERVICE_NAME", "bucketlist", "Name of this service in traces.", "a name", "bucketlist-staging"),
@@ -59,7 +59,7 @@ pub(super) const OBSERVABILITY: &[Variable] = &[
     variable(
         "OTEL_TRACES_SAMPLER_ARG",
         "1",
-        "Share of the requests that the traceidratio samplers trace.",
+        "Fraction of requests that the traceidratio samplers trace.",
         "0 to 1",
         "0.05",
     ),
