@@ -36,7 +36,7 @@ pub enum RedisUse {
     /// A request whose token or API key was read from the database.
     TokenStatus,
     /// A change that waited until cached entries had expired.
-    Announcement,
+    CacheInvalidation,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -63,13 +63,13 @@ impl RedisResult {
 }
 
 impl RedisUse {
-    const ALL: [Self; 3] = [Self::RateLimit, Self::TokenStatus, Self::Announcement];
+    const ALL: [Self; 3] = [Self::RateLimit, Self::TokenStatus, Self::CacheInvalidation];
 
     const fn labels(self) -> UseLabels {
         let used_for = match self {
             Self::RateLimit => "rate_limit",
             Self::TokenStatus => "token_status",
-            Self::Announcement => "announcement",
+            Self::CacheInvalidation => "cache_invalidation",
         };
         UseLabels { used_for }
     }
@@ -88,7 +88,7 @@ impl RedisMetrics {
         registry.register("redis_commands", "Commands sent to Redis, by result", metrics.commands.clone());
         registry.register(
             "redis_fallbacks",
-            "Uses of Redis that the server has replaced while Redis was unavailable",
+            "Operations that ran without Redis because it was unavailable",
             metrics.fallbacks.clone(),
         );
         // So that the first failure is an increase.
@@ -112,7 +112,7 @@ impl RedisMetrics {
         self.commands.get_or_create(&result.labels()).inc();
     }
 
-    /// Counts a use that did without Redis.
+    /// Counts an operation that ran without Redis.
     pub fn record_fallback(&self, used_for: RedisUse) {
         self.fallbacks.get_or_create(&used_for.labels()).inc();
     }

@@ -167,7 +167,7 @@ impl CacheVersions {
             tokio::select! {
                 () = retry => {}
                 () = sleep_until(deadline) => {
-                    return self.redis.record_fallback(RedisUse::Announcement);
+                    return self.redis.record_fallback(RedisUse::CacheInvalidation);
                 }
             }
         }

@@ -122,7 +122,7 @@ impl Redis {
         self.0.link.borrow().clone()
     }
 
-    /// Counts a use that did without Redis.
+    /// Counts an operation that ran without Redis.
     pub(crate) fn record_fallback(&self, used_for: RedisUse) {
         if let Some(metrics) = &self.0.metrics {
             metrics.record_fallback(used_for);
