@@ -240,7 +240,7 @@ pub(crate) fn repair<V: Version>(raw: String, operations: &[&Operation]) -> Resu
 pub const SAMPLE_OPTIONS: SampleOptions<'_> = SampleOptions {
     base_url: "BASE_URL",
     token: "TOKEN",
-    fresh_headers: &["Idempotency-Key"],
+    generated_headers: &["Idempotency-Key"],
     languages: &[Language::Curl],
 };
 
@@ -303,8 +303,8 @@ pub(crate) mod tests {
         let mut document = document.clone();
         openapi_model::traverse::schema_roots_mut(&mut document, &mut |root| {
             openapi_model::traverse::schemas_mut(root, &mut |schema| {
-                let implied = openapi_model::bounds::implied(schema);
-                assert!(implied.is_empty(), "{implied:?} of {schema:?}");
+                let redundant = openapi_model::bounds::redundant_bounds(schema);
+                assert!(redundant.is_empty(), "{redundant:?} of {schema:?}");
             });
         });
     }

@@ -1,23 +1,24 @@
-//! Bounds of schemas that the type or the format implies.
+//! Redundant bounds of schemas.
 //!
-//! Such a bound says nothing, and tools fail on it: a mock server allocates an array of 2,147,483,647 elements, a
-//! JavaScript number cannot represent 2^63-1, and Python has no length of a date.
+//! Such a bound has no effect, and some tools fail on it: a mock server allocates an array of 2,147,483,647 elements, a
+//! JavaScript number cannot represent 2^63-1, and generated Python code calls `len()` on a date.
 
 use serde_json::{Map, Value};
 
 /// The largest number of characters, elements or properties that many languages can represent.
 const LARGEST_SIZE: u64 = i32::MAX as u64;
 
-/// Formats that determine the length of a string.
-const FIXED_LENGTH_FORMATS: [&str; 5] = ["date", "date-time", "time", "duration", "uuid"];
+/// String formats that generators map to types without a length, such as dates.
+const NON_TEXT_FORMATS: [&str; 5] = ["date", "date-time", "time", "duration", "uuid"];
 
-/// Returns the keywords whose value the type or the format of a schema implies.
-pub fn implied(schema: &Map<String, Value>) -> Vec<&'static str> {
+/// Returns the bounds of a schema that restrict nothing: those that its format already implies, the default 0, and maxima that no
+/// client can exceed.
+pub fn redundant_bounds(schema: &Map<String, Value>) -> Vec<&'static str> {
     let format = schema.get("format").and_then(Value::as_str);
     let range = format.and_then(integer_range);
     let mut keywords = Vec::new();
-    let mut add = |keyword: &'static str, is_implied: &dyn Fn(&Value) -> bool| {
-        if schema.get(keyword).is_some_and(is_implied) {
+    let mut add = |keyword: &'static str, is_redundant: &dyn Fn(&Value) -> bool| {
+        if schema.get(keyword).is_some_and(is_redundant) {
             keywords.push(keyword);
         }
     };
@@ -34,19 +35,19 @@ pub fn implied(schema: &Map<String, Value>) -> Vec<&'static str> {
     for keyword in ["minLength", "minItems", "minProperties"] {
         add(keyword, &|bound| bound.as_u64() == Some(0));
     }
-    let has_fixed_length = format.is_some_and(|format| FIXED_LENGTH_FORMATS.contains(&format));
+    let is_non_text = format.is_some_and(|format| NON_TEXT_FORMATS.contains(&format));
     for keyword in ["minLength", "maxLength", "maxItems", "maxProperties"] {
         let is_length = keyword.ends_with("Length");
         add(keyword, &|bound| {
             let is_largest = keyword.starts_with("max") && bound.as_u64().is_some_and(|bound| bound >= LARGEST_SIZE);
-            (has_fixed_length && is_length && bound.as_u64() != Some(0)) || is_largest
+            (is_non_text && is_length && bound.as_u64() != Some(0)) || is_largest
         });
     }
     keywords
 }
 
 /// Adds the range of an integer format to a schema without bounds.
-pub(crate) fn imply(schema: &mut Map<String, Value>) {
+pub(crate) fn add_integer_range(schema: &mut Map<String, Value>) {
     if let Some((low, high)) = schema.get("format").and_then(Value::as_str).and_then(integer_range) {
         schema.entry("minimum").or_insert_with(|| low.into());
         schema.entry("maximum").or_insert_with(|| high.into());
@@ -69,7 +70,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn bounds_that_repeat_the_type_are_found() {
+    fn redundant_bounds_are_found() {
         for (schema, expected) in [
             (json!({"format": "int32", "minimum": 1, "maximum": i32::MAX}), &["maximum"][..]),
             (json!({"format": "int32", "minimum": i32::MIN, "maximum": 9}), &["minimum"]),
@@ -83,7 +84,7 @@ mod tests {
             (json!({"format": "date-time", "minLength": 20, "maxLength": 32}), &["minLength", "maxLength"]),
             (json!({"format": "email", "minLength": 3, "maxLength": 254}), &[]),
         ] {
-            assert_eq!(implied(schema.as_object().unwrap()), expected, "{schema}");
+            assert_eq!(redundant_bounds(schema.as_object().unwrap()), expected, "{schema}");
         }
     }
 }

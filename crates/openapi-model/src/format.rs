@@ -43,7 +43,7 @@ pub(crate) fn is_date(text: &str) -> bool {
 /// * an offset without a colon (`+0000`, Python), of hours only, or whose `+` a query string turned into a space.
 ///
 /// A time without an offset is ambiguous and therefore invalid. So is a time outside the years 1 to 9999 in UTC, which RFC 3339
-/// cannot represent, and a leap second at another time than 23:59:60 UTC.
+/// cannot represent, and a leap second at a different time than 23:59:60 UTC.
 #[must_use]
 pub fn normalize_date_time(text: &str) -> Option<String> {
     parse_date_time(text).filter(|time| time.is_in_range).map(|time| time.normalized)

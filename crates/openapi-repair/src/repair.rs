@@ -32,7 +32,7 @@ pub(super) fn repair(document: &mut Value, rules: &RepairOptions<'_>, defects: &
             drop_defaults(schema);
             unwrap_reference(schema, &targets);
             formats(schema);
-            bounds::implied(schema).into_iter().for_each(|keyword| drop(schema.shift_remove(keyword)));
+            bounds::redundant_bounds(schema).into_iter().for_each(|keyword| drop(schema.shift_remove(keyword)));
             allow_null(schema);
         });
     });

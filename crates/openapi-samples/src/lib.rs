@@ -16,7 +16,7 @@
 //!         }}
 //!     }}"#,
 //! )?;
-//! let options = SampleOptions { base_url: "BASE_URL", token: "TOKEN", fresh_headers: &[], languages: &Language::ALL };
+//! let options = SampleOptions { base_url: "BASE_URL", token: "TOKEN", generated_headers: &[], languages: &Language::ALL };
 //! let samples = samples(&document, &options);
 //! assert_eq!(samples[0].operation_id, "getBook");
 //! assert_eq!(samples[0].samples[0].language, Language::Curl);
@@ -47,7 +47,7 @@ pub struct SampleOptions<'a> {
     /// The environment variable with the token or the key.
     pub token: &'a str,
     /// Headers that are sent where they are documented, with a new random value for each request: `Idempotency-Key`.
-    pub fresh_headers: &'a [&'a str],
+    pub generated_headers: &'a [&'a str],
     /// The languages of the samples, in this order.
     pub languages: &'a [Language],
 }
@@ -94,7 +94,7 @@ pub fn samples(document: &Document, options: &SampleOptions<'_>) -> Vec<Operatio
     traverse::operations(value)
         .filter_map(|entry| {
             let request = SampleRequest::new(value, &base, &entry, options)?;
-            let sample = |language: Language| Sample { language, source: language.write(&request, options) };
+            let sample = |language: Language| Sample { language, source: language.generate(&request, options) };
             Some(OperationSamples {
                 path: entry.path.to_owned(),
                 method: entry.method,

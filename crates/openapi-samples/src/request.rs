@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::SampleOptions;
 
-/// The characters that need no encoding in a URL (RFC 3986).
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// The characters to percent-encode in a URL: all but the unreserved ones of RFC 3986.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The request of a sample.
 pub(crate) struct SampleRequest {
@@ -79,8 +79,8 @@ impl SampleRequest {
         for parameter in entry.parameters(document) {
             let parameter = parameter.value;
             let (name, place) = (traverse::text(parameter, "name"), traverse::text(parameter, "in"));
-            let is_fresh = options.fresh_headers.iter().any(|fresh| fresh.eq_ignore_ascii_case(name));
-            if place == "header" && is_fresh {
+            let is_generated = options.generated_headers.iter().any(|header| header.eq_ignore_ascii_case(name));
+            if place == "header" && is_generated {
                 headers.push(Header { name: name.to_owned(), value: None });
                 continue;
             }
@@ -160,7 +160,7 @@ fn response(document: &Value, entry: &Entry<'_>) -> ResponseBody {
 }
 
 fn encode(text: &str) -> String {
-    utf8_percent_encode(text, RESERVED).to_string()
+    utf8_percent_encode(text, ENCODED).to_string()
 }
 
 /// Returns a value as it is sent in a URL or a header.

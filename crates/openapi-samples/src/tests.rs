@@ -8,7 +8,7 @@ use crate::{Language, OperationSamples, SampleOptions, overlay, samples, with_sa
 const OPTIONS: SampleOptions<'_> = SampleOptions {
     base_url: "BASE_URL",
     token: "TOKEN",
-    fresh_headers: &["Idempotency-Key"],
+    generated_headers: &["Idempotency-Key"],
     languages: &Language::ALL,
 };
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::flat::{LOWER, UPPER, component, flat, name, references};
 use super::rules::{self, Rule};
-use super::shape::{Others, kind, labelled, missing, others, requires};
+use super::shape::{Others, kind, labeled, missing, others, requires};
 use super::values::{self, Change, shown};
 use super::{Comparison, DiffLocation, Direction, annotations, flag};
 use crate::traverse;
@@ -338,7 +338,7 @@ impl SchemaComparison<'_, '_> {
 
     /// Compares the members of a `oneOf` or `anyOf`, matched by name.
     fn choices(&mut self, at: &At, old: Option<&Value>, new: Option<&Value>) {
-        let (old, new) = (labelled(old), labelled(new));
+        let (old, new) = (labeled(old), labeled(new));
         for (label, choice) in &old {
             match new.iter().find(|(other, _)| other == label) {
                 Some((_, other)) => self.schema(at, choice, other),

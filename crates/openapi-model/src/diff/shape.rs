@@ -49,14 +49,14 @@ pub(super) fn others(value: Option<&Value>) -> Others<'_> {
 }
 
 /// Returns each choice with a unique label: its name, its title or its type, numbered if that label is already in use.
-pub(super) fn labelled(choices: Option<&Value>) -> Vec<(String, &Value)> {
-    let mut labelled: Vec<(String, &Value)> = Vec::new();
+pub(super) fn labeled(choices: Option<&Value>) -> Vec<(String, &Value)> {
+    let mut labeled: Vec<(String, &Value)> = Vec::new();
     for choice in traverse::elements(choices) {
         let plain = || choice.get("title").and_then(Value::as_str).unwrap_or_else(|| kind(choice));
         let label = name(choice).unwrap_or_else(plain);
-        let before = labelled.iter().filter(|(other, _)| other.split('#').next() == Some(label)).count();
+        let before = labeled.iter().filter(|(other, _)| other.split('#').next() == Some(label)).count();
         let label = if before == 0 { label.to_owned() } else { format!("{label}#{}", before + 1) };
-        labelled.push((label, choice));
+        labeled.push((label, choice));
     }
-    labelled
+    labeled
 }

@@ -172,7 +172,7 @@ fn compare_validation(old: &Value, new: &Value, found: &mut Vec<String>) {
 fn compile_3_1(reference: &Value, document: &Value) -> Result<Validator, String> {
     let mut whole = reference.clone();
     whole["components"] = json!({"schemas": document.pointer("/components/schemas")});
-    traverse::schema_roots_mut(&mut whole, &mut |root| traverse::schemas_mut(root, &mut bounds::imply));
+    traverse::schema_roots_mut(&mut whole, &mut |root| traverse::schemas_mut(root, &mut bounds::add_integer_range));
     let options = validator_options(jsonschema::Draft::Draft202012);
     options.build(&whole).map_err(|error| error.to_string())
 }

@@ -30,7 +30,7 @@ pub enum BodyError {
 
 impl BodySchema {
     pub(super) fn compile(schema: &Value, compiler: &SchemaCompiler) -> Result<Self, String> {
-        let compiled = compiler.request(schema)?;
+        let compiled = compiler.compile_request(schema)?;
         Ok(BodySchema { compiled })
     }
 
@@ -68,17 +68,17 @@ impl BodySchema {
     fn check(&self, mut value: Value) -> Result<Value, BodyError> {
         let max = self.compiled.options().max_violations;
         let (mut characters, mut violations) = (Violations::new(2 * max), Violations::new(max));
-        let mut generic = Vec::new();
+        let mut mismatches = Vec::new();
         let root = Some(self.compiled.root());
         let mut place = String::new();
         check_characters(&value, root, &mut place, &mut characters);
         rewrite(&mut value, root, &|kind, text| kind.compose(text));
-        self.validate(&value, &mut violations, &mut generic);
+        self.validate(&value, &mut violations, &mut mismatches);
         if rewrite(&mut value, root, &|kind, text| Cow::Borrowed(kind.trim(text))) {
-            self.validate(&value, &mut violations, &mut generic);
+            self.validate(&value, &mut violations, &mut mismatches);
         }
         let mut found = without_rejected(characters.into_vec(), violations.into_vec(), max);
-        for (location, code, message) in generic {
+        for (location, code, message) in mismatches {
             if !found.has(&location) {
                 found.push(location, code, message);
             }
@@ -95,12 +95,12 @@ impl BodySchema {
         &self,
         value: &Value,
         violations: &mut Violations,
-        generic: &mut Vec<(Location, ViolationCode, String)>,
+        mismatches: &mut Vec<(Location, ViolationCode, String)>,
     ) {
         for problem in self.compiled.violations(value) {
             let location = Location::Body(problem.pointer);
-            if problem.is_generic {
-                generic.push((location, problem.code, problem.message));
+            if problem.is_pattern_mismatch {
+                mismatches.push((location, problem.code, problem.message));
             } else {
                 violations.push(location, problem.code, problem.message);
             }

@@ -58,7 +58,7 @@ fn violations_have_location_code_and_message() {
         (r#"{"name":5}"#, "/name WRONG_TYPE must be a string"),
         (r#"{"name":"  "}"#, "/name TOO_SHORT must not be empty"),
         (r#"{"name":"12345678901"}"#, "/name TOO_LONG must have at most 10 characters"),
-        (r#"{"name":"a","colour":1}"#, "/colour UNKNOWN_FIELD is not a known field"),
+        (r#"{"name":"a","color":1}"#, "/color UNKNOWN_FIELD is not a known field"),
         (r#"{"name":"a","a/b~":1}"#, "/a~1b~0 UNKNOWN_FIELD is not a known field"),
         (r#"{"name":"a","description":5}"#, "/description WRONG_TYPE must be a string or null"),
         (r#"{"name":"a\u0000"}"#, "/name INVALID_CHARACTERS must not contain control characters or line breaks"),
@@ -136,9 +136,9 @@ fn violations_have_location_code_and_message() {
 
 #[test]
 fn all_violations_are_reported_at_once() {
-    let found = violations(&contract(), r#"{"colour":1,"rank":0,"due":"x","items":[{"name":""},{"x":1}]}"#);
+    let found = violations(&contract(), r#"{"color":1,"rank":0,"due":"x","items":[{"name":""},{"x":1}]}"#);
     let places: Vec<&str> = found.iter().map(|line| line.split_once(' ').unwrap().0).collect();
-    assert_eq!(places, ["/colour", "/due", "/items/0/name", "/items/1/name", "/items/1/x", "/name", "/rank"]);
+    assert_eq!(places, ["/color", "/due", "/items/0/name", "/items/1/name", "/items/1/x", "/name", "/rank"]);
 }
 
 #[test]

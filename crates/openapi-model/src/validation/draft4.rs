@@ -65,7 +65,7 @@ fn nested(schema: &Value, pending: &mut Vec<String>) -> Value {
     }
     let mut out: Map<String, Value> =
         SAME.iter().filter_map(|key| Some(((*key).to_owned(), map.get(*key)?.clone()))).collect();
-    bounds::imply(&mut out);
+    bounds::add_integer_range(&mut out);
     for key in ["items", "additionalProperties", "not"] {
         if let Some(inner) = map.get(key) {
             out.insert(key.to_owned(), nested(inner, pending));

@@ -51,7 +51,7 @@ pub(super) fn explain(error: &ValidationError<'_>, root: SchemaNode<'_>, found: 
                 None => format!("must match the pattern {pattern}"),
             };
             let violation = problem(at.to_owned(), Code::InvalidFormat, message);
-            found.push(SchemaViolation { is_generic: true, ..violation });
+            found.push(SchemaViolation { is_pattern_mismatch: true, ..violation });
         }
         Kind::MultipleOf { multiple_of } => {
             report(Code::NotAllowed, format!("must be a multiple of {multiple_of}"));
@@ -68,7 +68,7 @@ pub(super) fn explain(error: &ValidationError<'_>, root: SchemaNode<'_>, found: 
 }
 
 fn problem(pointer: String, code: Code, message: String) -> SchemaViolation {
-    SchemaViolation { pointer, code, message, is_generic: false }
+    SchemaViolation { pointer, code, message, is_pattern_mismatch: false }
 }
 
 /// Returns the alternative that the client most likely intended: one with the right type and the fewest violations.

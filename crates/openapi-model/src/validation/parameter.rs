@@ -30,7 +30,7 @@ impl Parameter {
     /// Compiles a parameter or header object.
     pub(super) fn compile(name: &str, parameter: &Value, compiler: &SchemaCompiler) -> Result<Self, String> {
         let schema = parameter.get("schema").unwrap_or(&Value::Null);
-        let compiled = compiler.request(schema)?;
+        let compiled = compiler.compile_request(schema)?;
         let resolved = compiled.root().schema();
         let kind = kind(resolved);
         let flag = |key| parameter.get(key).and_then(Value::as_bool);
@@ -83,13 +83,13 @@ impl Parameter {
     }
 
     fn validate(&self, value: &Value, location: &dyn Fn() -> Location, out: &mut Violations) {
-        // All violations of a parameter have the same location. A generic one is reported only if there is no other.
-        let (generic, precise): (Vec<_>, Vec<_>) =
-            self.compiled.violations(value).into_iter().partition(|problem| problem.is_generic);
+        // All violations of a parameter have the same location. A pattern mismatch is reported only if there is no other.
+        let (mismatches, precise): (Vec<_>, Vec<_>) =
+            self.compiled.violations(value).into_iter().partition(|problem| problem.is_pattern_mismatch);
         for problem in precise {
             out.push(location(), problem.code, problem.message);
         }
-        for problem in generic {
+        for problem in mismatches {
             let location = location();
             if !out.has(&location) {
                 out.push(location, problem.code, problem.message);

@@ -62,7 +62,7 @@ fn query_parameters_are_validated() {
         ("page", &["query parameter page WRONG_TYPE must be an integer between 1 and 1000"]),
         ("page=1&page=1", &["query parameter page REPEATED must be given only once"]),
         ("p%61ge=0", &["query parameter page TOO_SMALL must be an integer between 1 and 1000"]),
-        ("colour=1", &["query parameter colour UNKNOWN_PARAMETER is not a known parameter"]),
+        ("color=1", &["query parameter color UNKNOWN_PARAMETER is not a known parameter"]),
         ("PAGE=1", &["query parameter PAGE UNKNOWN_PARAMETER is not a known parameter"]),
         ("q=+", &["query parameter q TOO_SHORT must not be empty"]),
         ("q=12345678901", &["query parameter q TOO_LONG must have at most 10 characters"]),

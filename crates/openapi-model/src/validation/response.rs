@@ -122,7 +122,7 @@ impl Response {
 
 impl Content {
     fn compiled(&self, compiler: &SchemaCompiler) -> &Result<SchemaValidator, String> {
-        self.compiled.get_or_init(|| compiler.response(&self.schema))
+        self.compiled.get_or_init(|| compiler.compile_response(&self.schema))
     }
 
     fn check(&self, body: &[u8], compiler: &SchemaCompiler, out: &mut Vec<ResponseViolation>) {

@@ -17,9 +17,9 @@ pub(super) struct Rows(SchemaValidator);
 impl Rows {
     /// Returns the rows of a page, or `None` if the schema is not a page.
     pub(super) fn of(page: &Value, compiler: &SchemaCompiler) -> Option<Self> {
-        let page = compiler.response(page).ok()?;
+        let page = compiler.compile_response(page).ok()?;
         let row = page.root().property(compiler.options.rows_property)?.items()?;
-        compiler.response(row.schema()).ok().map(Self)
+        compiler.compile_response(row.schema()).ok().map(Self)
     }
 
     /// Returns the names of the fields that are not nested.

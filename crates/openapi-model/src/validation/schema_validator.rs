@@ -20,7 +20,7 @@ pub struct SchemaViolation {
     pub code: ViolationCode,
     pub message: String,
     /// Whether the violation is a pattern mismatch, which is reported only for locations without another violation.
-    pub is_generic: bool,
+    pub is_pattern_mismatch: bool,
 }
 
 /// A compiled schema.
@@ -52,12 +52,12 @@ pub(crate) fn validator_options(draft: Draft) -> jsonschema::ValidationOptions<'
 
 impl SchemaCompiler {
     /// Compiles a schema for values that clients send: times may be written as in [`format::normalize_date_time`].
-    pub(super) fn request(&self, schema: &Value) -> Result<SchemaValidator, String> {
+    pub(super) fn compile_request(&self, schema: &Value) -> Result<SchemaValidator, String> {
         self.compile(validator_options(Draft::Draft4).with_format("date-time", format::is_date_time), schema)
     }
 
     /// Compiles a schema for values that the server sends.
-    pub(super) fn response(&self, schema: &Value) -> Result<SchemaValidator, String> {
+    pub(super) fn compile_response(&self, schema: &Value) -> Result<SchemaValidator, String> {
         self.compile(validator_options(Draft::Draft4), schema)
     }
 
@@ -80,7 +80,7 @@ impl SchemaValidator {
     /// Returns the message of the validator if the schema is invalid.
     pub fn new(schema: &Value, definitions: &Definitions) -> Result<SchemaValidator, String> {
         let options = ValidationOptions::default();
-        SchemaCompiler { definitions: Arc::clone(definitions), options }.response(schema)
+        SchemaCompiler { definitions: Arc::clone(definitions), options }.compile_response(schema)
     }
 
     /// Returns the options that the schema was compiled with.
@@ -93,18 +93,19 @@ impl SchemaValidator {
         SchemaNode { schema: &self.schema, compiler: &self.compiler }.resolved()
     }
 
-    /// Returns the violations of `value`, up to slightly more than [`ValidationOptions::max_violations`].
+    /// Returns the violations of `value`. Stops after the error with which they exceed [`ValidationOptions::max_violations`], or twice
+    /// as many including pattern mismatches. One error can add any number, so callers truncate the list.
     pub fn violations(&self, value: &Value) -> Vec<SchemaViolation> {
         if self.validator.is_valid(value) {
             return Vec::new();
         }
         let mut found = Vec::new();
-        // Stops when there are enough violations for a report. Generic ones can be omitted from it, so they do not count.
+        // Stops when there are enough violations for a report. Pattern mismatches can be omitted from it, so they do not count.
         let (mut precise, max) = (0, self.options().max_violations);
         for error in self.validator.iter_errors(value) {
             let before = found.len();
             messages::explain(&error, self.root(), &mut found);
-            precise += found[before..].iter().filter(|problem| !problem.is_generic).count();
+            precise += found[before..].iter().filter(|problem| !problem.is_pattern_mismatch).count();
             if precise > max || found.len() > 2 * max {
                 break;
             }
@@ -156,14 +157,13 @@ impl<'s> SchemaNode<'s> {
 
     /// Returns the schema of a property, or `None` if the object does not declare it.
     pub fn property(self, name: &str) -> Option<SchemaNode<'s>> {
-        self.find(&|shape| shape.schema.get("properties")?.get(name)).or_else(|| {
-            self.find(&|shape| shape.schema.get("additionalProperties").filter(|schema| schema.is_object()))
-        })
+        self.find(&|node| node.schema.get("properties")?.get(name))
+            .or_else(|| self.find(&|node| node.schema.get("additionalProperties").filter(|schema| schema.is_object())))
     }
 
     /// Returns the schema of the elements of an array.
     pub fn items(self) -> Option<SchemaNode<'s>> {
-        self.find(&|shape| shape.schema.get("items"))
+        self.find(&|node| node.schema.get("items"))
     }
 
     /// Searches the schema and then the schemas that it is composed of.
@@ -186,15 +186,15 @@ impl<'s> SchemaNode<'s> {
 
     /// Returns the schema for the part of a value at a JSON pointer.
     pub fn at(self, pointer: &str) -> Option<SchemaNode<'s>> {
-        let mut shape = self;
+        let mut node = self;
         for token in crate::pointer::tokens(pointer) {
             // Only the schema distinguishes an array index from a field with the same name.
-            shape = match shape.property(&token) {
+            node = match node.property(&token) {
                 Some(property) => property,
-                None => shape.items()?,
+                None => node.items()?,
             };
         }
-        Some(shape)
+        Some(node)
     }
 }
 
@@ -206,10 +206,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_requests_may_write_times_in_other_forms_than_rfc_3339() {
+    fn requests_accept_more_date_time_formats_than_responses() {
         let schema = json!({"type": "string", "format": "date-time"});
         let compiler = SchemaCompiler { definitions: Definitions::default(), options: ValidationOptions::default() };
-        let (response, request) = (compiler.response(&schema).unwrap(), compiler.request(&schema).unwrap());
+        let (response, request) =
+            (compiler.compile_response(&schema).unwrap(), compiler.compile_request(&schema).unwrap());
         for (text, in_response, in_request) in [
             ("2026-01-01T00:00:00.000000Z", true, true),
             ("2026-01-01T00:00:00.000000+0000", false, true),

@@ -144,7 +144,7 @@ mod tests {
             (&["users", "*", "email"], Sensitivity::Sensitive),
             (&["users", "*", "id"], Sensitivity::NotSensitive),
             (&["users", "email"], Sensitivity::Unknown),
-            (&["colour"], Sensitivity::Unknown),
+            (&["color"], Sensitivity::Unknown),
             (&[], Sensitivity::NotSensitive),
         ] {
             assert_eq!(at(path), expected, "{path:?}");

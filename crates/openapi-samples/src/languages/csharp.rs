@@ -4,8 +4,8 @@ use crate::{
     writer::{Lines, indented, quoted},
 };
 
-/// Writes a program with `HttpClient`.
-pub(super) fn write(request: &SampleRequest, options: &SampleOptions<'_>) -> String {
+/// Generates a program with `HttpClient`.
+pub(super) fn generate(request: &SampleRequest, options: &SampleOptions<'_>) -> String {
     let mut lines = Lines::default();
     if request.body.is_some() {
         lines.add("using System.Text;\n");
@@ -14,7 +14,7 @@ pub(super) fn write(request: &SampleRequest, options: &SampleOptions<'_>) -> Str
     if request.authentication != Authentication::None {
         lines.format(format_args!("var token = Environment.GetEnvironmentVariable({});", quoted(options.token)));
     }
-    let method = capitalised(&request.method);
+    let method = capitalized(&request.method);
     lines.add("\nusing var client = new HttpClient();");
     let target = quoted(&request.target);
     lines.format(format_args!("using var request = new HttpRequestMessage(HttpMethod.{method}, baseUrl + {target});"));
@@ -28,7 +28,7 @@ pub(super) fn write(request: &SampleRequest, options: &SampleOptions<'_>) -> Str
         lines.format(format_args!("request.Headers.Add({}, {value});", quoted(&header.name)));
     }
     if let Some(body) = &request.body {
-        let (text, media_type) = (raw(&body.text()), quoted(body.media_type()));
+        let (text, media_type) = (raw_string(&body.text()), quoted(body.media_type()));
         lines.format(format_args!("request.Content = new StringContent({text}, Encoding.UTF8, {media_type});"));
     }
     lines.add("\nusing var response = await client.SendAsync(request);\nresponse.EnsureSuccessStatusCode();");
@@ -40,13 +40,13 @@ pub(super) fn write(request: &SampleRequest, options: &SampleOptions<'_>) -> Str
 }
 
 /// Returns the name of a method as a member of `HttpMethod`: `Patch`.
-fn capitalised(method: &str) -> String {
+fn capitalized(method: &str) -> String {
     let (first, rest) = method.split_at(1);
     format!("{first}{}", rest.to_lowercase())
 }
 
-/// Returns a raw string, with enough quotes around it.
-fn raw(text: &str) -> String {
+/// Returns a raw string literal with as many quotes as the text requires.
+fn raw_string(text: &str) -> String {
     let mut quotes = "\"\"\"".to_owned();
     while text.contains(&quotes) {
         quotes.push('"');

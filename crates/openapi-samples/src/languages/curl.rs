@@ -4,7 +4,7 @@ use crate::{
 };
 
 /// Writes a curl command.
-pub(super) fn write(request: &SampleRequest, options: &SampleOptions<'_>) -> String {
+pub(super) fn generate(request: &SampleRequest, options: &SampleOptions<'_>) -> String {
     let mut parts = vec![format!("curl --fail-with-body \"${}{}\"", options.base_url, request.target)];
     let default_method = if request.body.is_some() { "POST" } else { "GET" };
     if request.method != default_method {

@@ -4,8 +4,8 @@ use crate::{
     writer::{Lines, quoted},
 };
 
-/// Writes a program with `net/http`.
-pub(super) fn write(request: &SampleRequest, options: &SampleOptions<'_>) -> String {
+/// Generates a program with `net/http`.
+pub(super) fn generate(request: &SampleRequest, options: &SampleOptions<'_>) -> String {
     let mut lines = Lines::default();
     lines.add("package main\n\nimport (");
     if request.headers.iter().any(|header| header.value.is_none()) {
@@ -27,7 +27,7 @@ pub(super) fn write(request: &SampleRequest, options: &SampleOptions<'_>) -> Str
     }
     let mut body = "nil";
     if let Some(content) = &request.body {
-        lines.format(format_args!("\tbody := strings.NewReader({})", raw(&content.text())));
+        lines.format(format_args!("\tbody := strings.NewReader({})", raw_string(&content.text())));
         body = "body";
     }
     let (method, target) = (quoted(&request.method), quoted(&request.target));
@@ -57,7 +57,7 @@ pub(super) fn write(request: &SampleRequest, options: &SampleOptions<'_>) -> Str
     lines.finish()
 }
 
-/// Returns a raw string, which cannot contain backticks.
-fn raw(text: &str) -> String {
+/// Returns a raw string literal, which cannot contain backticks.
+fn raw_string(text: &str) -> String {
     if text.contains('`') { quoted(text) } else { format!("`{text}`") }
 }

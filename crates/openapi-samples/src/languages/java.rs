@@ -4,9 +4,9 @@ use crate::{
     writer::{Lines, indented, quoted},
 };
 
-/// Writes a program with `java.net.http`.
-pub(super) fn write(request: &SampleRequest, options: &SampleOptions<'_>) -> String {
-    let has_fresh = request.headers.iter().any(|header| header.value.is_none());
+/// Generates a program with `java.net.http`.
+pub(super) fn generate(request: &SampleRequest, options: &SampleOptions<'_>) -> String {
+    let has_generated = request.headers.iter().any(|header| header.value.is_none());
     let call = method_call(request);
     let mut lines = Lines::default();
     lines.add("import java.net.URI;\nimport java.net.http.HttpClient;\nimport java.net.http.HttpRequest;");
@@ -14,7 +14,7 @@ pub(super) fn write(request: &SampleRequest, options: &SampleOptions<'_>) -> Str
         lines.add("import java.net.http.HttpRequest.BodyPublishers;");
     }
     lines.add("import java.net.http.HttpResponse.BodyHandlers;");
-    if has_fresh {
+    if has_generated {
         lines.add("import java.util.UUID;");
     }
     lines.add("\npublic class Sample {\n    public static void main(String[] args) throws Exception {");

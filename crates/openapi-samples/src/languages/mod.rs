@@ -71,16 +71,16 @@ impl Language {
         }
     }
 
-    pub(crate) fn write(self, request: &SampleRequest, options: &SampleOptions<'_>) -> String {
-        let write = match self {
-            Self::Curl => curl::write,
-            Self::Python => python::write,
-            Self::TypeScript => typescript::write,
-            Self::Go => go::write,
-            Self::Java => java::write,
-            Self::CSharp => csharp::write,
-            Self::Rust => rust::write,
+    pub(crate) fn generate(self, request: &SampleRequest, options: &SampleOptions<'_>) -> String {
+        let generate = match self {
+            Self::Curl => curl::generate,
+            Self::Python => python::generate,
+            Self::TypeScript => typescript::generate,
+            Self::Go => go::generate,
+            Self::Java => java::generate,
+            Self::CSharp => csharp::generate,
+            Self::Rust => rust::generate,
         };
-        write(request, options)
+        generate(request, options)
     }
 }

@@ -4,8 +4,8 @@ use crate::{
     writer::{Lines, Syntax, literal, quoted},
 };
 
-/// Writes a program with `urllib`.
-pub(super) fn write(request: &SampleRequest, options: &SampleOptions<'_>) -> String {
+/// Generates a program with `urllib`.
+pub(super) fn generate(request: &SampleRequest, options: &SampleOptions<'_>) -> String {
     let mut lines = Lines::default();
     let is_json = matches!(request.body, Some(Body::Json { .. }));
     if is_json || request.response == ResponseBody::Json {

@@ -4,8 +4,8 @@ use crate::{
     writer::{Lines, indented, quoted},
 };
 
-/// Writes a program with `reqwest` and its blocking client.
-pub(super) fn write(request: &SampleRequest, options: &SampleOptions<'_>) -> String {
+/// Generates a program with `reqwest` and its blocking client.
+pub(super) fn generate(request: &SampleRequest, options: &SampleOptions<'_>) -> String {
     let mut lines = Lines::default();
     let has_json = matches!(request.body, Some(Body::Json { .. }));
     let generated = || request.headers.iter().filter(|header| header.value.is_none());
@@ -29,7 +29,7 @@ pub(super) fn write(request: &SampleRequest, options: &SampleOptions<'_>) -> Str
         lines.format(format_args!("    let token = env::var({})?;", quoted(options.token)));
     }
     for header in generated() {
-        lines.format(format_args!("    let {} = Uuid::new_v4().to_string();", variable(&header.name)));
+        lines.format(format_args!("    let {} = Uuid::new_v4().to_string();", variable_name(&header.name)));
     }
     lines.add("    let response = Client::new()");
     let target = request.target.replace('{', "{{").replace('}', "}}");
@@ -46,7 +46,7 @@ pub(super) fn write(request: &SampleRequest, options: &SampleOptions<'_>) -> Str
         Authentication::Header(name) => lines.format(format_args!("        .header({}, token)", quoted(name))),
     }
     for header in &request.headers {
-        let value = header.value.as_deref().map_or_else(|| variable(&header.name), quoted);
+        let value = header.value.as_deref().map_or_else(|| variable_name(&header.name), quoted);
         lines.format(format_args!("        .header({}, {value})", quoted(&header.name)));
     }
     match &request.body {
@@ -59,7 +59,7 @@ pub(super) fn write(request: &SampleRequest, options: &SampleOptions<'_>) -> Str
         }
         Some(Body::Text { media_type, text }) => {
             lines.format(format_args!("        .header(\"Content-Type\", {})", quoted(media_type)));
-            lines.format(format_args!("        .body({})", raw(text)));
+            lines.format(format_args!("        .body({})", raw_string(text)));
         }
         None => {}
     }
@@ -72,16 +72,16 @@ pub(super) fn write(request: &SampleRequest, options: &SampleOptions<'_>) -> Str
     lines.finish()
 }
 
-/// Returns the variable with the generated value of a header: `idempotency_key`.
-fn variable(header: &str) -> String {
+/// Returns the name of the variable for the generated value of a header, such as `idempotency_key`.
+fn variable_name(header: &str) -> String {
     header.to_lowercase().replace('-', "_")
 }
 
-/// Returns a raw string, with enough number signs around it.
-fn raw(text: &str) -> String {
-    let mut signs = "#".to_owned();
-    while text.contains(&format!("\"{signs}")) {
-        signs.push('#');
+/// Returns a raw string literal with as many `#` as the text requires.
+fn raw_string(text: &str) -> String {
+    let mut hashes = "#".to_owned();
+    while text.contains(&format!("\"{hashes}")) {
+        hashes.push('#');
     }
-    format!("r{signs}\"{text}\"{signs}")
+    format!("r{hashes}\"{text}\"{hashes}")
 }

@@ -4,8 +4,8 @@ use crate::{
     writer::{Lines, Syntax, literal, quoted},
 };
 
-/// Writes a program with `fetch`.
-pub(super) fn write(request: &SampleRequest, options: &SampleOptions<'_>) -> String {
+/// Generates a program with `fetch`.
+pub(super) fn generate(request: &SampleRequest, options: &SampleOptions<'_>) -> String {
     let (base_url, token) = (options.base_url, options.token);
     let mut lines = Lines::default();
     let has_token = request.authentication != Authentication::None;
