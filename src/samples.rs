@@ -1,6 +1,6 @@
 //! Code samples of the operations, in the OpenAPI documents and the reference.
 //!
-//! The main documents contain those of curl; those of all languages would make them 1.7 times as large. A derived document contains them
+//! The main documents have only curl samples; all languages would make them 1.7 times as large. A derived document contains them
 //! all as `x-codeSamples`, and an overlay adds the others to the main document.
 
 use std::sync::LazyLock;

@@ -187,7 +187,7 @@ pub fn page_path(code: ErrorCode) -> String {
     format!("{PAGES_PATH}/{}", slug(code))
 }
 
-/// Returns the path of the page that explains the code of a violation: `/problems/too-long` for `TOO_LONG`.
+/// Returns the path of the page that explains a violation code: `/problems/too-long` for `TOO_LONG`.
 #[must_use]
 pub fn violation_page_path(violation: &ViolationInfo) -> String {
     format!("{PAGES_PATH}/{}", segment(violation.code))

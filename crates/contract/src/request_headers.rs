@@ -25,7 +25,7 @@ pub struct IfMatch {
     /// The header.
     pub condition: Option<ETagCondition>,
     /// `If-None-Match` of the same request: the states that the change does not apply to. Not documented, because clients need
-    /// `If-Match`, but honoured (RFC 9110, section 13.1.2).
+    /// `If-Match`, but honored (RFC 9110, section 13.1.2).
     pub none_match: Option<ETagCondition>,
 }
 

@@ -6,6 +6,7 @@
 
 mod assets;
 mod console;
+mod discovery;
 mod docs;
 mod guides;
 mod home;
@@ -15,7 +16,6 @@ mod mail;
 mod markdown;
 mod not_found;
 mod problems;
-mod programs;
 mod reference;
 mod robots;
 mod swagger_ui;
@@ -49,7 +49,7 @@ impl Page {
     /// Returns whether programs read it: Markdown and the API catalog. Pages of every origin may then read it, too.
     #[must_use]
     pub fn is_for_programs(&self) -> bool {
-        matches!(self.content_type, MARKDOWN | programs::CATALOG_TYPE)
+        matches!(self.content_type, MARKDOWN | discovery::CATALOG_TYPE)
     }
 }
 
@@ -155,8 +155,8 @@ fn pages_at_root(info: &PageInfo<'_>) -> Vec<Page> {
         page("/", HTML, CSP_HOME, REVALIDATE, home::html(info, assets)),
         page("/docs", HTML, CSP_DOCS, REVALIDATE, docs::html(info, assets)),
         page(problem::PAGES_PATH, HTML, CSP_TEXT, REVALIDATE, problems::index(info, assets)),
-        page("/llms.txt", MARKDOWN, CSP_ASSET, REVALIDATE, programs::llms_txt(info)),
-        page("/.well-known/api-catalog", programs::CATALOG_TYPE, CSP_ASSET, REVALIDATE, programs::api_catalog(info)),
+        page("/llms.txt", MARKDOWN, CSP_ASSET, REVALIDATE, discovery::llms_txt(info)),
+        page("/.well-known/api-catalog", discovery::CATALOG_TYPE, CSP_ASSET, REVALIDATE, discovery::api_catalog(info)),
         page("/robots.txt", "text/plain; charset=utf-8", CSP_ASSET, ONE_DAY, robots::txt(info)),
     ];
     pages.extend(
@@ -164,14 +164,12 @@ fn pages_at_root(info: &PageInfo<'_>) -> Vec<Page> {
             .iter()
             .map(|section| page(section.path, HTML, CSP_CONSOLE, REVALIDATE, console::html(section, info, assets))),
     );
-    pages.extend(
-        ErrorCode::ALL.iter().map(|code| {
-            page(problem::page_path(*code), HTML, CSP_TEXT, REVALIDATE, problems::html(*code, info, assets))
-        }),
-    );
+    pages.extend(ErrorCode::ALL.iter().map(|code| {
+        page(problem::page_path(*code), HTML, CSP_TEXT, REVALIDATE, problems::error_code_page(*code, info, assets))
+    }));
     // The page of an error code explains violations with the same code.
     pages.extend(ViolationInfo::ALL.iter().filter(|known| !known.is_error_code()).map(|known| {
-        let html = problems::violation_html(known, info, assets);
+        let html = problems::violation_page(known, info, assets);
         page(problem::violation_page_path(known), HTML, CSP_TEXT, REVALIDATE, html)
     }));
     pages.extend(reference::pages(info, assets));

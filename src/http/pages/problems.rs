@@ -1,4 +1,4 @@
-//! `/problems`, and a page for each error code with its description, causes, remedy and examples, and for each code of a violation. The `type` of problem
+//! `/problems`, and a page for each error code with its description, causes, remedy and examples, and for each violation code. The `type` of problem
 //! details refers to these pages.
 
 use contract::{
@@ -17,7 +17,7 @@ use super::assets::Asset;
 use super::layout;
 use super::template::{escape_html, fill};
 
-/// Returns the list of all error codes, grouped by status, and of the codes of violations.
+/// Returns the list of all error codes, grouped by status, and of the violation codes.
 pub(super) fn index(info: &PageInfo<'_>, assets: &[Asset]) -> String {
     let statuses: Vec<String> =
         ErrorCode::ALL.chunk_by(|one, next| one.status() == next.status()).map(status_section).collect();
@@ -39,27 +39,27 @@ fn status_section(codes: &[ErrorCode]) -> String {
     let status = codes.first().map_or(0, |code| code.status());
     let line = |code: &ErrorCode| {
         let (page, name) = (problem::page_path(*code), code.as_str());
-        format!("<li><a href=\"{page}\">{name}</a> <span>{}</span></li>", prose(code.message()))
+        format!("<li><a href=\"{page}\">{name}</a> <span>{}</span></li>", code_spans_to_html(code.message()))
     };
     let lines = codes.iter().map(line).collect::<Vec<_>>().join("\n        ");
     format!(
         "<section aria-labelledby=\"status-{status}\">\n      <h2 id=\"status-{status}\">{status} {}</h2>\n      \
          <ul class=\"codes\">\n        {lines}\n      </ul>\n    </section>",
-        reason(status)
+        reason_phrase(status)
     )
 }
 
-/// Returns the section with the codes of violations.
+/// Returns the section with the violation codes.
 fn violation_section() -> String {
     let line = |known: &ViolationInfo| {
         let (page, name) = (problem::violation_page_path(known), known.code);
-        format!("<li><a href=\"{page}\">{name}</a> <span>{}</span></li>", prose(known.meaning))
+        format!("<li><a href=\"{page}\">{name}</a> <span>{}</span></li>", code_spans_to_html(known.meaning))
     };
     ViolationInfo::ALL.iter().map(line).collect::<Vec<_>>().join("\n        ")
 }
 
-/// Returns the page of the code of a violation.
-pub(super) fn violation_html(violation: &ViolationInfo, info: &PageInfo<'_>, assets: &[Asset]) -> String {
+/// Returns the page of a violation code.
+pub(super) fn violation_page(violation: &ViolationInfo, info: &PageInfo<'_>, assets: &[Asset]) -> String {
     let example = violation.example();
     fill(
         include_str!("assets/violation.html"),
@@ -68,8 +68,8 @@ pub(super) fn violation_html(violation: &ViolationInfo, info: &PageInfo<'_>, ass
             ("header", &layout::header(info, &problem::violation_page_path(violation), "")),
             ("index", problem::PAGES_PATH),
             ("code", violation.code),
-            ("meaning", &prose(violation.meaning)),
-            ("remedy", &prose(violation.remedy)),
+            ("meaning", &code_spans_to_html(violation.meaning)),
+            ("remedy", &code_spans_to_html(violation.remedy)),
             ("media_type", problem::MEDIA_TYPE),
             ("v1", BASE),
             ("problem", &json(&Problem::new(&example, "/v2/bucketlists", EXAMPLE_REQUEST_ID))),
@@ -79,8 +79,9 @@ pub(super) fn violation_html(violation: &ViolationInfo, info: &PageInfo<'_>, ass
 }
 
 /// Returns the page of an error code.
-pub(super) fn html(code: ErrorCode, info: &PageInfo<'_>, assets: &[Asset]) -> String {
-    let causes: Vec<String> = code.causes().iter().map(|cause| format!("<li>{}</li>", prose(cause))).collect();
+pub(super) fn error_code_page(code: ErrorCode, info: &PageInfo<'_>, assets: &[Asset]) -> String {
+    let causes: Vec<String> =
+        code.causes().iter().map(|cause| format!("<li>{}</li>", code_spans_to_html(cause))).collect();
     fill(
         include_str!("assets/problem.html"),
         &[
@@ -89,21 +90,21 @@ pub(super) fn html(code: ErrorCode, info: &PageInfo<'_>, assets: &[Asset]) -> St
             ("index", problem::PAGES_PATH),
             ("code", code.as_str()),
             ("status", &code.status().to_string()),
-            ("reason", reason(code.status())),
-            ("message", &prose(code.message())),
-            ("explanation", &prose(code.explanation())),
+            ("reason", reason_phrase(code.status())),
+            ("message", &code_spans_to_html(code.message())),
+            ("explanation", &code_spans_to_html(code.explanation())),
             ("causes", &causes.join("\n        ")),
-            ("remedy", &prose(code.remedy())),
+            ("remedy", &code_spans_to_html(code.remedy())),
             ("media_type", problem::MEDIA_TYPE),
             ("v1", BASE),
             ("problem", &json(&Problem::example_of(code))),
-            ("envelope", &envelope(code)),
+            ("envelope", &v1_example(code)),
         ],
     )
 }
 
 /// Returns the example of the error in v1.
-fn envelope(code: ErrorCode) -> String {
+fn v1_example(code: ErrorCode) -> String {
     if !code.is_in_v1() {
         return format!("<p>This error does not occur under <code>{BASE}</code>.</p>");
     }
@@ -118,13 +119,13 @@ fn json(value: &impl Serialize) -> String {
     escape_html(&serde_json::to_string_pretty(value).unwrap_or_default())
 }
 
-/// Returns the name of a status (RFC 9110).
-fn reason(status: u16) -> &'static str {
+/// Returns the reason phrase of a status.
+fn reason_phrase(status: u16) -> &'static str {
     StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default()
 }
 
 /// Converts text with code in backticks to HTML.
-fn prose(text: &str) -> String {
+fn code_spans_to_html(text: &str) -> String {
     let parts = text.split('`').enumerate().map(|(index, part)| match (index % 2, escape_html(part)) {
         (0, text) => text,
         (_, code) => format!("<code>{code}</code>"),

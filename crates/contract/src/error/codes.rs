@@ -117,7 +117,7 @@ error_codes! {
             "The token has expired. It is valid for `expires_in` seconds.",
             "The session was ended by a logout or a password change, or the account was deleted.",
             "The token was truncated or changed, or it was issued by another server.",
-            "The `Authorization` header has another scheme than `Bearer`.",
+            "The scheme of the `Authorization` header is not `Bearer`.",
         ]
         remedy[
             "If you use an access token, refresh the session or log in again. If you use an API key, ask an administrator \

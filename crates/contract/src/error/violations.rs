@@ -6,7 +6,7 @@ use openapi_model::Location;
 
 use super::{ApiError, Detail, ErrorCode};
 
-/// A code of a violation, with the texts of its page.
+/// A violation code, with the texts of its page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ViolationInfo {
     /// The code in responses.

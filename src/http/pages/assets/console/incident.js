@@ -12,8 +12,8 @@
   const TARGET_KEY = "bucketlist-console-target";
   const MEDIA_TYPES = { postman: "application/json", curl: "text/plain", har: "application/json" };
   const EXTENSIONS = { postman: "postman_collection.json", curl: "sh", har: "har" };
-  /** Number of incidents in which the neighbours are searched. */
-  const MAX_NEIGHBOURS = 1000;
+  /** Number of incidents in which the neighbors are searched. */
+  const MAX_NEIGHBORS = 1000;
 
   let shown = null;
 
@@ -67,30 +67,30 @@
     element("resolve").textContent = incident.resolved ? "Mark as unresolved" : "Mark as resolved";
   }
 
-  // ---- neighbours ---------------------------------------------------------------------------------------------------
+  // ---- neighbors ---------------------------------------------------------------------------------------------------
 
   /** The incidents of the filters, newest first, as far as they have been read. */
-  let neighbours = { key: null, ids: [], next: null };
+  let neighbors = { key: null, ids: [], next: null };
 
-  async function showNeighbours(query) {
+  async function showNeighbors(query) {
     const key = query.toString();
     const id = shown.id;
-    if (neighbours.key !== key || !neighbours.ids.includes(id)) neighbours = { key, ids: [], next: `${INCIDENTS}?${query}&per_page=100` };
-    const isKnown = () => neighbours.ids.includes(id) && (neighbours.ids.at(-1) !== id || !neighbours.next);
-    while (!isKnown() && neighbours.next && neighbours.ids.length < MAX_NEIGHBOURS) {
-      const page = await json(neighbours.next);
-      neighbours.ids.push(...page.data.map((incident) => incident.id));
-      neighbours.next = page.links.next;
+    if (neighbors.key !== key || !neighbors.ids.includes(id)) neighbors = { key, ids: [], next: `${INCIDENTS}?${query}&per_page=100` };
+    const isKnown = () => neighbors.ids.includes(id) && (neighbors.ids.at(-1) !== id || !neighbors.next);
+    while (!isKnown() && neighbors.next && neighbors.ids.length < MAX_NEIGHBORS) {
+      const page = await json(neighbors.next);
+      neighbors.ids.push(...page.data.map((incident) => incident.id));
+      neighbors.next = page.links.next;
     }
     if (shown.id !== id) return;
-    const index = neighbours.ids.indexOf(id);
-    const [newer, older] = [neighbours.ids[index - 1], index < 0 ? undefined : neighbours.ids[index + 1]];
-    for (const [button, neighbour] of [["newer", newer], ["older", older]]) {
-      element(button).disabled = neighbour === undefined;
-      element(button).dataset.id = neighbour ?? "";
+    const index = neighbors.ids.indexOf(id);
+    const [newer, older] = [neighbors.ids[index - 1], index < 0 ? undefined : neighbors.ids[index + 1]];
+    for (const [button, neighbor] of [["newer", newer], ["older", older]]) {
+      element(button).disabled = neighbor === undefined;
+      element(button).dataset.id = neighbor ?? "";
     }
-    const count = `${number(neighbours.ids.length)}${neighbours.next ? "+" : ""}`;
-    const unknown = neighbours.next ? `older than the newest ${number(neighbours.ids.length)}` : "";
+    const count = `${number(neighbors.ids.length)}${neighbors.next ? "+" : ""}`;
+    const unknown = neighbors.next ? `older than the newest ${number(neighbors.ids.length)}` : "";
     element("position").textContent = index < 0 ? unknown : `${number(index + 1)} of ${count}${key ? " with these filters" : ""}`;
   }
 
@@ -244,7 +244,7 @@
     const { id } = shown;
     if (!(await confirm({ title: `Delete incident #${id}?`, text: "The captured request and response are deleted permanently.", label: "Delete incident" }))) return;
     await call(`${INCIDENTS}/${id}`, { method: "DELETE" });
-    neighbours = { key: null, ids: [], next: null };
+    neighbors = { key: null, ids: [], next: null };
     const all = new URLSearchParams(location.search);
     all.delete("id");
     history.replaceState(null, "", all.size ? `?${all}` : PAGE);
@@ -294,7 +294,7 @@
     element("position").textContent = "";
     showReport();
     element("title").focus();
-    await Promise.all([showNeighbours(query), loadTargets()]);
+    await Promise.all([showNeighbors(query), loadTargets()]);
   };
   startIncidents();
 })();

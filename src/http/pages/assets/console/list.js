@@ -134,11 +134,11 @@
     /** Replaces the row with this element by another value, or removes it. The focus moves to the next row. */
     function replace(element, value) {
       const old = element.closest("tr");
-      const neighbour = old.nextElementSibling ?? old.previousElementSibling;
+      const neighbor = old.nextElementSibling ?? old.previousElementSibling;
       const created = value && row(columns, value);
       if (created) old.replaceWith(created);
       else old.remove();
-      const focused = created ?? neighbour ?? document.getElementById("content");
+      const focused = created ?? neighbor ?? document.getElementById("content");
       focused.tabIndex = -1;
       focused.focus();
     }

@@ -7,7 +7,7 @@ use super::{PageInfo, guides, reference};
 /// The media type of the catalog, with the profile of RFC 9727.
 pub(super) const CATALOG_TYPE: &str = "application/linkset+json; profile=\"https://www.rfc-editor.org/info/rfc9727\"";
 
-/// Returns the catalog: a set of links per API version. The addresses are relative to that of the catalog.
+/// Returns the catalog: a set of links per API version. URLs are relative to that of the catalog.
 pub(super) fn api_catalog(info: &PageInfo<'_>) -> String {
     let base = info.base_path;
     let links = |contract: &&str| -> Value {
@@ -57,8 +57,8 @@ pub(super) fn llms_txt(info: &PageInfo<'_>) -> String {
          Lists are paginated: follow `links.next` until it is null. An error response has a stable `code`, and `type` is \
          the path of a page that explains it. Send an `Idempotency-Key` to safely retry a create request.\n\n\
          ## Documents\n\n{documents}\
-         - [OpenAPI document of {newest} with code samples](/openapi/{newest}-samples.json): the same document with samples in \
-         seven languages for every operation; the documents above contain those of curl.\n\
+         - [OpenAPI document of {newest} with code samples](/openapi/{newest}-samples.json): the same document, with samples in \
+         seven languages for every operation. The documents above have only curl samples.\n\
          - [Workflows](/openapi/flows.arazzo.json): sequences of requests for common tasks (Arazzo).\n\
          - [Error codes](/problems): causes and remedies of each code.\n\
          - [API catalog](/.well-known/api-catalog): links to all documents (RFC 9727).\n\n\
