@@ -23,7 +23,7 @@ const MAX_ITEMS: u64 = 1_000_000_000;
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct Arguments {
-    /// Insert generated data. The same --rng-seed generates the same data.
+    /// Insert generated data. The same numbers and --rng-seed generate the same data.
     #[arg(long)]
     dummy: bool,
     /// Number of users, at most 1,000,000.

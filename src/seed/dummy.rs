@@ -22,10 +22,12 @@ use crate::{
 /// The password of every generated user. Hashing one password per user would take longer than all other work.
 pub const DUMMY_PASSWORD: &str = "bucketlist-dummy";
 
-/// Maximum number of rows in memory.
-const BATCH: usize = 5_000;
+/// Number of rows after which items are inserted.
+const BATCH_SIZE: usize = 5_000;
 /// Minimum number of rows per transaction. A list and its items are in one transaction, so it may be more.
-const TRANSACTION: usize = 10_000;
+const MIN_TRANSACTION_ROWS: usize = 10_000;
+/// Every number is below half of the range of IDs, so that IDs that are already assigned do not matter.
+const COUNT_LIMIT: u64 = 1 << 62;
 
 /// Amount and seed of the generated data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,13 +37,13 @@ pub struct DummyOptions {
     pub lists: u64,
     /// Number of items per list.
     pub items: u64,
-    /// The same seed generates the same rows, except for IDs and the password hash.
+    /// The same seed and the same numbers generate the same rows, except for IDs and the password hash.
     pub rng_seed: u64,
 }
 
-/// Number of inserted rows.
+/// Numbers of users, bucketlists and items.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct InsertedCounts {
+pub struct RowCounts {
     pub users: u64,
     pub lists: u64,
     pub items: u64,
@@ -51,14 +53,12 @@ impl DummyOptions {
     /// Returns the number of rows to insert.
     ///
     /// # Errors
-    /// [`SeedError::TooMany`] if there are more rows than IDs.
-    pub fn counts(&self) -> Result<InsertedCounts, SeedError> {
+    /// [`SeedError::TooMany`] if a number reaches 2^62, half of the range of IDs.
+    pub fn counts(&self) -> Result<RowCounts, SeedError> {
         let lists = self.users.checked_mul(self.lists).ok_or(SeedError::TooMany)?;
         let items = lists.checked_mul(self.items).ok_or(SeedError::TooMany)?;
-        let counts = InsertedCounts { users: self.users, lists, items };
-        // Use at most half of the range of IDs, so that IDs that are already assigned do not matter.
-        let fits = |count: u64| count < 1 << 62;
-        if fits(self.users) && fits(lists) && fits(items) && fits(self.lists) && fits(self.items) {
+        let counts = RowCounts { users: self.users, lists, items };
+        if [self.users, lists, items, self.lists, self.items].iter().all(|count| *count < COUNT_LIMIT) {
             Ok(counts)
         } else {
             Err(SeedError::TooMany)
@@ -80,7 +80,7 @@ pub fn insert_dummy(
     random: &dyn Random,
     options: &DummyOptions,
     progress: &mut dyn FnMut(u64),
-) -> Result<InsertedCounts, SeedError> {
+) -> Result<RowCounts, SeedError> {
     let counts = options.counts()?;
     let first = c.transaction(|c| {
         lock(c)?;
@@ -96,14 +96,14 @@ pub fn insert_dummy(
         })
     })?;
     let password_hash = hash(hasher, DUMMY_PASSWORD, random)?;
-    let mut run = Run {
+    let mut insert = DummyInsert {
         options,
         generator: Generator::new(options, first, password_hash),
         batch: Batch::default(),
         inserted: 0,
         progress,
     };
-    run.insert_all(c).map_err(|error| match error {
+    insert.insert_all(c).map_err(|error| match error {
         // Another process inserts data of the same seed concurrently.
         DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => SeedError::AlreadyExists(options.rng_seed),
         error => SeedError::Query(error),
@@ -119,7 +119,7 @@ pub(super) struct FirstIds {
     pub(super) item: i64,
 }
 
-struct Run<'a> {
+struct DummyInsert<'a> {
     options: &'a DummyOptions,
     generator: Generator,
     batch: Batch,
@@ -128,14 +128,14 @@ struct Run<'a> {
     progress: &'a mut dyn FnMut(u64),
 }
 
-/// Position of a run: the next user, and the next list of that user.
+/// Position of an insertion: the next user, and the next list of that user.
 #[derive(Clone, Copy, Default)]
 struct Position {
     user: u64,
     list: u64,
 }
 
-impl Run<'_> {
+impl DummyInsert<'_> {
     fn insert_all(&mut self, c: &mut DbConnection) -> QueryResult<()> {
         let mut position = Position::default();
         while position.user < self.options.users {
@@ -147,14 +147,14 @@ impl Run<'_> {
     fn insert_transaction(&mut self, c: &mut DbConnection, mut at: Position) -> QueryResult<Position> {
         search::begin_bulk_load(c)?;
         let mut rows = 0;
-        while at.user < self.options.users && rows < TRANSACTION {
+        while at.user < self.options.users && rows < MIN_TRANSACTION_ROWS {
             if at.list == 0 {
                 let user = self.generator.user(at.user);
                 self.batch.users.push(user);
                 rows += 1;
             }
             if at.list < self.options.lists {
-                rows = self.list(c, at.list)?.saturating_add(rows);
+                rows = self.add_list(c, at.list)?.saturating_add(rows);
                 at.list += 1;
             }
             if at.list == self.options.lists {
@@ -167,13 +167,13 @@ impl Run<'_> {
     }
 
     /// Generates a list with its items and returns the number of rows.
-    fn list(&mut self, c: &mut DbConnection, number: u64) -> QueryResult<usize> {
+    fn add_list(&mut self, c: &mut DbConnection, number: u64) -> QueryResult<usize> {
         let list = self.generator.list(number);
         self.batch.lists.push(list);
         for number in 0..self.options.items {
             let item = self.generator.item(number);
             self.batch.items.push(item);
-            if self.batch.len() >= BATCH {
+            if self.batch.len() >= BATCH_SIZE {
                 self.flush(c)?;
             }
         }

@@ -1,5 +1,5 @@
-//! Generates the content of rows. One generator draws all values in a fixed order, so that a seed always generates the same
-//! rows.
+//! Generates the content of rows. One generator draws all values in a fixed order, so that the same seed and numbers
+//! always generate the same rows.
 
 use std::collections::HashMap;
 

@@ -18,7 +18,7 @@ mod words;
 use diesel::{RunQueryDsl, connection::SimpleConnection, prelude::*};
 use secrecy::SecretString;
 
-pub use dummy::{DUMMY_PASSWORD, DummyOptions, InsertedCounts, insert_dummy};
+pub use dummy::{DUMMY_PASSWORD, DummyOptions, RowCounts, insert_dummy};
 pub use standard::{ADMIN_EMAIL, ADMIN_PASSWORD, DEMO_EMAIL, DEMO_PASSWORD, Standard, insert_standard};
 
 use crate::{
@@ -36,7 +36,7 @@ pub enum SeedError {
     /// The rows of this seed exist.
     #[error("data of --rng-seed {0} already exists")]
     AlreadyExists(u64),
-    /// More rows than IDs.
+    /// More rows than half of the range of IDs.
     #[error("too many users, lists or items")]
     TooMany,
     #[error("cannot hash the password of the accounts")]

@@ -96,7 +96,7 @@ const LISTS: &[SampleList] = &[
             item("Speak enough Portuguese to tell a joke", "And to understand the answer.").due(2026, 12, 31),
             plain("Bake a sourdough loaf that rises").done(),
             item("Play a nocturne by heart", "Chopin, opus 9 number 2."),
-            item("Swim a kilometre of crawl", "Without stopping; the breathing is the hard part.").due(2026, 9, 1),
+            item("Swim a kilometer of crawl", "Without stopping; the breathing is the hard part.").due(2026, 9, 1),
             plain("Take a first-aid course").done().due(2026, 3, 31),
         ],
     },

@@ -25,7 +25,7 @@ const fn theme(name: &'static str, topics: &'static [Topic]) -> Theme {
 use Topic::{Build, Cook, Learn, Move, Quest, Read, Travel};
 
 pub(super) const THEMES: &[Theme] = &[
-    theme("A life well travelled", &[Travel]),
+    theme("A life well traveled", &[Travel]),
     theme("A shelf of my own", &[Read]),
     theme("A year without excuses", &[Learn, Move, Quest]),
     theme("Around the table", &[Cook]),

@@ -16,8 +16,8 @@ use bucketlist::{
         Timestamp, User, UserFilter, UserId,
     },
     seed::{
-        ADMIN_EMAIL, ADMIN_PASSWORD, DEMO_EMAIL, DEMO_PASSWORD, DUMMY_PASSWORD, DummyOptions, InsertedCounts,
-        SEEDED_AT, SeedError, Standard, insert_dummy, insert_standard,
+        ADMIN_EMAIL, ADMIN_PASSWORD, DEMO_EMAIL, DEMO_PASSWORD, DUMMY_PASSWORD, DummyOptions, RowCounts, SEEDED_AT,
+        SeedError, Standard, insert_dummy, insert_standard,
     },
 };
 use chrono::NaiveDate;
@@ -35,7 +35,7 @@ fn seed_standard(c: &mut DbConnection) -> Option<Standard> {
         .unwrap()
 }
 
-fn seed_dummy(c: &mut DbConnection, options: DummyOptions) -> Result<InsertedCounts, SeedError> {
+fn seed_dummy(c: &mut DbConnection, options: DummyOptions) -> Result<RowCounts, SeedError> {
     insert_dummy(c, &hasher(), &SeededRandom::new(1), &options, &mut |_| ())
 }
 
@@ -185,7 +185,7 @@ both_engines! {
         let options = DummyOptions { users: 3, lists: 40, items: 100, rng_seed: 1 };
         let summary =
             insert_dummy(c, &hasher(), &SeededRandom::new(1), &options, &mut |items| reported.push(items)).unwrap();
-        assert_eq!(summary, InsertedCounts { users: 3, lists: 120, items: 12_000 });
+        assert_eq!(summary, RowCounts { users: 3, lists: 120, items: 12_000 });
         assert!(reported.is_sorted() && reported.len() > 2 && reported.last() == Some(&12_000));
         assert_invariants(c);
         assert_no_pending_entries(c);
