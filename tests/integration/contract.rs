@@ -11,7 +11,7 @@ use bucketlist::{
 };
 use openapi_model::{BodyError, Operation};
 
-use crate::support::{Actor, Engine, TestApp, TestResponse, Value, documented, json, method, request_schema, resolved};
+use crate::support::{Actor, Engine, TestApp, TestResponse, Value, documented, json, method, request_schema, resolve};
 
 /// The operations that require no token.
 const PUBLIC: [&str; 5] = ["confirmPasswordReset", "login", "refreshSession", "register", "requestPasswordReset"];
@@ -149,7 +149,7 @@ both_engines! {
             if query.is_empty() {
                 // The response is equal to its example.
                 let schema = &documented(operation)["responses"]["200"]["content"]["application/json"]["schema"];
-                assert_eq!(response.json(), resolved(v1::document().value(), schema)["example"], "{}", operation.id);
+                assert_eq!(response.json(), resolve(v1::document().value(), schema)["example"], "{}", operation.id);
             } else {
                 actor.get(&format!("{path}?{query}")).await.expect(200);
             }

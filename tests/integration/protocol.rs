@@ -10,14 +10,14 @@ use futures_util::stream;
 use openapi_model::Operation;
 use poem::{Body, Request, http::Method};
 
-use crate::support::{Actor, Engine, TestApp, TestResponse, Value, json, method, request_schema, resolved};
+use crate::support::{Actor, Engine, TestApp, TestResponse, Value, json, method, request_schema, resolve};
 
 const JSON: &str = "application/json";
 
-/// The methods of RFC 9110, and one that is not registered.
+/// The methods of RFC 9110 except `OPTIONS`, `PATCH` (RFC 5789), and a method that is not registered.
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "BREW"];
 
-/// Unversioned routes.
+/// Some unversioned paths.
 const UNVERSIONED_ROUTES: [&str; 13] = [
     "/",
     "/docs",
@@ -64,8 +64,8 @@ impl<'a> Fixture<'a> {
         Actor::new(self.app, self.admin.session.clone().filter(|_| operation.is_secured))
     }
 
-    /// Returns the number of rows and the time of the last change of each table.
-    fn rows(&self) -> Vec<i64> {
+    /// Returns the row counts of the tables that v1 writes, and the latest change times of those that have one.
+    fn table_states(&self) -> Vec<i64> {
         let mut migrator = self.app.database.migrator();
         let c = migrator.connection();
         let mut rows = Vec::new();
@@ -99,7 +99,7 @@ async fn send_stream(actor: &Actor<'_>, app: &TestApp, method: Method, path: &st
 }
 
 /// Returns status, headers and body of a response that is not validated against the document.
-async fn send_unchecked(
+async fn send_unvalidated(
     actor: &Actor<'_>,
     app: &TestApp,
     method: &str,
@@ -236,7 +236,7 @@ pub fn malformed_bodies(valid: &str) -> Vec<InvalidBody> {
     all
 }
 
-/// Returns the example body of an operation with one invalid field.
+/// Returns copies of the example body, each with one invalid field.
 pub fn invalid_bodies(schema: &'static Value) -> Vec<InvalidBody> {
     let valid = &schema["example"];
     let with = |field: &str, value: Value| {
@@ -245,7 +245,7 @@ pub fn invalid_bodies(schema: &'static Value) -> Vec<InvalidBody> {
         body
     };
     let mut all = Vec::new();
-    for unknown in ["colour", "Name", "id", "__proto__", "$ref", "naïve"] {
+    for unknown in ["color", "Name", "id", "__proto__", "$ref", "naïve"] {
         all.push(InvalidBody::invalid(&with(unknown, json!({"a": [1]})), format!("/{unknown}"), "UNKNOWN_FIELD"));
     }
     for (field, pointer) in [("", "/"), ("a/b~c", "/a~1b~0c")] {
@@ -257,7 +257,7 @@ pub fn invalid_bodies(schema: &'static Value) -> Vec<InvalidBody> {
         all.push(InvalidBody::invalid(&body, format!("/{}", field.as_str().unwrap()), "REQUIRED"));
     }
     for (field, property) in schema["properties"].as_object().unwrap() {
-        let (pointer, property) = (format!("/{field}"), resolved(v1::document().value(), property));
+        let (pointer, property) = (format!("/{field}"), resolve(v1::document().value(), property));
         let huge: Value = serde_json::from_str("9223372036854775808").unwrap();
         let zero: Value = serde_json::from_str("-0").unwrap();
         let mut wrong_values =
@@ -303,7 +303,7 @@ both_engines! {
     async fn invalid_body_is_rejected_and_writes_nothing(engine: Engine) {
         let app = TestApp::new(engine);
         let fixture = Fixture::new(&app).await;
-        let before = fixture.rows();
+        let before = fixture.table_states();
         let mut tried = 0;
         for operation in operations_with_a_body() {
             let (actor, path) = (fixture.caller(operation), fixture.path(operation));
@@ -331,7 +331,7 @@ both_engines! {
                 tried += 1;
             }
             assert!(failures.is_empty(), "{}:\n{}", operation.id, failures.join("\n"));
-            assert_eq!(fixture.rows(), before, "{} wrote to the database", operation.id);
+            assert_eq!(fixture.table_states(), before, "{} wrote to the database", operation.id);
         }
         assert!(tried > 1_000, "{tried}");
     }
@@ -341,8 +341,8 @@ both_engines! {
         let fixture = Fixture::new(&app).await;
         let anonymous = app.anonymous();
         for operation in v1::contract().operations().filter(|operation| operation.is_secured) {
-            for path in [format!("{}?colour=1", fixture.path(operation)), operation.path.replace(['{', '}'], "x")] {
-                for body in ["{", "{\"colour\":1}", ""] {
+            for path in [format!("{}?color=1", fixture.path(operation)), operation.path.replace(['{', '}'], "x")] {
+                for body in ["{", "{\"color\":1}", ""] {
                     let request = anonymous.request(method(operation), &path).bytes(body);
                     request.send().await.expect_error(401, "AUTHENTICATION_REQUIRED");
                 }
@@ -353,8 +353,8 @@ both_engines! {
     async fn body_over_the_limit_returns_413(engine: Engine) {
         let app = TestApp::builder().engine(engine).config(|config| config.limits.body_bytes = 1024).build();
         let fixture = Fixture::new(&app).await;
-        let before = fixture.rows();
-        let full = format!("{:1024}", "{\"colour\":1}").into_bytes();
+        let before = fixture.table_states();
+        let full = format!("{:1024}", "{\"color\":1}").into_bytes();
         let over = [&full[..], b" "].concat();
         for operation in operations_with_a_body() {
             let (actor, path, method) = (fixture.caller(operation), fixture.path(operation), method(operation));
@@ -367,7 +367,7 @@ both_engines! {
                 }
             }
         }
-        assert_eq!(fixture.rows(), before);
+        assert_eq!(fixture.table_states(), before);
         // Operations without a body ignore one, up to the limit.
         for (body, is_accepted) in [(over, false), (full, true)] {
             for (method, path, status) in
@@ -400,7 +400,8 @@ both_engines! {
         assert_eq!(user.get("/v1/bucketlists").await.expect(200).json()["meta"]["total"], 0);
     }
 
-    /// The timeout is the minimum for the work on a request, of which authentication has used up some. The body may take all of it.
+    /// The timeout equals the minimum deadline of 1 s. Authentication has used a part of the deadline, but receiving the body may still take
+    /// the full timeout.
     async fn time_for_receiving_the_body_does_not_count_as_work(engine: Engine) {
         let app = TestApp::builder().engine(engine).config(|config| config.limits.request_timeout = Duration::from_secs(1)).build();
         let user = app.user().await;
@@ -465,16 +466,16 @@ both_engines! {
             ("q=%ED%A0%80", &[("q", "INVALID_CHARACTERS")]),
             (&long, &[("q", "TOO_LONG")]),
             (&longer, &[("q", "TOO_LONG")]),
-            ("colour=1", &[("colour", "UNKNOWN_PARAMETER")]),
+            ("color=1", &[("color", "UNKNOWN_PARAMETER")]),
             ("Page=1", &[("Page", "UNKNOWN_PARAMETER")]),
             ("page%5B%5D=1", &[("page[]", "UNKNOWN_PARAMETER")]),
             ("=1", &[("", "UNKNOWN_PARAMETER")]),
             ("%ff=1", &[("\u{fffd}", "UNKNOWN_PARAMETER")]),
             ("a=1&b=2&a=3", &[("a", "UNKNOWN_PARAMETER"), ("b", "UNKNOWN_PARAMETER")]),
             (
-                "colour=1&page=0&per_page=x&q=%00",
+                "color=1&page=0&per_page=x&q=%00",
                 &[
-                    ("colour", "UNKNOWN_PARAMETER"),
+                    ("color", "UNKNOWN_PARAMETER"),
                     ("q", "INVALID_CHARACTERS"),
                     ("page", "TOO_SMALL"),
                     ("per_page", "WRONG_TYPE"),
@@ -520,11 +521,11 @@ both_engines! {
     async fn unknown_query_parameter_is_rejected_by_every_operation(engine: Engine) {
         let app = TestApp::new(engine);
         let fixture = Fixture::new(&app).await;
-        let before = fixture.rows();
+        let before = fixture.table_states();
         let long = "n".repeat(5_000);
         for operation in v1::contract().operations() {
             let actor = fixture.caller(operation);
-            for name in ["colour", "access_token", "%01", &long] {
+            for name in ["color", "access_token", "%01", &long] {
                 let mut request = actor.request(method(operation), &format!("{}?{name}=1", fixture.path(operation)));
                 if operation.body().is_some() {
                     request = request.json(&request_schema(operation)["example"]);
@@ -534,13 +535,13 @@ both_engines! {
             }
             // Violations of parameters and body are listed together.
             if operation.body().is_some() {
-                let path = format!("{}?colour=1", fixture.path(operation));
+                let path = format!("{}?color=1", fixture.path(operation));
                 let response = actor.request(method(operation), &path).json(&json!([])).send().await;
                 let response = response.expect_error(422, "VALIDATION_FAILED");
-                assert_eq!(response.details(), details(&[("colour", "UNKNOWN_PARAMETER"), ("", "WRONG_TYPE")]));
+                assert_eq!(response.details(), details(&[("color", "UNKNOWN_PARAMETER"), ("", "WRONG_TYPE")]));
             }
         }
-        assert_eq!(fixture.rows(), before);
+        assert_eq!(fixture.table_states(), before);
     }
 
     async fn number_of_listed_violations_is_bounded(engine: Engine) {
@@ -568,7 +569,7 @@ both_engines! {
     async fn id_has_one_canonical_form(engine: Engine) {
         let app = TestApp::new(engine);
         let fixture = Fixture::new(&app).await;
-        let before = fixture.rows();
+        let before = fixture.table_states();
         let huge = "9".repeat(400);
         for operation in v1::contract().operations() {
             for (parameter, code) in [
@@ -622,7 +623,7 @@ both_engines! {
                 }
             }
         }
-        assert_eq!(fixture.rows(), before);
+        assert_eq!(fixture.table_states(), before);
         // A percent-encoded digit is equal to the digit.
         let encoded: String = fixture.list.to_string().bytes().map(|byte| format!("%{byte:02x}")).collect();
         let response = fixture.admin.get(&format!("/v1/bucketlists/{encoded}")).await.expect(200).json();
@@ -640,8 +641,8 @@ both_engines! {
         );
         paths.extend(UNVERSIONED_ROUTES.map(str::to_owned));
         for path in paths {
-            let (status, mut headers, body) = send_unchecked(&fixture.admin, &app, "GET", &path).await;
-            let (head_status, mut head_headers, head_body) = send_unchecked(&fixture.admin, &app, "HEAD", &path).await;
+            let (status, mut headers, body) = send_unvalidated(&fixture.admin, &app, "GET", &path).await;
+            let (head_status, mut head_headers, head_body) = send_unvalidated(&fixture.admin, &app, "HEAD", &path).await;
             assert!(!body.is_empty() && head_body.is_empty(), "{path}");
             if let Some(length) = headers.get("content-length") {
                 assert_eq!(*length, body.len().to_string(), "{path}");
@@ -657,7 +658,7 @@ both_engines! {
     async fn unsupported_method_returns_405_with_allow(engine: Engine) {
         let app = TestApp::new(engine);
         let fixture = Fixture::new(&app).await;
-        let before = fixture.rows();
+        let before = fixture.table_states();
         let mut offered: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for operation in v1::contract().operations() {
             offered.entry(fixture.path(operation)).or_default().push(&operation.method);
@@ -673,7 +674,7 @@ both_engines! {
             methods.sort_unstable();
             let allow = methods.join(", ");
             for method in METHODS.into_iter().filter(|method| !methods.contains(method)) {
-                let (status, headers, body) = send_unchecked(&fixture.admin, &app, method, path).await;
+                let (status, headers, body) = send_unvalidated(&fixture.admin, &app, method, path).await;
                 assert_eq!((status, headers.get("allow")), (405, Some(&allow)), "{method} {path}");
                 if method == "HEAD" {
                     assert_eq!(body, b"");
@@ -687,13 +688,13 @@ both_engines! {
                 assert_eq!((response.header("allow"), &*response.body), (&*allow, &b""[..]), "{path}");
             }
         }
-        assert_eq!(fixture.rows(), before);
+        assert_eq!(fixture.table_states(), before);
     }
 
     async fn unacceptable_media_type_returns_406_and_writes_nothing(engine: Engine) {
         let app = TestApp::new(engine);
         let fixture = Fixture::new(&app).await;
-        let before = fixture.rows();
+        let before = fixture.table_states();
         for operation in v1::contract().operations().filter(|operation| !operation.response_media_types.is_empty()) {
             for accept in [
                 "image/png",
@@ -709,7 +710,7 @@ both_engines! {
                 request.header("accept", accept).send().await.expect_error(406, "NOT_ACCEPTABLE");
             }
         }
-        assert_eq!(fixture.rows(), before);
+        assert_eq!(fixture.table_states(), before);
         for accept in [
             "",
             "*/*",
@@ -772,11 +773,13 @@ both_engines! {
         }
         let request = user.request(Method::GET, "/v1/bucketlists?q=short").header("accept-encoding", "gzip");
         assert!(!request.send().await.expect(200).headers.contains_key("content-encoding"), "a short response was compressed");
-        // A long list of violations is compressed in both versions.
+        // A long error response is compressed as well, in both versions.
         let body: serde_json::Map<String, Value> = (0..50).map(|number| (format!("f{number}"), json!(1))).collect();
-        let request = user.request(Method::POST, "/v1/bucketlists").json(&Value::Object(body));
-        let response = request.header("accept-encoding", "gzip").send().await.expect(422);
-        assert_eq!(response.header("content-encoding"), "gzip");
+        let body = Value::Object(body);
+        for path in ["/v1/bucketlists", "/v2/bucketlists"] {
+            let request = user.request(Method::POST, path).json(&body).header("accept-encoding", "gzip");
+            assert_eq!(request.send().await.expect(422).header("content-encoding"), "gzip", "{path}");
+        }
     }
 
     async fn cross_site_response_is_not_compressed(engine: Engine) {
@@ -792,7 +795,7 @@ both_engines! {
             ("origin", "https://app.example", true),
         ] {
             let request = anonymous.request(Method::GET, "/").header("accept-encoding", "gzip").header(name, value);
-            // Other header values that browsers send.
+            // Browsers also send `Sec-Fetch-Site` with `Origin`.
             let request = if name == "origin" { request.header("sec-fetch-site", "cross-site") } else { request };
             let response = request.send().await.expect(200);
             assert_eq!(response.headers.contains_key("content-encoding"), is_compressed, "{name}: {value}");
@@ -852,7 +855,7 @@ both_engines! {
         // A request without a valid token counts against its address, whose limit of five is exceeded.
         let forged = anonymous.request(Method::GET, "/v1/users/me").header("authorization", "Bearer x.y.z");
         forged.send().await.expect_error(429, "RATE_LIMIT_EXCEEDED");
-        // Health checks are not counted.
+        // Requests for unversioned paths are not counted.
         for path in UNVERSIONED_ROUTES {
             let response = first.get(path).await.expect(200);
             assert!(!response.headers.contains_key("ratelimit"), "{path}");
@@ -952,7 +955,7 @@ async fn response_repeats_a_valid_request_id() {
     let user = app.user().await;
     let long = "x".repeat(128);
     let longer = "x".repeat(129);
-    for (sent, is_kept) in [
+    for (sent, is_valid) in [
         ("A-1_b.c", true),
         ("0", true),
         (&long, true),
@@ -973,18 +976,18 @@ async fn response_repeats_a_valid_request_id() {
             ("/", 200),
         ] {
             let response = user.request(Method::GET, path).header("x-request-id", sent).send().await.expect(status);
-            let name = response.header("x-request-id");
-            assert_eq!(name == sent, is_kept, "{sent:?}: {name}");
-            assert!(is_kept || name.len() == 36, "{name}");
+            let request_id = response.header("x-request-id");
+            assert_eq!(request_id == sent, is_valid, "{sent:?}: {request_id}");
+            assert!(is_valid || request_id.len() == 36, "{request_id}");
             if status >= 400 {
                 let body = response.json();
-                let with_length = body["error"]["request_id"].as_str().or_else(|| body["request_id"].as_str());
-                assert_eq!(with_length, Some(name));
+                let in_body = body["error"]["request_id"].as_str().or_else(|| body["request_id"].as_str());
+                assert_eq!(in_body, Some(request_id));
             }
         }
     }
-    let names = [user.get("/").await.any_status(), user.get("/").await.any_status()];
-    assert_ne!(names[0].header("x-request-id"), names[1].header("x-request-id"));
+    let responses = [user.get("/").await.any_status(), user.get("/").await.any_status()];
+    assert_ne!(responses[0].header("x-request-id"), responses[1].header("x-request-id"));
     for traceparent in ["", "nonsense", "00-0-0-0", "\u{e9}", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]
     {
         user.request(Method::GET, "/v1/users/me").header("traceparent", traceparent).send().await.expect(200);
@@ -1042,9 +1045,9 @@ async fn every_response_has_response_time_and_security_headers() {
 async fn url_and_header_block_have_a_maximum_size() {
     let app = TestApp::new(Engine::Sqlite);
     let user = app.user().await;
-    for (path, fits) in [("/v1/bucketlists?q=", 422), ("/v1/", 404), ("/", 404)] {
+    for (path, status) in [("/v1/bucketlists?q=", 422), ("/v1/", 404), ("/", 404)] {
         let url = format!("{path:x<8192}");
-        user.get(&url).await.expect(fits);
+        user.get(&url).await.expect(status);
         user.get(&format!("{url}x")).await.expect_error(414, "URI_TOO_LONG");
     }
     for path in ["/v1/users/me", "/version", "/nope"] {
@@ -1145,7 +1148,8 @@ async fn static_file_with_a_matching_etag_returns_304() {
             assert_eq!(response.header("cache-control"), full.header("cache-control"));
         }
     }
-    // The compressed representation has its own ETag. It is weak until the file is compressed as a whole.
+    // The compressed representation has its own ETag. It is weak while the response is compressed as a stream, and strong
+    // once the compressed file is cached.
     let compressed = anonymous.request(Method::GET, "/openapi/v1.json").header("accept-encoding", "gzip");
     let compressed = compressed.send().await.expect(200);
     assert_eq!(compressed.header("content-encoding"), "gzip");
@@ -1181,7 +1185,7 @@ both_engines! {
         forwarded("for=\"[2001:db8::1]:4711\";proto=https").send().await.expect(422);
     }
 
-    async fn hsts_is_sent_where_the_public_url_is_https(engine: Engine) {
+    async fn hsts_is_sent_if_the_public_url_is_https(engine: Engine) {
         let plain = TestApp::new(engine);
         let response = plain.anonymous().get("/health/live").await.expect(200);
         assert!(!response.headers.contains_key("strict-transport-security"));
@@ -1219,7 +1223,7 @@ both_engines! {
         }
     }
 
-    async fn media_type_error_names_the_accepted_ones(engine: Engine) {
+    async fn unsupported_media_type_returns_the_supported_ones(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
         for (method, path, header, accepted) in [

@@ -30,7 +30,8 @@ const MIGRATIONS_TABLE: &str = "__diesel_schema_migrations";
 /// on PostgreSQL.
 const SEARCH_INDEX: &str = "search_index";
 
-fn tree(engine: Engine) -> PathBuf {
+/// Returns the directory of the migrations of an engine.
+fn migrations_dir(engine: Engine) -> PathBuf {
     let folder = match engine {
         Engine::Sqlite => "migrations/sqlite",
         Engine::Postgres => "migrations/postgres",
@@ -40,7 +41,7 @@ fn tree(engine: Engine) -> PathBuf {
 
 /// Returns the names of the migrations of an engine, oldest first.
 fn names(engine: Engine) -> Vec<String> {
-    let folders = fs::read_dir(tree(engine)).unwrap();
+    let folders = fs::read_dir(migrations_dir(engine)).unwrap();
     let mut names: Vec<String> = folders.map(|folder| folder.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
@@ -99,8 +100,8 @@ type Tables = BTreeMap<String, BTreeMap<String, Column>>;
 fn tables(database: &Database) -> Tables {
     let rows = query_texts(
         database,
-        // A primary key of SQLite is not null, even without a NOT NULL constraint.
-        "SELECT m.name AS a, c.name AS b, c.type AS c, CASE WHEN c.\"notnull\" OR c.pk THEN 'NO' ELSE 'YES' END AS d
+        // The `INTEGER PRIMARY KEY` of SQLite is the row ID, which is never null.
+        "SELECT m.name AS a, c.name AS b, c.type AS c, CASE WHEN c.\"notnull\" OR (c.pk AND c.name = 'id' AND c.type = 'INTEGER') THEN 'NO' ELSE 'YES' END AS d
          FROM pragma_table_list m, pragma_table_info(m.name) c
          WHERE m.schema = 'main' AND m.type = 'table' AND m.name NOT LIKE 'sqlite_%'",
         "SELECT table_name::text AS a, column_name::text AS b, data_type::text AS c, is_nullable::text AS d
@@ -148,7 +149,7 @@ fn declared() -> Tables {
 }
 
 /// Returns the complete schema as text, for comparisons.
-fn fingerprint(database: &Database) -> BTreeSet<[String; 4]> {
+fn complete_schema(database: &Database) -> BTreeSet<[String; 4]> {
     let rows = query_texts(
         database,
         "SELECT type AS a, name AS b, sql AS c, NULL AS d FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'",
@@ -190,7 +191,7 @@ fn foreign_keys(database: &Database) -> Vec<(String, String, String)> {
 }
 
 /// Returns the first column of each index, as (table, column).
-fn first_indexed(database: &Database) -> BTreeSet<(String, String)> {
+fn first_index_columns(database: &Database) -> BTreeSet<(String, String)> {
     let rows = query_texts(
         database,
         "SELECT m.name AS a, i.name AS b, NULL AS c, NULL AS d
@@ -239,7 +240,7 @@ fn every_migration_has_up_and_down() {
     for engine in ENGINES {
         for name in names(engine) {
             for file in ["up.sql", "down.sql"] {
-                let text = fs::read_to_string(tree(engine).join(&name).join(file)).unwrap();
+                let text = fs::read_to_string(migrations_dir(engine).join(&name).join(file)).unwrap();
                 let has_statement = text.lines().any(|line| !line.trim().is_empty() && !line.starts_with("--"));
                 assert!(has_statement, "{engine:?} {name}/{file} has no statement");
             }
@@ -252,7 +253,7 @@ fn every_foreign_key_declares_on_delete() {
     for engine in ENGINES {
         let mut seen = 0;
         for name in names(engine) {
-            let text = fs::read_to_string(tree(engine).join(&name).join("up.sql")).unwrap();
+            let text = fs::read_to_string(migrations_dir(engine).join(&name).join("up.sql")).unwrap();
             let code: String = text.lines().map(|line| line.split("--").next().unwrap()).collect::<Vec<_>>().join("\n");
             for reference in code.split("REFERENCES").skip(1) {
                 let clause = reference.split([',', ';']).next().unwrap();
@@ -287,7 +288,7 @@ both_engines! {
         let keys = foreign_keys(&database);
         let joinable = include_str!("../../src/db/schema.rs").matches("diesel::joinable!").count();
         assert_eq!(keys.len(), joinable, "{keys:?}");
-        let indexed = first_indexed(&database);
+        let indexed = first_index_columns(&database);
         for (table, column, rule) in keys {
             assert_ne!(rule, "NO ACTION", "{table}.{column}");
             assert!(indexed.contains(&(table.clone(), column.clone())), "{table}.{column} has no index");
@@ -302,7 +303,7 @@ both_engines! {
         assert_eq!(migrator.up().unwrap(), names);
         assert!(migrator.status().unwrap().is_current());
         assert_eq!(migrator.up().unwrap(), Vec::<String>::new(), "a migration was applied again");
-        let schema = fingerprint(&database);
+        let schema = complete_schema(&database);
 
         for (done, name) in names.iter().enumerate().rev() {
             assert_eq!(migrator.down().unwrap().as_ref(), Some(name));
@@ -315,13 +316,13 @@ both_engines! {
         assert!(is_reverted && remaining.contains(MIGRATIONS_TABLE), "{remaining:?}");
 
         assert_eq!(migrator.up().unwrap(), names);
-        assert_eq!(fingerprint(&database), schema, "reapplied migrations create another schema");
+        assert_eq!(complete_schema(&database), schema, "reapplied migrations create another schema");
     }
 
     async fn each_migration_can_be_redone(engine: Engine) {
         let database = Database::new(engine);
         let names = names(engine);
-        let schema = fingerprint(&database);
+        let schema = complete_schema(&database);
         let mut migrator = database.migrator();
         for newest in (0..names.len()).rev() {
             for name in names[newest + 1..].iter().rev() {
@@ -331,7 +332,7 @@ both_engines! {
             let (applied, pending) = (names[..=newest].to_vec(), names[newest + 1..].to_vec());
             assert_eq!(migrator.status().unwrap(), MigrationStatus { applied, pending: pending.clone(), ..MigrationStatus::default() });
             assert_eq!(migrator.up().unwrap(), pending);
-            assert_eq!(fingerprint(&database), schema);
+            assert_eq!(complete_schema(&database), schema);
         }
     }
 
@@ -368,10 +369,10 @@ both_engines! {
         let newest = names(engine).pop().unwrap();
         assert_eq!(migrator.down().unwrap(), Some(newest.clone()));
         database.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231235959')");
-        let before = fingerprint(&database);
+        let before = complete_schema(&database);
         let error = migrator.up().unwrap_err();
         assert!(matches!(&error, MigrationError::Newer(version) if version == "20991231235959"), "{error}");
-        assert_eq!(fingerprint(&database), before, "a pending migration was applied");
+        assert_eq!(complete_schema(&database), before, "a pending migration was applied");
         let status = migrator.status().unwrap();
         assert_eq!((status.pending, status.unknown), (vec![newest], vec!["20991231235959".to_owned()]));
     }
@@ -388,7 +389,7 @@ both_engines! {
         assert_eq!((status.applied, status.pending), (names[..at].to_vec(), names[at..].to_vec()));
         database.execute("DROP TABLE jobs");
         assert_eq!(database.migrator().up().unwrap(), names[at..]);
-        assert_eq!(fingerprint(&database), fingerprint(&Database::new(engine)));
+        assert_eq!(complete_schema(&database), complete_schema(&Database::new(engine)));
     }
 
     async fn stored_audit_actions_are_renamed(engine: Engine) {
@@ -461,5 +462,5 @@ fn concurrent_postgresql_servers_migrate_once() {
     done.sort_by_key(Vec::len);
     assert_eq!(done, [Vec::new(), Vec::new(), names]);
     assert!(database.migrator().status().unwrap().is_current());
-    assert_eq!(fingerprint(&database), fingerprint(&Database::new(Engine::Postgres)));
+    assert_eq!(complete_schema(&database), complete_schema(&Database::new(Engine::Postgres)));
 }

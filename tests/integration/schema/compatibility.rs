@@ -5,7 +5,7 @@ use std::fs;
 use bucketlist::db::{DbConnection, schema::schema_compatibility};
 use diesel::prelude::*;
 
-use super::{ENGINES, names, tree, version};
+use super::{ENGINES, migrations_dir, names, version};
 use crate::support::{Database, Engine};
 
 /// The migration that introduced the minimum version. Older releases reject every migration that they do not know.
@@ -20,7 +20,7 @@ const HARMLESS: [&str; 1] = ["DROP INDEX BUCKETLISTS_USER_ID_NAME_ID"];
 
 /// Returns the statements of a file, without comments.
 fn statements(engine: Engine, name: &str, file: &str) -> String {
-    let text = fs::read_to_string(tree(engine).join(name).join(file)).unwrap();
+    let text = fs::read_to_string(migrations_dir(engine).join(name).join(file)).unwrap();
     text.lines().map(|line| line.split("--").next().unwrap().to_uppercase()).collect::<Vec<_>>().join(" ")
 }
 

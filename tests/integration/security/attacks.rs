@@ -296,7 +296,7 @@ fn no_field_or_parameter_is_a_url() {
     for target in targets() {
         let fields = target.texts().into_iter().map(|text| (text.at, text.schema));
         let parameters = ["path", "query", "header"].into_iter().flat_map(|location| target.parameters(location));
-        let parameters = parameters.map(|it| (it["name"].as_str().unwrap().to_owned(), target.resolved(&it["schema"])));
+        let parameters = parameters.map(|it| (it["name"].as_str().unwrap().to_owned(), target.resolve(&it["schema"])));
         for (name, schema) in fields.chain(parameters) {
             let format = schema["format"].as_str().unwrap_or_default();
             assert!(!["uri", "url", "hostname", "ipv4", "ipv6"].contains(&format), "{target}: {name} is a {format}");

@@ -8,7 +8,7 @@ use poem::http::Method;
 
 use crate::{
     contract::is_for_admins,
-    support::{Actor, RequestBuilder, TestApp, Value, documented, method, request_schema, resolved},
+    support::{Actor, RequestBuilder, TestApp, Value, documented, method, request_schema, resolve},
 };
 
 /// An operation of the v1 or v2 document.
@@ -65,8 +65,8 @@ impl Target {
     }
 
     /// Resolves the reference of a schema.
-    pub fn resolved(&self, schema: &'static Value) -> &'static Value {
-        resolved(self.document, schema)
+    pub fn resolve(&self, schema: &'static Value) -> &'static Value {
+        resolve(self.document, schema)
     }
 
     /// Returns its parameters in `path`, `query` or `header`.
@@ -149,7 +149,7 @@ impl Target {
     }
 
     fn visit_schema(&self, at: String, schema: &'static Value, visit: &mut dyn FnMut(&str, &'static Value)) {
-        let schema = self.resolved(schema);
+        let schema = self.resolve(schema);
         visit(&at, schema);
         for (name, property) in schema["properties"].as_object().into_iter().flatten() {
             self.visit_schema(format!("{at}/{name}"), property, visit);
@@ -184,13 +184,13 @@ impl Target {
         }
         let mut seen = BTreeSet::new();
         while let Some(schema) = schemas.pop() {
-            let schema = self.resolved(schema);
+            let schema = self.resolve(schema);
             if !seen.insert(std::ptr::from_ref(schema)) {
                 continue;
             }
             for (name, property) in schema["properties"].as_object().into_iter().flatten() {
                 names.insert(name.as_str());
-                let more = &self.resolved(property)["additionalProperties"];
+                let more = &self.resolve(property)["additionalProperties"];
                 if more.is_object() || *more == true {
                     maps.insert(name.as_str());
                 }

@@ -24,11 +24,11 @@ pub fn documented(operation: &Operation) -> &'static Value {
 pub fn request_schema(operation: &Operation) -> &'static Value {
     let (document, _) = document(operation);
     let media_type = &operation.request_media_types[0];
-    resolved(document, &documented(operation)["requestBody"]["content"][media_type]["schema"])
+    resolve(document, &documented(operation)["requestBody"]["content"][media_type]["schema"])
 }
 
 /// Resolves the reference of a schema, including one wrapped in `allOf`.
-pub fn resolved(document: &'static Value, schema: &'static Value) -> &'static Value {
+pub fn resolve(document: &'static Value, schema: &'static Value) -> &'static Value {
     match schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str()) {
         Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap(),
         None => schema,

@@ -25,7 +25,7 @@ pub use actor::{Actor, RequestBuilder};
 pub use app::{JWT_SECRET, START_MICROS, TestApp};
 pub use collector::{Collector, Span, SpanKind, StatusCode, span_attributes};
 pub use database::Database;
-pub use documents::{documented, method, request_schema, resolved};
+pub use documents::{documented, method, request_schema, resolve};
 pub use engine::{Engine, PostgresSchema, server_url};
 pub use log::{LogCapture, LogFormat};
 pub use mailer::MemoryMailer;

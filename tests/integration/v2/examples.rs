@@ -7,7 +7,7 @@ use openapi_model::{BodyError, Operation};
 
 use crate::{
     contract::{seeded, seeded_actor},
-    support::{Actor, TestApp, UncheckedResponse, Value, documented, request_schema, resolved},
+    support::{Actor, TestApp, UncheckedResponse, Value, documented, request_schema, resolve},
 };
 
 /// Returns the media type and the example of the request body.
@@ -122,7 +122,7 @@ both_engines! {
             if response["data"].is_null() {
                 // The example of the response equals the response.
                 let schema = &documented(operation)["responses"]["200"]["content"]["application/json"]["schema"];
-                let mut example = resolved(v2::document().value(), schema)["example"].clone();
+                let mut example = resolve(v2::document().value(), schema)["example"].clone();
                 let mut plain = actor.get(&path(operation)).await.expect(200).json();
                 if operation.path.starts_with("/v2/admin/users/") {
                     // The example has the links for the owner of the account; an administrator gets others.

@@ -5,7 +5,7 @@ use openapi_model::Operation;
 
 use crate::support::{Actor, RequestBuilder, TestApp, UncheckedResponse, Value, method, request_schema};
 
-/// Ids of resources, by the path parameters that take them.
+/// IDs of resources for path parameters.
 #[derive(Clone, Copy, Debug)]
 pub struct ResourceIds {
     pub list: i64,
@@ -19,7 +19,7 @@ pub struct ResourceIds {
 }
 
 impl ResourceIds {
-    /// Ids of no resource.
+    /// IDs that do not exist.
     pub const NONEXISTENT: Self = Self {
         list: 999_999,
         item: 999_999,
@@ -31,7 +31,7 @@ impl ResourceIds {
         job: 999_999,
     };
 
-    /// Creates a resource of every kind for this user.
+    /// Creates a bucketlist, an item and an export of this user. The other IDs are that of the current session and IDs that do not exist.
     pub async fn create(user: &Actor<'_>) -> Self {
         let list = user.create_bucketlist("See the world").await;
         let item = user.create_item(list, "Walk the Camino").await;
@@ -56,7 +56,7 @@ impl ResourceIds {
         ] {
             path = path.replace(&format!("{{{name}}}"), &id.to_string());
         }
-        // A schedule has a name, and exists as soon as a worker has started.
+        // Schedules have names instead of IDs, and exist only after a worker has started.
         path = path.replace("{schedule_name}", "no_such_task");
         assert!(!path.contains('{'), "{path}: unknown path parameter");
         path
@@ -68,7 +68,7 @@ pub fn operations() -> impl Iterator<Item = &'static Operation> {
     v1::contract().operations().chain(v2::contract().operations())
 }
 
-/// Builds a request with the document's example of the body.
+/// Builds a request with the example body in the document.
 pub fn request<'a>(actor: &Actor<'a>, operation: &Operation, path: &str) -> RequestBuilder<'a> {
     let request = actor.request(method(operation), path);
     match operation.request_media_types.first() {
@@ -80,12 +80,12 @@ pub fn request<'a>(actor: &Actor<'a>, operation: &Operation, path: &str) -> Requ
     }
 }
 
-/// Sends a request with the document's example of the body.
+/// Sends a request with the example body in the document.
 pub async fn send(actor: &Actor<'_>, operation: &Operation, path: &str, accept: &str) -> UncheckedResponse {
     request(actor, operation, path).header("accept", accept).send().await
 }
 
-/// Reads all resources of the caller in v2, to compare them with later reads.
+/// Reads the profile, bucketlists, items, sessions and search results of the caller, to compare them with later reads.
 pub async fn read_resources(actor: &Actor<'_>, ids: ResourceIds) -> Vec<Value> {
     let list = format!("/v2/bucketlists/{}", ids.list);
     let mut bodies = Vec::new();
