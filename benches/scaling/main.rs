@@ -39,15 +39,15 @@ fn print_fit(variations: &[f64]) -> bool {
     println!("Fit: 32 clients, 2 cores for the server and the database, one request per client at a time\n");
     println!(
         "{:<20}{:>12}{:>11}{:>14}{:>14}{:>10}",
-        "operation", "CPU time", "variation", "p99 measured", "p99 modelled", ""
+        "operation", "CPU time", "variation", "p99 measured", "p99 modeled", ""
     );
     let mut is_fitted = true;
     for (measurement, &variation) in MEASURED.iter().zip(variations) {
-        let modelled = measurement.p99(variation);
-        let is_near = (modelled / measurement.p99_ms - 1.0).abs() <= FIT;
+        let modeled = measurement.p99(variation);
+        let is_near = (modeled / measurement.p99_ms - 1.0).abs() <= FIT;
         is_fitted &= is_near;
         println!(
-            "{:<20}{:>9} µs{variation:>11.2}{:>11.1} ms{modelled:>11.1} ms{:>10}",
+            "{:<20}{:>9} µs{variation:>11.2}{:>11.1} ms{modeled:>11.1} ms{:>10}",
             measurement.operation,
             measurement.total_us,
             measurement.p99_ms,

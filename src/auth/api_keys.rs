@@ -45,7 +45,7 @@ impl ApiKey {
 
     /// Returns whether the text begins like a key.
     #[must_use]
-    pub fn is_recognised(text: &str) -> bool {
+    pub fn is_recognized(text: &str) -> bool {
         text.starts_with(SCHEME)
     }
 
@@ -155,6 +155,6 @@ mod tests {
         ] {
             assert!(ApiKey::parse(&text).is_none(), "{text}");
         }
-        assert!(ApiKey::is_recognised(&key) && !ApiKey::is_recognised("eyJhbGciOi"));
+        assert!(ApiKey::is_recognized(&key) && !ApiKey::is_recognized("eyJhbGciOi"));
     }
 }

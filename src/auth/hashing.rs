@@ -97,7 +97,7 @@ impl Hasher {
         .await
     }
 
-    /// Returns whether a stored hash has another cost than the configured one.
+    /// Returns whether a stored hash has a different cost than the configured one.
     #[must_use]
     pub fn is_outdated(&self, phc: &str) -> bool {
         PasswordHash::new(phc).ok().and_then(|hash| Params::try_from(&hash).ok()).is_none_or(|params| {

@@ -71,7 +71,7 @@ enum Command {
     /// Run background jobs without serving requests.
     ///
     /// Migrates the database first, unless AUTO_MIGRATE is false. Any number of workers and servers can share a database. A worker
-    /// on the machine of a server needs another METRICS_ADDR than the server. If its address is already in use, the worker runs
+    /// on the machine of a server needs a different METRICS_ADDR than the server. If its address is already in use, the worker runs
     /// without metrics.
     Worker,
     /// List, retry, cancel and delete background jobs.

@@ -327,7 +327,7 @@ mod tests {
     ];
 
     #[test]
-    fn every_row_is_recognised() {
+    fn every_row_is_recognized() {
         for (code, message, expected) in MESSAGES {
             let row = Failure::find(DatabaseErrorKind::Unknown, message).unwrap_or_else(|| panic!("{code} {message}"));
             assert_eq!((row.code, row.failure), (*code, *expected), "{message}");

@@ -206,7 +206,7 @@ impl BeginStatements {
             // Not READ ONLY: the readiness check reads whether the server is.
             read: uses_pooler.then(|| begin("READ COMMITTED")),
             snapshot: Some(begin("REPEATABLE READ READ ONLY")),
-            // Without READ WRITE, which a standby rejects with another error than a write.
+            // Without READ WRITE, which a standby rejects with a different error than a write.
             write: Some(begin("READ COMMITTED")),
         }
     }

@@ -148,7 +148,7 @@ impl Replicas {
         Ok(Self { all: all.into(), next: Arc::default(), statements, metrics })
     }
 
-    /// Returns an available replica, each time another one. `losses` is the number of lost connections to the primary: after a loss, there may be
+    /// Returns an available replica, a different one each time. `losses` is the number of lost connections to the primary: after a loss, there may be
     /// another primary, so the replicas must be checked again.
     fn choose(&self, losses: u64) -> Option<&Replica> {
         let first = self.next.fetch_add(1, Ordering::Relaxed);

@@ -243,7 +243,7 @@ mod tests {
         ];
         let open = ImportRecordFacts { has_done_at: true, ..ITEM };
         assert_eq!(violations(&[LIST, other, full, open]), expected);
-        // The ID of an item is another one.
+        // The ID of an item is different.
         let of_item = ImportRecordFacts { id: Some(5), ..ITEM };
         let contradicting = ImportRecordFacts { id: Some(5), ..LIST };
         assert_eq!(violations(&[contradicting, of_item]), [(0, "id", "NOT_ALLOWED")]);

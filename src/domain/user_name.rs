@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn name_is_trimmed_and_normalised() {
+    fn name_is_trimmed_and_normalized() {
         let name = |text: &str| UserName::parse(text).map(|name| name.0);
         assert_eq!(name("  Zu\u{308}rich\u{a0}"), Ok("Zürich".to_owned()));
         assert_eq!(name(&"é".repeat(100)), Ok("é".repeat(100)));

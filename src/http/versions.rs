@@ -11,7 +11,7 @@ use poem::http::{HeaderMap, HeaderName};
 
 /// Selects the version of an unversioned path.
 const ACCEPT_VERSION: HeaderName = HeaderName::from_static("accept-version");
-/// The version of the response, if `Accept-Version` could have selected another one.
+/// The version of the response, if `Accept-Version` could have selected a different one.
 pub(super) const CONTENT_VERSION: HeaderName = HeaderName::from_static("content-version");
 
 /// A version of the API.

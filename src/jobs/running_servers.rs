@@ -106,7 +106,7 @@ impl Reported {
         if is_clock_different && !self.is_clock_different {
             tracing::warn!(
                 seconds = findings.clock_difference.as_secs_f64(),
-                "the clocks of this host and of the database differ; synchronise both with NTP"
+                "the clocks of this host and of the database differ; synchronize both with NTP"
             );
         }
         *self = Self { differences: findings.differences, is_clock_different, has_failed: false };

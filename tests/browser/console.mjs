@@ -72,7 +72,7 @@ const notice = () => page.locator('#notice');
 const rows = () => page.locator('#rows tbody tr');
 const groups = () => page.locator('#groups tbody tr');
 const rowOf = (text) => page.locator('#rows tbody tr', { hasText: text });
-const said = (text) => page.locator('#notice', { hasText: text }).waitFor();
+const seesNotice = (text) => page.locator('#notice', { hasText: text }).waitFor();
 const loaded = () => page.waitForFunction(() => !document.getElementById('view').hidden && document.getElementById('notice').textContent !== 'Loading…' && !document.querySelector('[aria-busy]'));
 
 async function visit(path) {
@@ -143,7 +143,7 @@ async function session() {
     await page.locator('#notice.error').waitFor();
     await loggedOut();
     await submitLogin(visitor);
-    await said('not an administrator');
+    await seesNotice('not an administrator');
     await loggedOut();
   });
   await check('the session of a user from /docs is explained, and can be replaced', async () => {
@@ -303,11 +303,11 @@ async function usage() {
     await rowOf(email).waitFor();
     assert.equal(await page.inputValue('#filters [name=operation]'), 'listBucketlists');
     await filter({ operation: 'bucket' });
-    await said('No operation is named “bucket”. Similar: ');
+    await seesNotice('No operation is named “bucket”. Similar: ');
     await filter({ operation: '', version: 'v1', consumer: 'user:999999' });
     await page.locator('#rows', { hasText: 'No requests to v1 in this period (last 30 days).' }).waitFor();
     await filter({ consumer: 'nonsense' });
-    await said('No single consumer is named “nonsense”. Enter an email address');
+    await seesNotice('No single consumer is named “nonsense”. Enter an email address');
     await page.click('#filters button[type=reset]');
     await page.locator('#rows tbody tr').first().waitFor();
     await loaded();
@@ -316,17 +316,17 @@ async function usage() {
   await check('filters of the address are corrected, and unknown ones are named', async () => {
     await visit(`/console/usage?operation=LISTBUCKETLISTS&consumer=${encodeURIComponent(email)}`);
     await page.waitForFunction(() => /operation=listBucketlists&consumer=user%3A\d+$/.test(location.search));
-    await visit('/console/usage?version=v9&colour=red');
+    await visit('/console/usage?version=v9&color=red');
     const warning = page.locator('#view > [role=alert]');
     await warning.waitFor();
-    assert.equal(await warning.innerText(), '“v9” is not a value of the filter “Version”: it is ignored. “colour” is not a filter of this page.');
+    assert.equal(await warning.innerText(), '“v9” is not a value of the filter “Version”: it is ignored. “color” is not a filter of this page.');
     await page.locator('#rows tbody tr', { hasText: 'v2' }).first().waitFor();
     await visit('/console/usage');
   });
   await check('a link to a section says that the server is unreachable, and the page stays', async () => {
     await page.route('**/health/live', (route) => route.abort(), { times: 1 });
     await page.click('.sections a[data-key=s]');
-    await said('The server is unreachable.');
+    await seesNotice('The server is unreachable.');
     assert.equal(new URL(page.url()).pathname, '/console/usage');
     await page.click('.sections a[data-key=s]');
     await page.waitForURL('**/console/users');
@@ -426,7 +426,7 @@ async function incidents(hostile, binary, huge) {
     await find(`#${binary.id}`);
     await page.locator('#title', { hasText: `#${binary.id} ` }).waitFor();
     await find('a b c');
-    await said('is not a request ID');
+    await seesNotice('is not a request ID');
   });
   await check('several groups are resolved at once, and reopened', async () => {
     await visit('/console/incidents');
@@ -437,12 +437,12 @@ async function incidents(hostile, binary, huge) {
     await inspect(page, 'groups-selected');
     await page.fill('#bulk [name=fixed_in]', '9.9.9');
     await page.click('#bulk [value=true]');
-    await said(`Marked ${count} groups as resolved.`);
+    await seesNotice(`Marked ${count} groups as resolved.`);
     assert.deepEqual(new Set(await page.locator('#groups td[data-label=State]').allInnerTexts()), new Set(['resolved\nin 9.9.9']));
     assert.ok(await page.locator('#bulk').isHidden());
     await page.locator('#groups th input').check();
     await page.click('#bulk [value=false]');
-    await said(`Marked ${count} groups as unresolved.`);
+    await seesNotice(`Marked ${count} groups as unresolved.`);
     // One row is selected with the keyboard.
     await page.keyboard.press('j');
     await page.keyboard.press('x');
@@ -467,7 +467,7 @@ async function incidents(hostile, binary, huge) {
     await page.reload();
     await row(hostile).waitFor();
     await filter({ code: 'NO_SUCH_CODE' });
-    await said('No error code is named');
+    await seesNotice('No error code is named');
     await filter({ code: '', operation: '', status: '599' });
     await page.locator('#rows', { hasText: 'Nothing matches these filters.' }).waitFor();
     await inspect(page, 'incidents-none');
@@ -511,7 +511,7 @@ async function incidents(hostile, binary, huge) {
     assert.ok((await page.locator('#request').textContent()).length > before);
     assert.equal(await focused(page), 'request');
   });
-  await check('among very many incidents, the neighbours are searched in the newest 1,000', async () => {
+  await check('among very many incidents, the neighbors are searched in the newest 1,000', async () => {
     let requests = 0;
     const summary = { ...hostile, id: 1_000_000_000, _links: {} };
     await page.route('**/v2/admin/incidents?*', (route) => {
@@ -561,7 +561,7 @@ async function incidents(hostile, binary, huge) {
     assert.match(await page.locator('#replay-result').innerText(), /^Fixed\s+Captured 404 BUCKETLIST_NOT_FOUND; now 200 on http:\/\/localhost\./);
     assert.equal(await page.locator('#differences tbody tr').count(), 2);
     await page.setInputFiles('#report', { name: 'x.json', mimeType: 'application/json', buffer: Buffer.from('{}') });
-    await said('not a replay report');
+    await seesNotice('not a replay report');
   });
   await check('an incident is exported for Postman, curl and HAR', async () => {
     const [collection] = await downloads('[data-export=postman]');
@@ -597,7 +597,7 @@ async function incidents(hostile, binary, huge) {
     await answer(page.locator('#delete'), 'Cancel');
     assert.ok(await page.locator('#incident').isVisible());
     await answer(page.locator('#delete'), 'Delete incident');
-    await said('deleted');
+    await seesNotice('deleted');
     assert.equal(new URL(page.url()).search, '');
     assert.equal(await focused(page), 'content');
     await visit(LIST);
@@ -628,24 +628,24 @@ async function users(user) {
     await answer(button('Disable'), 'Cancel');
     assert.equal(await row.locator('.state').innerText(), 'enabled');
     await answer(button('Disable'), 'Disable');
-    await said('is disabled');
+    await seesNotice('is disabled');
     assert.equal(await row.locator('.state').innerText(), 'disabled');
     assert.equal(await focused(page), 'TR');
     await button('Enable').click();
-    await said('is enabled');
+    await seesNotice('is enabled');
     const notices = row.locator('td[data-label=Notices]');
     await answer(button('Disable notices'), 'Disable notices');
-    await said('are disabled');
+    await seesNotice('are disabled');
     assert.equal(await notices.innerText(), 'disabled');
     await button('Enable notices').click();
-    await said('are enabled');
+    await seesNotice('are enabled');
     assert.equal(await notices.innerText(), 'enabled');
     await answer(button('Make administrator'), 'Change role');
-    await said('has the role admin');
+    await seesNotice('has the role admin');
     await answer(button('Make user'), 'Change role');
-    await said('has the role user');
+    await seesNotice('has the role user');
     await answer(button('Delete'), 'Delete account');
-    await said(' deleted.');
+    await seesNotice(' deleted.');
     assert.equal(await rows().count(), 0);
     assert.equal(await focused(page), 'content');
   });
@@ -688,7 +688,7 @@ async function audit() {
     assert.equal(before, 20);
     await more.focus();
     await page.keyboard.press('Enter');
-    await said('entries are shown');
+    await seesNotice('entries are shown');
     assert.ok(await rows().count() > before);
     assert.equal(await page.evaluate(() => [...document.querySelectorAll('#rows tbody tr')].indexOf(document.activeElement)), before);
   });
@@ -721,10 +721,10 @@ async function apiClients() {
   await check('deprecation notices to an API client are disabled and enabled', async () => {
     const button = (text) => rowOf(name).getByRole('button', { name: `${text}: ${name}` });
     await answer(button('Disable notices'), 'Disable notices');
-    await said('are disabled');
+    await seesNotice('are disabled');
     assert.equal(await rowOf(name).locator('td[data-label=Notices]').innerText(), 'disabled');
     await button('Enable notices').click();
-    await said('are enabled');
+    await seesNotice('are enabled');
     assert.equal(await rowOf(name).locator('td[data-label=Notices]').innerText(), 'enabled');
   });
   await check('a key is rotated', async () => {
@@ -737,7 +737,7 @@ async function apiClients() {
     assert.equal((await fetch(`${origin}/v2/bucketlists`, { headers: { 'X-API-Key': key } })).status, 200);
     await page.click('#hide-key');
     await answer(rowOf(name).getByRole('button', { name: `Revoke: ${name}` }), 'Revoke');
-    await said(' revoked.');
+    await seesNotice(' revoked.');
     assert.equal(await rowOf(name).count(), 0);
     assert.equal((await fetch(`${origin}/v2/bucketlists`, { headers: { 'X-API-Key': key } })).status, 401);
   });
@@ -851,11 +851,11 @@ async function jobs() {
     await row.waitFor();
     const button = (name) => row.getByRole('button', { name: new RegExp(`^${name}: job \\d+$`) });
     await answer(button('Cancel'), 'Cancel job');
-    await said(' cancelled.');
+    await seesNotice(' cancelled.');
     assert.equal(await row.locator('.state').innerText(), 'cancelled');
     assert.equal(await focused(page), 'TR');
     await button('Retry').click();
-    await said('is due now');
+    await seesNotice('is due now');
     assert.equal(await row.locator('.state').innerText(), 'queued');
     await answer(button('Delete'), 'Cancel');
     assert.equal(await row.count(), 1);
@@ -894,7 +894,7 @@ async function failures() {
       await route.fulfill({ response, json: { ...await response.json(), role: 'user' } });
     });
     await page.click('#filters button[type=submit]');
-    await said('is no longer an administrator');
+    await seesNotice('is no longer an administrator');
     assert.ok(await page.locator('#forbidden').isVisible() && await page.locator('#view').isHidden());
     await page.unroute('**/v2/admin/**');
     await page.unroute('**/v2/users/me');
@@ -907,7 +907,7 @@ async function failures() {
     await visit('/console/users');
     await rows().first().waitFor();
     await page.click('#logout');
-    await said('Logged out.');
+    await seesNotice('Logged out.');
     await loggedOut();
     assert.equal(await focused(page), 'login-email');
     assert.equal(await page.evaluate((key) => localStorage.getItem(key), STORAGE_KEY), null);

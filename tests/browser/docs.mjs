@@ -114,7 +114,7 @@ function withoutIdentity(seen, contract) {
   return seen.filter((line, index) => line !== own && !(contract === 'v2' && count(line) > 1 && line === 'GET /v2/users/me 200' && index < seen.lastIndexOf(line)));
 }
 
-/** Takes screenshots of an executed operation in both colour schemes. */
+/** Takes screenshots of an executed operation in both color schemes. */
 async function pictures(block, contract) {
   await shot(block, `docs-${contract}-executed`);
   await block.page().emulateMedia({ colorScheme: 'dark' });

@@ -72,7 +72,7 @@ await run(async () => {
       await inspect(page, name);
     }
   });
-  await check('the colour scheme can be selected on every page and is remembered', async () => {
+  await check('the color scheme can be selected on every page and is remembered', async () => {
     const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     await page.emulateMedia({ colorScheme: 'light' });
     await page.goto(origin);

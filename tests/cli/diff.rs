@@ -115,7 +115,7 @@ fn json_output_lists_every_change_with_the_same_exit_code() {
 #[test]
 fn changelog_output_has_sections() {
     let sandbox = sandbox_with(|document| {
-        document["components"]["schemas"]["Bucketlist"]["properties"]["colour"] = json!({"type": "string"});
+        document["components"]["schemas"]["Bucketlist"]["properties"]["color"] = json!({"type": "string"});
         document["paths"]["/bucketlists"]["get"]["summary"] = json!("List.");
         document["paths"]["/bucketlists"]["get"]["operationId"] = json!("getBucketlists");
     });
@@ -123,7 +123,7 @@ fn changelog_output_has_sections() {
     let expected = "### Breaking\n\n\
         - the operationId was listBucketlists and is getBucketlists (`GET /bucketlists`)\n\n\
         ### Added\n\n\
-        - Bucketlist.colour is new (`GET /bucketlists`, `POST /bucketlists`, `GET /bucketlists/{bucketlist_id}` and 1 more)\n\n\
+        - Bucketlist.color is new (`GET /bucketlists`, `POST /bucketlists`, `GET /bucketlists/{bucketlist_id}` and 1 more)\n\n\
         ### Changed\n\n\
         - summary of the operation has changed (`GET /bucketlists`)\n\n";
     assert_eq!(outcome.out, expected);
@@ -134,10 +134,10 @@ fn changelog_output_has_sections() {
 #[test]
 fn additions_exit_with_0() {
     let sandbox = sandbox_with(|document| {
-        document["components"]["schemas"]["Bucketlist"]["properties"]["colour"] = json!({"type": "string"});
+        document["components"]["schemas"]["Bucketlist"]["properties"]["color"] = json!({"type": "string"});
     });
     let out = sandbox.run(&["openapi", "diff", "old.json", "new.json"]).expect_success();
-    assert!(out.starts_with("additive: Bucketlist.colour is new [response-field-added]\n"), "{out}");
+    assert!(out.starts_with("additive: Bucketlist.color is new [response-field-added]\n"), "{out}");
 }
 
 #[test]
@@ -237,12 +237,12 @@ fn sandbox_with_release(change: impl FnOnce(&mut Value)) -> Sandbox {
 #[test]
 fn check_fails_when_a_document_breaks_the_release() {
     let sandbox = sandbox_with_release(|released| {
-        released["components"]["schemas"]["Bucketlist"]["properties"]["colour"] = json!({"type": "string"});
+        released["components"]["schemas"]["Bucketlist"]["properties"]["color"] = json!({"type": "string"});
         released["paths"]["/bucketlists"]["get"]["summary"] = json!("List.");
     });
     let outcome = sandbox.run(&["openapi", "check"]).expect_exit_code(4);
     let head = "openapi/v1.json has breaking changes compared with openapi/released/v1.json:\n\
-        breaking: Bucketlist.colour is no longer returned [response-field-removed]\n  ";
+        breaking: Bucketlist.color is no longer returned [response-field-removed]\n  ";
     assert!(outcome.out.starts_with(head), "{}", outcome.out);
     // Only breaking changes are listed.
     assert!(!outcome.out.contains("neutral"), "{}", outcome.out);

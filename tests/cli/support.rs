@@ -392,8 +392,8 @@ impl TestServer {
     /// Requests the server to exit, so that instrumented code (`make coverage`) writes its counters. Returns whether it has exited.
     fn terminate(&mut self) -> bool {
         let id = self.child.id().to_string();
-        let is_signalled = Command::new("kill").args(["-s", "TERM", &id]).stderr(Stdio::null()).status();
-        let Some(mut out) = self.out.take().filter(|_| is_signalled.is_ok_and(|status| status.success())) else {
+        let is_signaled = Command::new("kill").args(["-s", "TERM", &id]).stderr(Stdio::null()).status();
+        let Some(mut out) = self.out.take().filter(|_| is_signaled.is_ok_and(|status| status.success())) else {
             return false;
         };
         let (sender, receiver) = mpsc::channel();

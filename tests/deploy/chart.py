@@ -104,7 +104,7 @@ def problems_of(documents: list[dict], settings: set[str]) -> list[str]:
             problems.append("the Deployment of the workers does not select its pods, or that of the servers does")
         [process] = template["spec"]["containers"]
         if process["image"] != container["image"]:
-            problems.append("the workers have another image than the servers")
+            problems.append("the workers have a different image than the servers")
         shutdown = next(int(v["value"].removesuffix("s")) for v in process["env"] if v["name"] == "SHUTDOWN_TIMEOUT")
         if template["spec"]["terminationGracePeriodSeconds"] <= shutdown:
             problems.append("a worker is killed before its jobs have stopped")
@@ -158,7 +158,7 @@ def problems_of(documents: list[dict], settings: set[str]) -> list[str]:
         if not is_hook(job) or "serviceAccountName" in job["spec"]["template"]["spec"]:
             problems.append("the migration job depends on objects that are created after it")
         if job["spec"]["template"]["spec"]["containers"][0]["image"] != container["image"]:
-            problems.append("the migration job has another image than the servers")
+            problems.append("the migration job has a different image than the servers")
     return problems
 
 

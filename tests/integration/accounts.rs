@@ -254,10 +254,10 @@ both_engines! {
                 found.sort();
                 assert_eq!(found, expected, "{path}");
                 let mut body = body.clone();
-                body["colour"] = json!("blue");
+                body["color"] = json!("blue");
                 let mut found = user.request(method, &path).json(&body).send().await.expect(422).details();
                 found.sort();
-                assert_eq!(found, [&details(&[("/colour", "UNKNOWN_FIELD")])[..], &expected[..]].concat(), "{path}");
+                assert_eq!(found, [&details(&[("/color", "UNKNOWN_FIELD")])[..], &expected[..]].concat(), "{path}");
             }
         }
     }

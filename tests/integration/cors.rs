@@ -152,7 +152,7 @@ both_engines! {
         errors.push(get(&app.anonymous(), "/v1/bucketlists", APP).await.expect_error(401, "AUTHENTICATION_REQUIRED"));
         errors.push(get(&user, "/v2/bucketlists/999999", APP).await.expect_error(404, "BUCKETLIST_NOT_FOUND"));
         errors.push(get(&user, "/v3/nowhere", APP).await.expect_error(404, "ROUTE_NOT_FOUND"));
-        errors.push(get(&user, "/v2/bucketlists?colour=blue", APP).await.expect_error(422, "UNKNOWN_PARAMETER"));
+        errors.push(get(&user, "/v2/bucketlists?color=blue", APP).await.expect_error(422, "UNKNOWN_PARAMETER"));
         let _ = get(&user, "/v2/search?q=a", APP).await.expect(200);
         errors.push(get(&user, "/v2/search?q=a", APP).await.expect_error(429, "RATE_LIMIT_EXCEEDED"));
         app.execute("ALTER TABLE items RENAME TO things");

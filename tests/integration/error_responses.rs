@@ -64,7 +64,7 @@ both_engines! {
             let (actor, path) = (caller(operation, &admin, &anonymous), ids.path(operation));
             let base = || valid_request(actor, operation, &path);
             let mut attempts: Vec<(u16, RequestBuilder<'_>)> = vec![
-                (422, request(actor, operation, &format!("{path}?colour=1"))),
+                (422, request(actor, operation, &format!("{path}?color=1"))),
                 (414, request(actor, operation, &format!("{path}?q={long}"))),
                 (431, base().header("x-filler", &oversized_header)),
                 (413, base().bytes(" ".repeat(5_000))),

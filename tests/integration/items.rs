@@ -267,12 +267,12 @@ both_engines! {
         let body = json!({"name": "🌍".repeat(200), "description": "🌍".repeat(4000)});
         let created = user.post(&items_of(list), &body).await.expect(201).json();
         assert_eq!((&created["name"], &created["description"]), (&body["name"], &body["description"]));
-        let body = json!({"name": "🌍".repeat(201), "description": "🌍".repeat(4001), "done": "yes", "colour": 1});
+        let body = json!({"name": "🌍".repeat(201), "description": "🌍".repeat(4001), "done": "yes", "color": 1});
         let response = user.post(&items_of(list), &body).await.expect_error(422, "VALIDATION_FAILED");
         let mut details = response.details();
         details.sort();
         let expected = [
-            ("/colour", "UNKNOWN_FIELD"),
+            ("/color", "UNKNOWN_FIELD"),
             ("/description", "TOO_LONG"),
             ("/done", "WRONG_TYPE"),
             ("/name", "TOO_LONG"),

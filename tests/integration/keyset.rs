@@ -73,7 +73,7 @@ fn text(q: &str) -> Option<TextFilter> {
     TextFilter::parse(q)
 }
 
-/// Returns one of few timestamps, so that many rows have equal ones, in another order than the IDs.
+/// Returns one of few timestamps, so that many rows have equal ones, in a different order than the IDs.
 fn timestamps(number: usize) -> (Timestamp, Timestamp) {
     let number = i64::try_from(number).unwrap();
     (at(100 + number * 7 % 5), at(200 + number * 11 % 3))

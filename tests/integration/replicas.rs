@@ -135,7 +135,7 @@ async fn replica_is_checked_after_a_lost_connection_to_the_primary() {
     let path = format!("/v2/bucketlists/{}", user.create_bucketlist("Mine").await);
     replicated.check().await;
     assert_eq!(replicated.get(&user, &path).await.2, 2);
-    // As at a failover, after which the replica may have other transactions than the new primary.
+    // As at a failover, after which the replica may have different transactions from the new primary.
     replicated.servers.on_primary(
         "SELECT count(pg_terminate_backend(pid))::text AS value FROM pg_stat_activity \
          WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",

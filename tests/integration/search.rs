@@ -169,7 +169,7 @@ both_engines! {
         assert_eq!(find(&app, 0, "secret").await, []);
         assert_eq!(find(&app, 1, "0_secret").await, []);
 
-        // The owner is read from the row, even if the index has another one.
+        // The owner is read from the row, even if the index has a different one.
         let (list, _) = insert_documents(&app, 10, ("Treasure", None), vec![]).await;
         let write_wrong_owner = move |c: &mut DbConnection| {
             let document = Document { target: SearchTarget::Bucketlist, id: list, owner: UserId::new(11), name: "Treasure", description: None };

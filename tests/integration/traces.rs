@@ -285,6 +285,6 @@ async fn traces_are_off_by_default() {
     let request = app.anonymous().request(Method::GET, "/health/live").header("traceparent", &traceparent("01"));
     let response = request.send().await.expect(200);
     assert!(!response.headers.contains_key("traceresponse"));
-    // The trace of the caller is in the log nevertheless.
+    // The trace of the caller is in the log in any case.
     assert!(log.text().contains(&format!("\"trace_id\":\"{TRACE}\"")), "{}", log.text());
 }

@@ -1,4 +1,4 @@
--- Servers that use the database, and fingerprints of their settings. A server that has not renewed its row for 30 seconds has stopped.
+-- Servers that use the database, with the settings that all servers must share (secrets as digests). A server that has not renewed its row for 30 seconds has stopped.
 CREATE TABLE running_servers (
     id         TEXT   PRIMARY KEY NOT NULL,
     -- host name and port, or the host name if the port is not known

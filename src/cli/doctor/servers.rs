@@ -21,7 +21,7 @@ pub(super) fn check(config: &Config, connection: &mut DbConnection, checks: &mut
         let difference = clock_difference(before, time, SystemClock.now());
         if difference > MAX_CLOCK_DIFFERENCE {
             let seconds = difference.as_secs_f64();
-            let detail = format!("{seconds:.1} s between this host and the database; synchronise both with NTP");
+            let detail = format!("{seconds:.1} s between this host and the database; synchronize both with NTP");
             checks.add("database clock", Warn, detail);
         }
     }

@@ -131,7 +131,7 @@ type Load<'a> = &'a dyn Fn() -> Result<Config, CliError>;
 pub(super) enum Expect {
     /// The request fails in the same way: status, code and body are the captured ones, except for volatile fields such as IDs.
     Reproduced,
-    /// The failure is fixed: the response is another one, below 500, conforms to the contract, and is not caused by placeholders.
+    /// The failure is fixed: the response is different, below 500, conforms to the contract, and is not caused by placeholders.
     /// For a regression test, it is the one that the test expects.
     Fixed,
 }

@@ -29,7 +29,7 @@ pub enum ReplicaProblem {
         "the server belongs to another cluster: its system identifier is {found}, that of DATABASE_URL is {expected}"
     )]
     OtherCluster { found: i64, expected: i64 },
-    #[error("the database or its schema is another one than that of DATABASE_URL")]
+    #[error("the database or its schema differs from that of DATABASE_URL")]
     OtherDatabase,
     /// After a failover, until the replica has followed the new primary.
     #[error("the replica is on timeline {found}, the primary on {expected}")]

@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn pattern_and_text_are_normalised_in_the_same_way() {
+    fn pattern_and_text_are_normalized_in_the_same_way() {
         assert_eq!(pattern(" Zu\u{308}rich "), "%zürich%");
         assert_eq!(search_text("Zürich", Some("SEE")), "zürich\nsee");
         assert_eq!(pattern("ΟΔΟΣ"), format!("%{}%", search_text("οδος", None)));

@@ -149,7 +149,7 @@ impl<'a> RequestCapture<'a> {
             return None;
         }
         let is_accepted = if is_requested {
-            // Only failures count towards the rate.
+            // Only failures count toward the rate.
             self.recorder.has_queue_capacity()
         } else {
             self.request.is_some() && self.recorder.try_acquire(clock.now().micros())

@@ -116,7 +116,7 @@ impl Authenticator {
     pub(super) fn verify(&self, headers: &HeaderMap, is_secured: bool) -> Identity {
         match PresentedCredential::of(headers) {
             PresentedCredential::None => Identity::Anonymous,
-            PresentedCredential::Bearer(text) | PresentedCredential::ApiKey(text) if ApiKey::is_recognised(text) => {
+            PresentedCredential::Bearer(text) | PresentedCredential::ApiKey(text) if ApiKey::is_recognized(text) => {
                 self.verify_key(text, is_secured)
             }
             PresentedCredential::Bearer(text) => self.verify_token(text),

@@ -80,7 +80,7 @@ mod tests {
     #[tokio::test]
     async fn violations_of_parameters_and_body_are_listed_together() {
         let params = [("bucketlist_id", "x")];
-        let items = "/v2/bucketlists/x/items?colour=1";
+        let items = "/v2/bucketlists/x/items?color=1";
         assert_eq!(validate(Method::GET, items, &params, "").await.unwrap_err().len(), 2);
         assert_eq!(validate(Method::POST, items, &params, "{\"name\": 1}").await.unwrap_err().len(), 3);
         assert_eq!(validate(Method::POST, items, &params, "{\"name\": \"a\"}").await.unwrap_err().len(), 2);

@@ -45,7 +45,7 @@ func must(holds bool, what any) {
 
 func done(step string) { fmt.Println("ok", step) }
 
-// A transport that sends another Accept header than the generated functions.
+// A transport that sends a different Accept header than the generated functions.
 type accept struct{ mediaType string }
 
 func (a accept) RoundTrip(request *http.Request) (*http.Response, error) {

@@ -126,7 +126,7 @@ async fn send_canaries(app: &TestApp, user: &Actor<'_>) -> Vec<String> {
                 format!("--x\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\n{}\r\n--x--", c[16]),
             ),
             (&login, "text/plain", c[17].clone()),
-            (&list, json, format!(r#"{{"colour": "{}", "name": "mail {}@firm.io"}}"#, c[18], c[19])),
+            (&list, json, format!(r#"{{"color": "{}", "name": "mail {}@firm.io"}}"#, c[18], c[19])),
             (
                 &list,
                 json,
@@ -146,7 +146,7 @@ async fn send_canaries(app: &TestApp, user: &Actor<'_>) -> Vec<String> {
         send(&anonymous, post.clone(), login.clone(), json, vec![], split).await;
         for (path, headers) in [
             (format!("/v2/bucketlists?token={}", c[31]), vec![]),
-            (format!("/v2/bucketlists?colour={}&password={}", percent(&c[32]), c[33]), vec![]),
+            (format!("/v2/bucketlists?color={}&password={}", percent(&c[32]), c[33]), vec![]),
             (format!("/v2/bucketlists?per_page={}", c[34]), vec![]),
             (format!("/v2/bucketlists?x=1&q={}%40firm.io", c[35]), vec![]),
             (format!("/v2/bucketlists?x=1&cursor={}", key(36)), vec![]),

@@ -175,9 +175,8 @@ fn body(rng: &mut StdRng, account: &Account<'_>, operation: &Operation) -> Value
         fields.remove(names.choose(rng).unwrap());
     }
     if rng.random_bool(0.15) {
-        let name = ["colour", "password", "token", "x", "user", "email", "access_token", "pin", "Ünïcode"]
-            .choose(rng)
-            .unwrap();
+        let name =
+            ["color", "password", "token", "x", "user", "email", "access_token", "pin", "Ünïcode"].choose(rng).unwrap();
         fields.insert((*name).to_owned(), value(rng, account));
     }
     body
@@ -297,7 +296,7 @@ fn target(rng: &mut StdRng, account: &Account<'_>, operation: &Operation) -> Str
         "include",
         "role",
         "created_after",
-        "colour",
+        "color",
         "token",
     ];
     let values = [

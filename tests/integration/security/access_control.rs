@@ -144,7 +144,7 @@ both_engines! {
         let mut tried = 0;
         for target in targets().into_iter().filter(Target::is_for_admins) {
             for ids in [own, theirs, ResourceIds::NONEXISTENT] {
-                for query in queries(&target).into_iter().chain(["?colour=1".to_owned()]) {
+                for query in queries(&target).into_iter().chain(["?color=1".to_owned()]) {
                     for accept in accept_values(&target) {
                         let path = format!("{}{query}", ids.path(target.operation));
                         let response = send(&target, &attacker, &path, accept).await.expect_error(403, "FORBIDDEN");

@@ -81,7 +81,7 @@ both_engines! {
             let path = ResourceIds { user: user.id(), ..ResourceIds::NONEXISTENT }.path(target.operation);
             for sent in 0..=quota {
                 // Invalid requests count, too.
-                let request = target.with(caller, &path, &json!({"colour": sent}));
+                let request = target.with(caller, &path, &json!({"color": sent}));
                 let response = request.header("x-forwarded-for", &own_address).send().await.any_status();
                 assert_eq!(response.header("ratelimit-policy").split(';').next(), Some(&*format!("\"{name}\"")), "{target}");
                 let remaining = quota.saturating_sub(sent + 1);

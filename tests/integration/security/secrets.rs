@@ -94,7 +94,7 @@ async fn send_canaries(target: &Target, actor: &Actor<'_>, ids: ResourceIds) -> 
                 bodies.push((CanaryLocation::Value, body.to_string()));
             }
         }
-        let unknown = with_field(&target.example(), &format!("{}/colour", object.at), json!(CANARY));
+        let unknown = with_field(&target.example(), &format!("{}/color", object.at), json!(CANARY));
         bodies.push((CanaryLocation::Value, unknown.to_string()));
         let unknown = with_field(&target.example(), &format!("{}/{CANARY}", object.at), json!(1));
         bodies.push((CanaryLocation::Name, unknown.to_string()));

@@ -317,7 +317,7 @@ both_engines! {
         let before = Snapshot::of_resources(&app.database);
         for target in targets().into_iter().filter(|target| !target.operation.is_secured) {
             // Requests that fail anyway: a taken address, wrong credentials, an invalid token.
-            let body = json!({"colour": 1});
+            let body = json!({"color": 1});
             let plain = target.with(&anonymous, &target.operation.path, &body).send().await.expect(422);
             for (what, values) in &forgeries {
                 let mut request = target.with(&anonymous, &target.operation.path, &body);

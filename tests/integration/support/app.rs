@@ -75,7 +75,7 @@ impl<'a> TestAppBuilder<'a> {
         config.database = database.options();
         config.limits.request_timeout = Duration::from_secs(120);
         config.data_dir = database.folder.path().to_owned();
-        // Account notices are disabled, because most tests count the emails and jobs of other operations than registration.
+        // Account notices are disabled, because most tests count the emails and jobs of operations other than registration.
         config.account_notices = false;
         // The cheapest hash parameters: these tests do not measure the strength of a hash.
         config.passwords.memory_kib = 8;

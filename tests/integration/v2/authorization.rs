@@ -29,7 +29,7 @@ both_engines! {
         let public = v2::contract().operations().count() - secured.len();
         assert_eq!(public, 5, "register, login, refresh and the two operations of the password reset");
         for operation in secured {
-            for path in [ids.path(operation), ResourceIds::NONEXISTENT.path(operation), format!("{}?colour=1", ids.path(operation))] {
+            for path in [ids.path(operation), ResourceIds::NONEXISTENT.path(operation), format!("{}?color=1", ids.path(operation))] {
                 let response = send(&anonymous, operation, &path, "*/*").await;
                 let response = response.expect_error(401, "AUTHENTICATION_REQUIRED");
                 assert_eq!(response.header("www-authenticate"), "Bearer realm=\"bucketlist\"");
@@ -133,7 +133,7 @@ both_engines! {
                 tried += 1;
             }
             for (patch, expected) in [
-                (json!({"name": 1, "colour": 2}), vec![("/colour", "UNKNOWN_FIELD"), ("/name", "WRONG_TYPE")]),
+                (json!({"name": 1, "color": 2}), vec![("/color", "UNKNOWN_FIELD"), ("/name", "WRONG_TYPE")]),
                 (json!({"name": "x\0"}), vec![("/name", "INVALID_CHARACTERS")]),
                 (json!({"id": 7}), vec![("/id", "UNKNOWN_FIELD")]),
                 (json!({"description": "x".repeat(4001)}), vec![("/description", "TOO_LONG")]),

@@ -194,7 +194,7 @@ both_engines! {
         let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("a").await;
-        let body = json!({"items": vec![json!({"name": 1, "done": 2, "due_on": 3, "colour": 4}); 1000]});
+        let body = json!({"items": vec![json!({"name": 1, "done": 2, "due_on": 3, "color": 4}); 1000]});
         let response = user.post(&batch_of(list), &body).await.expect_error(422, "VALIDATION_FAILED");
         assert_eq!(response.details().len(), 1000);
         expect_empty(&user, list).await;

@@ -518,11 +518,11 @@ both_engines! {
         assert_eq!(breaks("BucketlistCreate.description is no longer accepted"), [line(&described)], "{out}");
         assert_eq!(code, ExitCode::from(4));
         // Names that nobody declares are not stored.
-        plain.get("/v1/bucketlists?colour=red").await.expect(422);
+        plain.get("/v1/bucketlists?color=red").await.expect(422);
         app.flush_usage().await;
         let count = |c: &mut DbConnection| {
             use bucketlist::db::schema::usage_inputs;
-            usage_inputs::table.filter(usage_inputs::input.like("%colour%")).count().get_result(c).map_err(DbError::from)
+            usage_inputs::table.filter(usage_inputs::input.like("%color%")).count().get_result(c).map_err(DbError::from)
         };
         let undeclared: i64 = app.app.db.read(count).await.unwrap();
         assert_eq!(undeclared, 0);

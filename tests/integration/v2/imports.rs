@@ -126,13 +126,13 @@ both_engines! {
         let rejected = user.post(IMPORTS, &json!({"records": rows})).await.expect_error(422, "VALIDATION_FAILED");
         assert_eq!(rejected.details(), expected);
         // With a violation of the schema, the other violations are reported too.
-        rows.push(json!({"type": "item", "bucketlist_id": 1_000, "name": "", "colour": "red"}));
+        rows.push(json!({"type": "item", "bucketlist_id": 1_000, "name": "", "color": "red"}));
         let rejected = user.post(IMPORTS, &json!({"records": rows})).await.expect_error(422, "VALIDATION_FAILED");
         let details = rejected.details();
         for found in &expected {
             assert!(details.contains(found), "{found:?}: {details:?}");
         }
-        for found in [("/records/10/name", "TOO_SHORT"), ("/records/10/colour", "UNKNOWN_FIELD")] {
+        for found in [("/records/10/name", "TOO_SHORT"), ("/records/10/color", "UNKNOWN_FIELD")] {
             assert!(details.contains(&(found.0.to_owned(), found.1.to_owned())), "{found:?}: {details:?}");
         }
         for (index, record, pointer, code) in [

@@ -23,7 +23,7 @@ both_engines! {
             assert_eq!(patch(unchanged).await.expect(200).json(), cleared);
         }
         patch(json!({"name": null})).await.expect_error(422, "VALIDATION_FAILED");
-        patch(json!({"colour": "red"})).await.expect_error(422, "UNKNOWN_FIELD");
+        patch(json!({"color": "red"})).await.expect_error(422, "UNKNOWN_FIELD");
         assert_eq!(user.get(&path).await.expect(200).json()["name"], "See it all");
     }
 

@@ -201,7 +201,7 @@ both_engines! {
             assert_eq!((&error["pointer"], &error["parameter"], &error["header"], &error["code"]), expected);
         }
         // Violations of query and body are listed together.
-        let path = format!("{list}/items?colour=1");
+        let path = format!("{list}/items?color=1");
         let body = json!({"name": "", "due_on": "never", "done": 0, "b": 1});
         let mut found = expect_problem(user.post(&path, &body).await, 422, "VALIDATION_FAILED").details();
         found.sort();
@@ -210,7 +210,7 @@ both_engines! {
             ("/done", "WRONG_TYPE"),
             ("/due_on", "INVALID_FORMAT"),
             ("/name", "TOO_SHORT"),
-            ("colour", "UNKNOWN_PARAMETER"),
+            ("color", "UNKNOWN_PARAMETER"),
         ];
         assert_eq!(found, locations(&expected));
         assert_eq!(user.get(&list).await.expect(200).json()["items_total"], 1);

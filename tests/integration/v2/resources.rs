@@ -63,7 +63,7 @@ fn link_objects(value: &Value) -> Vec<Value> {
 async fn check_links(caller: &Actor<'_>, all: &Value, links: &Value) {
     for (name, link) in all.as_object().unwrap() {
         let (href, method) = (link["href"].as_str().unwrap(), link["method"].as_str().unwrap());
-        let request = caller.request(method.parse().unwrap(), &format!("{href}?colour=1"));
+        let request = caller.request(method.parse().unwrap(), &format!("{href}?color=1"));
         let request = if method == "GET" { request } else { request.json(&json!({})) };
         let status = request.send().await.any_status().status;
         assert!(matches!(status, 403 | 422), "{method} {href}: {status}");

@@ -52,7 +52,7 @@ both_engines! {
             user.get("/v2/bucketlists").await.expect(200);
         }
         user.get("/v1/bucketlists").await.expect(200);
-        user.get("/v2/bucketlists?colour=red").await.expect(422);
+        user.get("/v2/bucketlists?color=red").await.expect(422);
         user.get("/bucketlists").await.expect(200);
         let body = json!({"name": "Cape Horn"});
         let created = user.post(&format!("/v2/bucketlists/{list}/items"), &body).await.expect(201);
@@ -166,7 +166,7 @@ both_engines! {
     async fn rows_can_be_grouped_and_filtered_by_status(engine: Engine) {
         let app = TestApp::new(engine);
         let (admin, user) = (app.admin().await, app.user().await);
-        for (path, status) in [("/v2/bucketlists", 200), ("/v2/bucketlists", 200), ("/v2/bucketlists?colour=red", 422)] {
+        for (path, status) in [("/v2/bucketlists", 200), ("/v2/bucketlists", 200), ("/v2/bucketlists?color=red", 422)] {
             user.get(path).await.expect(status);
         }
         app.flush_usage().await;
@@ -382,14 +382,14 @@ both_engines! {
         let app = TestApp::new(engine);
         let admin = app.admin().await;
         for query in [
-            "consumer=robot", "consumer=user:0", "consumer=user:x", "group_by=colour", "version=v9", "from=yesterday",
+            "consumer=robot", "consumer=user:0", "consumer=user:x", "group_by=color", "version=v9", "from=yesterday",
             "deprecated=maybe", "from=2027-01-15&to=2027-01-14", "status=200",
         ] {
             admin.get(&format!("/v2/admin/usage?{query}")).await.expect_error(422, "VALIDATION_FAILED");
         }
         let rejected = admin.get("/v2/admin/usage?from=2027-01-16").await.expect_error(422, "VALIDATION_FAILED").json();
         assert_eq!(rejected["errors"][0]["parameter"], "from");
-        admin.get("/v2/admin/usage?colour=red").await.expect_error(422, "UNKNOWN_PARAMETER");
+        admin.get("/v2/admin/usage?color=red").await.expect_error(422, "UNKNOWN_PARAMETER");
         app.user().await.get("/v2/admin/usage").await.expect_error(403, "FORBIDDEN");
         app.anonymous().get("/v2/admin/usage").await.expect_error(401, "AUTHENTICATION_REQUIRED");
     }

@@ -97,7 +97,7 @@ both_engines! {
                 get(&user, "/bucketlists/987654", version).await.expect_error(404, "BUCKETLIST_NOT_FOUND"),
                 get(&anonymous, "/bucketlists", version).await.expect_error(401, "AUTHENTICATION_REQUIRED"),
                 get(&user, "/bucketlists?per_page=0", version).await.expect_error(422, "VALIDATION_FAILED"),
-                get(&user, "/bucketlists?colour=red", version).await.expect_error(422, "UNKNOWN_PARAMETER"),
+                get(&user, "/bucketlists?color=red", version).await.expect_error(422, "UNKNOWN_PARAMETER"),
                 send(&user, Method::PUT, "/bucketlists", version).await.expect_error(405, "METHOD_NOT_ALLOWED"),
             ];
             assert_eq!(responses[4].header("allow"), "GET, HEAD, OPTIONS, POST");

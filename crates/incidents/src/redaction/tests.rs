@@ -76,7 +76,7 @@ fn other_content_is_unchanged() {
         ("createItem", r#"{"name": "Ride to Zürich", "due_on": "2026-02-30", "description": null, "done": 1.0}"#),
         ("createItem", "{\"name\": \"{{access_token}} {{$guid}} \\u0041 \u{1f600}\"}"),
         ("createItems", r#"{"items": [{"name": "a"}, {"name": ""}, {"name": 9223372036854775808}]}"#),
-        ("createBucketlist", r#"{"name": "  ", "colour": true}"#),
+        ("createBucketlist", r#"{"name": "  ", "color": true}"#),
         ("updateUser", r#"{"role": "boss"}"#),
         ("login", r#"{"email": null, "password": true}"#),
     ] {
@@ -263,7 +263,7 @@ fn no_canary_remains() {
             "createItem",
             "/",
             JSON,
-            format!(r#"{{"name": "x", "colour": "{}", "deep": [[{{"z": "{}"}}]]}}"#, c[10], c[11]).as_bytes(),
+            format!(r#"{{"name": "x", "color": "{}", "deep": [[{{"z": "{}"}}]]}}"#, c[10], c[11]).as_bytes(),
             "{}",
         ),
         exchange("createItem", "/", JSON, format!(r#"{{"name": {{"first": "{}"}}}}"#, c[12]).as_bytes(), "{}"),
@@ -318,7 +318,7 @@ fn no_canary_remains() {
         exchange("listItems", &format!("/v2/bucketlists/{}/items?token={}", c[36], c[37]), JSON, b"", "{}"),
         exchange(
             "listItems",
-            &format!("/v2/bucketlists/1/items?colour={}&{}=1", percent(&c[38]), k[2]),
+            &format!("/v2/bucketlists/1/items?color={}&{}=1", percent(&c[38]), k[2]),
             JSON,
             b"",
             "{}",

@@ -40,7 +40,7 @@ pub struct RequestSequence {
 pub enum Expectation {
     /// The failure is reproduced: status, code and body are the captured ones, except for volatile fields such as IDs.
     Reproduced,
-    /// The failure is fixed: the response is another one, has a status below 500, conforms to the contract, and is not caused by
+    /// The failure is fixed: the response is different, has a status below 500, conforms to the contract, and is not caused by
     /// placeholders.
     Fixed,
 }
@@ -217,8 +217,7 @@ fn has_placeholders(record: &IncidentRecord) -> bool {
 /// Whether the text contains the placeholder. Short ones and numbers are parts of other words, so they must be separate.
 fn contains_placeholder(text: &str, placeholder: &str) -> bool {
     let is_distinct = placeholder.chars().count() >= MIN_DISTINCT_LENGTH && placeholder.parse::<f64>().is_err();
-    let is_part_of_word =
-        |neighbour: Option<char>| neighbour.is_some_and(|c| c.is_alphanumeric() || "_.+-".contains(c));
+    let is_part_of_word = |neighbor: Option<char>| neighbor.is_some_and(|c| c.is_alphanumeric() || "_.+-".contains(c));
     text.match_indices(placeholder).any(|(at, _)| {
         let (before, after) = (&text[..at], &text[at + placeholder.len()..]);
         is_distinct || !(is_part_of_word(before.chars().next_back()) || is_part_of_word(after.chars().next()))
