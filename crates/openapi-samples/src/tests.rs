@@ -61,10 +61,11 @@ fn request_of_every_language_has_all_parts() {
 #[test]
 fn curl_command_is_quoted_for_the_shell() {
     let samples = samples(&document(), &OPTIONS);
-    let expected = r#"curl --fail-with-body "$BASE_URL/v1/books/a%2Fb%20%C3%A9?q=x%26y" \
+    let expected = r#"KEY="$(date +%s)-$$"
+curl --fail-with-body "$BASE_URL/v1/books/a%2Fb%20%C3%A9?q=x%26y" \
   -X PATCH \
   -H "Authorization: Bearer $TOKEN" \
-  -H "Idempotency-Key: $(uuidgen)" \
+  -H "Idempotency-Key: $KEY" \
   --json '{
   "title": "it'\''s \"q\" `b` $x {y} \\n",
   "parts": [

@@ -3,8 +3,9 @@ use crate::{
     request::{Authentication, Body, SampleRequest},
 };
 
-/// Writes a curl command.
+/// Writes a curl command. A generated header is a variable, so that the command can be repeated as a retry.
 pub(super) fn generate(request: &SampleRequest, options: &SampleOptions<'_>) -> String {
+    let mut variables = String::new();
     let mut parts = vec![format!("curl --fail-with-body \"${}{}\"", options.base_url, request.target)];
     let default_method = if request.body.is_some() { "POST" } else { "GET" };
     if request.method != default_method {
@@ -18,7 +19,11 @@ pub(super) fn generate(request: &SampleRequest, options: &SampleOptions<'_>) -> 
     for header in &request.headers {
         parts.push(match &header.value {
             Some(value) => format!("-H {}", single_quoted(&format!("{}: {value}", header.name))),
-            None => format!("-H \"{}: $(uuidgen)\"", header.name),
+            None => {
+                // `uuidgen` is not installed everywhere.
+                variables = "KEY=\"$(date +%s)-$$\"\n".to_owned();
+                format!("-H \"{}: $KEY\"", header.name)
+            }
         });
     }
     if let Some(body) = &request.body {
@@ -32,7 +37,7 @@ pub(super) fn generate(request: &SampleRequest, options: &SampleOptions<'_>) -> 
             }
         }
     }
-    format!("{}\n", parts.join(" \\\n  "))
+    format!("{variables}{}\n", parts.join(" \\\n  "))
 }
 
 fn single_quoted(text: &str) -> String {
