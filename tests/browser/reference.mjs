@@ -76,6 +76,22 @@ async function search(page) {
   await page.goto(`${origin}/guides/errors`);
   await find('/v2/admin/audit', /^List audit events\n/, '/reference/v2/admin#listAuditEvents');
   await find('idempotency', /^Idempotency\n/, '/guides/idempotency');
+  // The summary of a guide, its text, its code blocks and the headers that it explains.
+  for (const [text, result, url] of [
+    ['etag', /^Conditional requests\n/, '/guides/conditional-requests'],
+    ['lost update', /^Conditional requests\n/, '/guides/conditional-requests'],
+    ['csv', /^Pagination\n/, '/guides/pagination'],
+    ['x-api-key', /^API keys\n/, '/guides/authentication#api-keys'],
+  ]) {
+    await page.goto(`${origin}/reference`);
+    await find(text, result, url);
+  }
+  for (const [text, title] of [['access_token', 'Authentication'], ['NDJSON', 'Download a whole list'], ['page size', 'Pagination']]) {
+    await page.keyboard.press('Control+k');
+    await page.locator('#search-text').fill(text);
+    await page.locator('#search-results li', { hasText: title }).first().waitFor();
+    await page.keyboard.press('Escape');
+  }
   // A header in the text of a guide, a heading, and a page of the console.
   await find('X-Debug-Capture', /^Capture and replay a failure\n/, '/guides/errors#capture-and-replay-a-failure');
   await page.goto(`${origin}/reference`);
@@ -87,7 +103,7 @@ async function search(page) {
   await page.keyboard.press('Escape');
   await page.keyboard.press('Control+k');
   await page.locator('#search-text').fill('<b>zzz');
-  await page.getByText('Nothing contains “<b>zzz”.').waitFor();
+  await page.getByText('No results for “<b>zzz”.').waitFor();
   await page.keyboard.press('Escape');
   await page.locator('#search-open').click();
   assert.equal(await focused(page), 'search-text');
@@ -170,7 +186,7 @@ await run(async () => {
   trouble.assertNone();
   await check('the pages can be read without a script', async () => {
     const { page: plain } = await open('/reference/v2/items', { javaScriptEnabled: false, viewport: PHONE });
-    assert.match(await plain.locator('#createItem pre:visible').first().innerText(), /^curl /);
+    assert.match(await plain.locator('#createItem pre:visible').first().innerText(), /^KEY=.*\ncurl /);
     await plain.getByText('Contents').click();
     await plain.getByRole('link', { name: 'Search', exact: true }).click();
     assert.equal(await plain.locator('h1').innerText(), 'Search v2');

@@ -20,7 +20,7 @@ pub(super) struct Guide {
     /// The last segment of its path, and the name of its file.
     pub(super) name: &'static str,
     /// A sentence about its content.
-    summary: &'static str,
+    pub(super) summary: &'static str,
     /// The Markdown, with links as served.
     text: String,
     pub(super) page: MarkdownPage,

@@ -15,6 +15,8 @@ pub(super) struct MarkdownPage {
     pub(super) title: String,
     /// The text without the first heading.
     pub(super) html: String,
+    /// The text before the first section, as plain text.
+    pub(super) introduction: String,
     pub(super) sections: Vec<MarkdownSection>,
 }
 
@@ -23,8 +25,10 @@ pub(super) struct MarkdownSection {
     pub(super) id: String,
     /// The text of the heading.
     pub(super) title: String,
-    /// The code in its text, such as the names of headers and parameters.
+    /// The code in its text and in its code blocks, such as the names of headers and parameters.
     pub(super) terms: String,
+    /// The text, including its code and its code blocks, as plain text.
+    pub(super) text: String,
 }
 
 /// Replaces links whose target is not accepted by their text.
@@ -49,11 +53,13 @@ pub(super) fn with_links(text: &str, is_accepted: &dyn Fn(&str) -> bool) -> Stri
 /// scroll.
 pub(super) fn page(text: &str, link: &dyn Fn(&str) -> Option<String>) -> MarkdownPage {
     let events: Vec<Event<'_>> = Parser::new_ext(text, Options::ENABLE_TABLES).map(without_html).collect();
-    let mut page = MarkdownPage { title: String::new(), html: String::new(), sections: Vec::new() };
+    let mut page =
+        MarkdownPage { title: String::new(), html: String::new(), introduction: String::new(), sections: Vec::new() };
     let mut converted: Vec<Event<'_>> = Vec::with_capacity(events.len());
     let mut heading: Option<(HeadingLevel, usize)> = None;
     let mut is_removed = Vec::new();
     let (mut blocks, mut tables) = (0, 0);
+    let mut is_code_block = false;
     for event in events {
         match event {
             Event::Start(Tag::Heading { level, .. }) => heading = Some((level, converted.len())),
@@ -68,7 +74,10 @@ pub(super) fn page(text: &str, link: &dyn Fn(&str) -> Option<String>) -> Markdow
                 let id = slug(&words);
                 let tag = level.to_string();
                 if level == HeadingLevel::H2 {
-                    page.sections.push(MarkdownSection { id: id.clone(), title: words, terms: String::new() });
+                    let (terms, text) = (String::new(), String::new());
+                    page.sections.push(MarkdownSection { id: id.clone(), title: words, terms, text });
+                } else {
+                    append_text(&mut page, &format!("{words} "));
                 }
                 converted.push(Event::Html(format!("<{tag} id=\"{id}\">").into()));
                 converted.extend(content);
@@ -88,9 +97,13 @@ pub(super) fn page(text: &str, link: &dyn Fn(&str) -> Option<String>) -> Markdow
             }
             Event::Start(Tag::CodeBlock(kind)) => {
                 blocks += 1;
+                is_code_block = true;
                 converted.push(Event::Html(code_block_start(&kind, blocks).into()));
             }
-            Event::End(TagEnd::CodeBlock) => converted.push(Event::Html("</code></pre>\n".into())),
+            Event::End(TagEnd::CodeBlock) => {
+                is_code_block = false;
+                converted.push(Event::Html("</code></pre>\n".into()));
+            }
             Event::Start(Tag::Table(alignment)) => {
                 tables += 1;
                 let start =
@@ -103,9 +116,16 @@ pub(super) fn page(text: &str, link: &dyn Fn(&str) -> Option<String>) -> Markdow
                 converted.push(Event::Html("</div>\n".into()));
             }
             other => {
-                if let (Event::Code(term), Some(section)) = (&other, page.sections.last_mut()) {
-                    section.terms.push_str(term);
+                let is_code = is_code_block || matches!(other, Event::Code(_));
+                if let (true, Some(words), Some(section)) = (is_code, plain_text(&other), page.sections.last_mut()) {
+                    section.terms.push_str(words.trim_end());
                     section.terms.push(' ');
+                }
+                match plain_text(&other) {
+                    // The text of a heading is in the title of its section.
+                    Some(words) if heading.is_none() => append_text(&mut page, words),
+                    None if !matches!(other, Event::Start(_)) => append_text(&mut page, " "),
+                    _ => {}
                 }
                 converted.push(other);
             }
@@ -113,6 +133,18 @@ pub(super) fn page(text: &str, link: &dyn Fn(&str) -> Option<String>) -> Markdow
     }
     push_html(&mut page.html, converted.into_iter());
     page
+}
+
+/// Appends to the text of the last section, or to the introduction. Whitespace becomes single spaces.
+fn append_text(page: &mut MarkdownPage, words: &str) {
+    let text = page.sections.last_mut().map_or(&mut page.introduction, |section| &mut section.text);
+    for character in words.chars() {
+        if !character.is_whitespace() {
+            text.push(character);
+        } else if !text.is_empty() && !text.ends_with(' ') {
+            text.push(' ');
+        }
+    }
 }
 
 /// Returns the start of a code block. The expected output of a command has a title, which distinguishes it from the command.
@@ -177,8 +209,13 @@ mod tests {
         let text = "# The `first`\n\nSee [one](a.md) and [two](https://example.com).\n\n## If-Match, again\n\nSend `If-Match`.\n\n```sh\necho '<'\n```\n";
         let page = page(text, &|target| target.strip_suffix(".md").map(|stem| format!("{stem}.html")));
         assert_eq!(page.title, "The first");
-        let [MarkdownSection { id, title, terms }] = &page.sections[..] else { panic!("not one section") };
-        assert_eq!((id.as_str(), title.as_str(), terms.as_str()), ("if-match-again", "If-Match, again", "If-Match "));
+        assert_eq!(page.introduction.trim(), "See one and two.");
+        let [MarkdownSection { id, title, terms, text }] = &page.sections[..] else { panic!("not one section") };
+        assert_eq!(text.trim(), "Send If-Match. echo '<'");
+        assert_eq!(
+            (id.as_str(), title.as_str(), terms.as_str()),
+            ("if-match-again", "If-Match, again", "If-Match echo '<' ")
+        );
         assert!(
             page.html.starts_with("<p>See <a href=\"a.html\">one</a> and two.</p>\n<h2 id=\"if-match-again\">"),
             "{}",

@@ -174,7 +174,8 @@ document.querySelector(".menu")?.addEventListener("click", (event) => {
       index = (await response.json()).map((entry) => ({
         ...entry,
         heading: entry.title.toLowerCase(),
-        text: `${entry.kind} ${entry.title} ${entry.detail} ${entry.keywords}`.toLowerCase(),
+        terms: `${entry.kind} ${entry.title} ${entry.detail} ${entry.keywords}`.toLowerCase(),
+        text: (entry.text ?? "").toLowerCase(),
       }));
       status.textContent = "";
       update();
@@ -187,14 +188,18 @@ document.querySelector(".menu")?.addEventListener("click", (event) => {
   function rank(entry, words) {
     let points = 0;
     for (const word of words) {
-      const at = entry.text.indexOf(word);
-      if (at < 0) return 0;
-      if (entry.heading.startsWith(word)) points += 8;
+      const at = entry.terms.indexOf(word);
+      const uses = entry.text.split(word).length - 1;
+      if (at < 0 && uses === 0) return 0;
+      points += Math.min(uses, 9) / 100;
+      if (at < 0) points += 0.5;
+      else if (entry.heading.startsWith(word)) points += 8;
       else if (entry.heading.includes(word)) points += 4;
-      else points += /[\s/{_-]/.test(entry.text[at - 1] ?? " ") ? 2 : 1;
+      else points += /[\s/{_-]/.test(entry.terms[at - 1] ?? " ") ? 2 : 1;
     }
-    // The former version and sections of guides come after the others.
-    const isSection = entry.kind === "Guide" && entry.detail !== "";
+    // The former version and sections of guides come after the others. Headers, such as `X-API-Key`, are explained in the guides.
+    const isHeader = words.some((word) => /^[a-z]+(-[a-z]+)+$/.test(word));
+    const isSection = entry.kind === "Guide" && entry.detail !== "" && !isHeader;
     return entry.kind === "v1" || isSection ? points - 0.5 : points;
   }
 
@@ -207,7 +212,7 @@ document.querySelector(".menu")?.addEventListener("click", (event) => {
       found.sort((one, other) => other.points - one.points);
       for (const { entry } of found.slice(0, MAX_RESULTS)) list.append(option(entry));
       const more = found.length > MAX_RESULTS ? `, the first ${MAX_RESULTS} are shown` : "";
-      status.textContent = found.length === 0 ? `Nothing contains “${input.value.trim()}”.` : `${found.length} ${found.length === 1 ? "result" : "results"}${more}`;
+      status.textContent = found.length === 0 ? `No results for “${input.value.trim()}”.` : `${found.length} ${found.length === 1 ? "result" : "results"}${more}`;
       if (found.length > 0) select(0);
     } else if (index) {
       status.textContent = "";

@@ -26,10 +26,13 @@ pub(super) fn json(documents: &[ReferenceDocument], guides: &[Guide]) -> String 
     let mut entries = Vec::new();
     for guide in guides {
         let url = format!("../guides/{}", guide.name);
-        entries.push(entry("Guide", &guide.page.title, "", &url, ""));
+        let keywords = format!("{} {}", guide.summary, guide.page.introduction);
+        entries.push(entry("Guide", &guide.page.title, "", &url, &keywords));
         for section in &guide.page.sections {
-            let MarkdownSection { id, title, terms } = section;
-            entries.push(entry("Guide", title, &guide.page.title, &format!("{url}#{id}"), terms));
+            let MarkdownSection { id, title, terms, text } = section;
+            let mut section = entry("Guide", title, &guide.page.title, &format!("{url}#{id}"), terms);
+            section["text"] = text.as_str().into();
+            entries.push(section);
         }
     }
     for document in documents {
