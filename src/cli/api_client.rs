@@ -144,6 +144,7 @@ fn create(c: &mut DbConnection, arguments: &Create, out: &mut dyn Write) -> Resu
     let insert = |c: &mut DbConnection| {
         let client = api_clients::insert(c, &new, &key.to_stored())?;
         let event = NewAuditEvent::on_api_client(AuditAction::ApiClientCreated, client.id)
+            .with("name", &client.name)
             .with("user_id", user.id)
             .with("scopes", client.scopes);
         record(c, event, now)?;

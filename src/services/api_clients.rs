@@ -94,6 +94,7 @@ impl ApiClients {
                 }
                 let client = api_clients::insert(c, &new, &stored)?;
                 let event = NewAuditEvent::on_api_client(AuditAction::ApiClientCreated, client.id)
+                    .with("name", &client.name)
                     .with("user_id", user_id)
                     .with("scopes", scopes);
                 audit::append(c, &origin, &event, now)?;

@@ -363,6 +363,7 @@ both_engines! {
         let admin_id = json!(admin.id());
         assert_eq!(events.iter().map(|(action, actor, _)| (*action, *actor)).collect::<Vec<_>>(),
             ["api_client.created", "api_client.updated", "api_client.rotated", "api_client.deleted"].map(|action| (action, &admin_id)));
+        assert_eq!(events[0].2["name"], created["name"]);
         assert_eq!(*events[1].2, json!({"fields": "name scopes", "scopes": "write"}));
         let export = admin.get("/v2/admin/audit?action=export.requested").await.expect(200).json();
         let export = &export["data"][0];
