@@ -525,6 +525,13 @@ async function incidents(hostile, binary, huge) {
     assert.equal(requests, 10);
     await page.unroute('**/v2/admin/incidents?*');
   });
+  await check('the caller of an incident links to the account with its email address', async () => {
+    await visit(`/console/incidents?id=${hostile.id}`);
+    await page.locator('#facts a', { hasText: /^admin \d+$/ }).click();
+    await page.waitForURL(/\/console\/users\?q=user(:|%3A)\d+$/);
+    await rowOf(email).waitFor();
+    assert.equal(await rows().count(), 1);
+  });
   await check('“Replay now” sends the request to a configured server and shows the differences', async () => {
     await visit(`/console/incidents?id=${hostile.id}`);
     await page.click('#replay');
@@ -660,6 +667,11 @@ async function users(user) {
     assert.equal(await rowOf(email).locator('td[data-label=Role]').innerText(), 'admin');
   });
   await check('the audit of a user shows the changes', async () => {
+    await visit('/console/users');
+    await rowOf(email).waitFor();
+    const [changes, actions] = await rowOf(email).locator('td[data-label=History] a').evaluateAll((all) => all.map(({ pathname, search }) => pathname + search));
+    assert.match(changes, /^\/console\/audit\?target_type=user&target_id=\d+$/);
+    assert.match(actions, /^\/console\/audit\?actor_id=\d+$/);
     await visit(`/console/audit?target_type=user&target_id=${user.id}`);
     await rowOf('user.deleted').waitFor();
     assert.ok(await rowOf('user.role_changed').count() === 2);

@@ -58,6 +58,7 @@ declare global {
     noMatch?(): { title: string; text: string } | null;
     clear?: (() => unknown) | null;
     onPage?(page: ResponseBody<Path, 'GET'>): void;
+    read?(path: Path & Known<Path, 'GET'>): Promise<{ data: unknown[]; links: { next: string | null } }>;
   }
 
   interface CallOptions<Path extends string, Method extends string> {
@@ -70,7 +71,7 @@ declare global {
   interface AdminConsole {
     call<const Path extends string, Method extends string = 'GET'>(path: Path & Known<Path, Method>, options?: CallOptions<Path, Method>): Promise<Response>;
     json<const Path extends string, Method extends string = 'GET'>(path: Path & Known<Path, Method>, options?: CallOptions<Path, Method>): Promise<ResponseBody<Path, Method>>;
-    list<const Path extends string>(options: ListOptions<Path>): { reload(): Promise<void>; replace(element: Element, value: unknown): void };
+    list<const Path extends string>(options: ListOptions<Path>): { reload(): Promise<void>; replace(element: Element, value: unknown, movesFocus?: boolean): Element | null };
     filled<Row>(label: string, columns: Column<NoInfer<Row>>[], rows: Row[]): HTMLTableElement;
     element(id: string): any;
     currentUser(): Schema<'User'>;

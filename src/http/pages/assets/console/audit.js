@@ -2,11 +2,11 @@
 "use strict";
 
 (() => {
-  const { breakable, call, contract, create, download, element, filters, link, json, list, onClick, say, sayError, start, time } = window.BucketListConsole;
+  const { accountId, breakable, call, contract, create, download, element, filters, link, json, list, onClick, say, sayError, start, time, userLink } = window.BucketListConsole;
   const AUDIT = "/v2/admin/audit";
   const MAX_REQUEST_MS = 60_000;
 
-  const PAGES = { user: (id) => `/console/audit?target_type=user&target_id=${id}`, incident: (id) => `/console/incidents?id=${id}`, api_client: () => "/console/api-clients" };
+  const PAGES = { user: (id) => `/console/users?q=user:${id}`, incident: (id) => `/console/incidents?id=${id}`, api_client: () => "/console/api-clients" };
 
   function target({ target_type: type, target_id: id }) {
     if (!type) return "–";
@@ -19,7 +19,7 @@
   const columns = [
     { title: "Time", className: "time", cell: ({ created_at: at }) => time(at) },
     { title: "Action", className: "code", cell: ({ action }) => breakable(action) },
-    { title: "Actor", className: "name", cell: ({ actor_id: id }) => (id ? link(`user ${id}`, `/console/audit?actor_id=${id}`) : "–") },
+    { title: "Actor", className: "name", cell: ({ actor_id: id }) => (id ? userLink(id) : "–") },
     { title: "Resource", className: "name", cell: target },
     { title: "Details", cell: ({ detail: values }) => create("bdi", { text: detail(values) || "–" }) },
     { title: "Address", className: "code", cell: ({ address }) => address ?? "–" },
@@ -57,7 +57,7 @@
     }
   }
 
-  const { params, clear } = filters(element("filters"), () => events.reload());
+  const { params, clear } = filters(element("filters"), () => events.reload(), { actor_id: accountId });
   const events = list({
     root: element("rows"), label: "Audit events", columns, emptyTitle: "No events", empty: "Logins, changes of accounts and the actions of administrators are recorded here for one year by default.",
     path: () => `${AUDIT}?${query()}`,

@@ -28,6 +28,9 @@ window.BucketListConsole = (() => {
   /** Returns a link whose text can be broken like a name. */
   const nameLink = (name, href) => create("a", { attributes: { href }, children: [breakable(name)] });
 
+  /** Returns a link to an account in the section Users. */
+  const userLink = (id, text = `user ${id}`) => link(text, `/console/users?q=user:${id}`);
+
   // ---- messages -----------------------------------------------------------------------------------------------------
 
   /** Shows a message; `actions` are links and buttons next to it. */
@@ -93,6 +96,16 @@ window.BucketListConsole = (() => {
     const similar = names.filter((name) => name.toLowerCase().includes(wanted)).slice(0, 5);
     throw new Error(`No ${kind} is named “${text}”.${similar.length ? ` Similar: ${similar.join(", ")}.` : ""}`);
   };
+
+  /** Returns the ID of an account as people write it: `2`, `user 2`, `user:2`, or its email address. */
+  async function accountId(text) {
+    const id = text.match(/^(?:user[\s:]*)?([1-9]\d{0,17})$/i)?.[1];
+    if (id) return id;
+    const { data } = await json(`/v2/admin/users?q=${encodeURIComponent(text)}&per_page=100`);
+    const found = data.find(({ email }) => email.toLowerCase() === text.toLowerCase());
+    if (!found) throw new Error(`No account has the email address “${text}”. Enter an email address or the ID of an account.`);
+    return String(found.id);
+  }
 
   // ---- formats ------------------------------------------------------------------------------------------------------
 
@@ -408,7 +421,7 @@ window.BucketListConsole = (() => {
   centerSection();
 
   return {
-    age, beforeLoad, breakable, busy, call, clear, confirm, consumerCell, consumerKey, consumerName, contract, copy, count, create, currentUser, day, daysUntil, download, element, isMeasured, isSample, json, latencyText,
-    link, milliseconds, nameLink, named, number, onClick, operations, reload, sampleTag, say, sayError, start, time, url,
+    accountId, age, beforeLoad, breakable, busy, call, clear, confirm, consumerCell, consumerKey, consumerName, contract, copy, count, create, currentUser, day, daysUntil, download, element, isMeasured, isSample, json, latencyText,
+    link, milliseconds, nameLink, named, number, onClick, operations, reload, sampleTag, say, sayError, start, time, url, userLink, 
   };
 })();

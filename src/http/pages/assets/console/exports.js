@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { age, call, confirm, contract, create, currentUser, download, element, filters, isSample, link, list, number, onClick, sampleTag, say, sayError, start } = window.BucketListConsole;
+  const { accountId, age, call, confirm, contract, create, currentUser, download, element, filters, isSample, list, number, onClick, sampleTag, say, sayError, start, userLink } = window.BucketListConsole;
   const EXPORTS = "/v2/admin/exports";
   const MEDIA_TYPES = { json: "application/json", csv: "text/csv", ndjson: "application/x-ndjson" };
   const STATE_CLASSES = { failed: "state open", finished: "state good" };
@@ -36,7 +36,7 @@
 
   const columns = [
     { title: "ID", className: "number", cell: ({ id }) => String(id) },
-    { title: "User", className: "name", cell: ({ user_id: id, ...value }) => [link(`user ${id}`, `/console/audit?actor_id=${id}`), ...sampleTag(isSample.export(value))] },
+    { title: "User", className: "name", cell: ({ user_id: id, ...value }) => [userLink(id), ...sampleTag(isSample.export(value))] },
     { title: "State", cell: ({ state }) => create("span", { text: state, className: STATE_CLASSES[state] ?? "state" }) },
     { title: "Format", className: "code", cell: ({ format }) => format },
     { title: "Records", className: "number", cell: ({ records }) => (records === null ? "–" : number(records)) },
@@ -46,7 +46,7 @@
     { title: "Actions", className: "actions", cell: actions },
   ];
 
-  const { params, clear } = filters(element("filters"), () => exports.reload());
+  const { params, clear } = filters(element("filters"), () => exports.reload(), { user_id: accountId });
   const exports = list({
     root: element("rows"), label: "Exports", columns, emptyTitle: "No exports",
     empty: "Users create exports with POST /v2/exports. An export is listed until it expires, by default after one day.",

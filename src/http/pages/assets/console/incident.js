@@ -3,7 +3,7 @@
 
 (() => {
   const {
-    call, confirm, copy, count, create, download, element, filled, isSample, json, link, number, onClick, say, sayError, showMessage, startIncidents, time, url,
+    call, confirm, copy, count, create, download, element, filled, isSample, json, link, number, onClick, say, sayError, showMessage, startIncidents, time, url, userLink,
     incidents: { isFailure, open, outcomeOf, show, state, stateClass },
   } = window.BucketListConsole;
   const INCIDENTS = "/v2/admin/incidents";
@@ -23,7 +23,7 @@
     if (!incident.user_id) return incident.role ? "a deleted account" : "not authenticated";
     const client = incident.api_client_id ? `, API client ${incident.api_client_id} (${incident.scopes.join(", ")})` : "";
     const session = incident.session_id ? `, session ${incident.session_id}` : "";
-    return [link(`${incident.role} ${incident.user_id}`, `/console/audit?actor_id=${incident.user_id}`), `${session}${client}`];
+    return [userLink(incident.user_id, `${incident.role} ${incident.user_id}`), `${session}${client}`];
   }
 
   function showFacts(incident) {

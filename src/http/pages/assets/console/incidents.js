@@ -4,7 +4,7 @@
 
 (() => {
   const {
-    age, breakable, busy, contract, copy, create, element, filters, isSample, json, link, list, named, number, onClick, operations, sampleTag, say, sayError, selection, sparkline, start, time, url,
+    age, breakable, busy, contract, copy, create, element, filters, isSample, json, link, list, named, number, onClick, operations, sampleTag, say, sayError, selection, sparkline, start, time, url, userLink,
   } = window.BucketListConsole;
   const INCIDENTS = "/v2/admin/incidents";
   const GROUPS = "/v2/admin/incident-groups";
@@ -161,7 +161,7 @@
       { title: "Received", className: "time", cell: ({ received_at: at }) => time(at) },
       { title: "Operation", className: "code", cell: (incident) => [breakable(incident.operation ?? incident.method), ...sampleTag(isSample.incident(incident))] },
       { title: "Response", cell: response },
-      { title: "User", cell: ({ user_id: id }) => (id ? link(`user ${id}`, `/console/audit?actor_id=${id}`) : "unknown"), className: "name" },
+      { title: "User", cell: ({ user_id: id }) => (id ? userLink(id) : "unknown"), className: "name" },
       { title: "Version", cell: ({ server_version: version }) => version },
       { title: "State", cell: (incident) => create("span", { text: state(incident), className: stateClass(incident) }) },
       { title: "Request ID", className: "code", cell: ({ request_id: id }) => id },

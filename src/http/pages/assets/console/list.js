@@ -70,9 +70,9 @@
 
   /**
    * Shows a list of the API in `root`, one page at a time. `path()` returns the path of the first page; `empty` is the text without any entry,
-   * `emptyTitle` its title. `noMatch()` returns `{ title, text }` if the filters exclude all entries, or null. `clear()` removes the filters; `onPage(page)` is called with each page. Returns `reload` and `replace`.
+   * `emptyTitle` its title. `read(path)` requests a page. `noMatch()` returns `{ title, text }` if the filters exclude all entries, or null. `clear()` removes the filters; `onPage(page)` is called with each page. Returns `reload` and `replace`.
    */
-  function list({ root, label, columns, path, empty, emptyTitle = "Nothing here yet", isFiltered = () => false, noMatch = () => null, clear = null, onPage = () => {} }) {
+  function list({ root, label, columns, path, empty, emptyTitle = "Nothing here yet", isFiltered = () => false, noMatch = () => null, clear = null, read = json, onPage = () => {} }) {
     const body = table(label, columns);
     const none = create("div", { attributes: { hidden: "" } });
     const more = create("button", { text: "Show more", className: "button more", attributes: { type: "button", hidden: "" } });
@@ -85,7 +85,7 @@
       const current = generation;
       body.setAttribute("aria-busy", "true");
       try {
-        const page = await json(from);
+        const page = await read(from);
         if (current !== generation) return []; // other filters have been applied since
         next = page.links.next;
         const added = page.data.map((value) => row(columns, value));
@@ -131,16 +131,18 @@
       }
     }
 
-    /** Replaces the row with this element by another value, or removes it. The focus moves to the next row. */
-    function replace(element, value) {
+    /** Replaces the row with this element by another value, and returns the new row, or removes it. The focus moves to the next row. */
+    function replace(element, value, movesFocus = true) {
       const old = element.closest("tr");
       const neighbor = old.nextElementSibling ?? old.previousElementSibling;
       const created = value && row(columns, value);
       if (created) old.replaceWith(created);
       else old.remove();
+      if (!movesFocus) return created;
       const focused = created ?? neighbor ?? document.getElementById("content");
       focused.tabIndex = -1;
       focused.focus();
+      return created;
     }
 
     return { reload, replace };

@@ -73,19 +73,42 @@
     { title: "Status", cell: ({ disabled }) => create("span", { text: disabled ? "disabled" : "enabled", className: disabled ? "state open" : "state" }) },
     { title: "Notices", cell: ({ deprecation_notices_enabled: enabled }) => (enabled ? "enabled" : "disabled") },
     { title: "Created", className: "time", cell: ({ created_at: at }) => age(at) },
-    { title: "History", cell: ({ id, email }) => [link("Audit", `/console/audit?actor_id=${id}`), " ", link("Usage", `/console/usage?consumer=user:${id}`)].map((part) => {
+    { title: "History", cell: ({ id, email }) => [
+      link("Changes", `/console/audit?target_type=user&target_id=${id}`), " ", link("Actions", `/console/audit?actor_id=${id}`), " ", link("Usage", `/console/usage?consumer=user:${id}`),
+    ].map((part) => {
       if (part instanceof Element) part.setAttribute("aria-label", `${part.textContent}: ${email}`);
       return part;
     }) },
     { title: "Actions", className: "actions", cell: actions },
   ];
 
-  const { params, clear } = filters(element("filters"), () => users.reload());
+  /** Returns the filter of an account as it is in the address: `user:2` for `user 2` or `#2`. */
+  const accountKey = (text) => text.replace(/^(?:user[\s:]*|#)([1-9]\d{0,17})$/i, "user:$1");
+
+  /** Returns the ID in the search, if it is one. */
+  const searchedId = () => params().get("q")?.match(/^(?:user:)?([1-9]\d{0,17})$/)?.[1];
+
+  /** Reads a page, or the account with the searched ID. A number that is not an ID can be a part of an email address or a name. */
+  async function read(path) {
+    const id = searchedId();
+    if (!id) return json(path);
+    try {
+      const user = await json(`${USERS}/${id}`);
+      const matches = ["role", "disabled"].every((name) => !params().has(name) || params().get(name) === String(user[name]));
+      return { data: matches ? [user] : [], links: { next: null } };
+    } catch (error) {
+      if (error.status === 404) return params().get("q") === id ? json(path) : { data: [], links: { next: null } };
+      throw error;
+    }
+  }
+
+  const { params, clear } = filters(element("filters"), () => users.reload(), { q: accountKey });
   const users = list({
     root: element("rows"), label: "Users", columns, emptyTitle: "No users", empty: "Accounts appear here after a registration, or after `bucketlist user create`.",
     path: () => `${USERS}?${new URLSearchParams([["sort", "-created_at"], ...params()].filter(([name], index) => name !== "sort" || index > 0 || !params().has("sort")))}`,
     isFiltered: () => params().size > 0,
-    clear,
+    noMatch: () => (searchedId() ? { title: `No account with the ID ${searchedId()} matches these filters.`, text: "If it was deleted, the audit log has its events: filter by the resource user and this ID." } : null),
+    clear, read,
   });
   start(async () => {
     await readLastAdmin();
