@@ -861,16 +861,25 @@ async function jobs() {
     await filter({ kind: 'welcome_mail' });
     const row = rowOf('cannot send mail: connection refused').first();
     await row.waitFor();
-    const button = (name) => row.getByRole('button', { name: new RegExp(`^${name}: job \\d+$`) });
+    const id = await row.locator('td[data-label=ID]').innerText();
+    const button = (name) => row.getByRole('button', { name: `${name}: job ${id}` });
     await answer(button('Cancel'), 'Cancel job');
     await seesNotice(' cancelled.');
     assert.equal(await row.locator('.state').innerText(), 'cancelled');
     assert.equal(await focused(page), 'TR');
     await button('Retry').click();
     await seesNotice('is due now');
-    assert.equal(await row.locator('.state').innerText(), 'queued');
-    await answer(button('Delete'), 'Cancel');
-    assert.equal(await row.count(), 1);
+    // The row shows the result of the attempt without a reload.
+    await page.locator('#notice', { hasText: /^Job \d+: done\.$/ }).waitFor({ timeout: 30_000 });
+    assert.equal(await page.locator('#rows tr', { has: page.getByRole('button', { name: `Delete: job ${id}` }) }).locator('.state').innerText(), 'done');
+    await answer(page.getByRole('button', { name: `Delete: job ${id}` }), 'Cancel');
+    assert.equal(await page.getByRole('button', { name: `Delete: job ${id}` }).count(), 1);
+  });
+  await check('a task that runs now shows its result', async () => {
+    await page.getByRole('button', { name: 'Run now: purge' }).click();
+    await page.locator('#notice', { hasText: 'The task purge: succeeded.' }).waitFor({ timeout: 30_000 });
+    assert.equal(await page.evaluate(() => document.activeElement.getAttribute('aria-label')), 'Run now: purge');
+    assert.match(await page.locator('#schedules tr', { hasText: 'purge' }).locator('td[data-label="Last run"]').innerText(), /^now$|^\d+ s ago$/);
   });
 }
 

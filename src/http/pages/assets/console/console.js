@@ -202,6 +202,21 @@ window.BucketListConsole = (() => {
 
   const onClick = (button, work) => button.addEventListener("click", () => busy(button, work));
 
+  const POLL_MS = 1_500;
+  const MAX_POLLS = 20;
+
+  /** Reads a value until `isSettled(value)`, for at most 30 seconds. Calls `show(value)` with each; returns the last one. */
+  async function poll(read, isSettled, show = (value) => value) {
+    let value;
+    for (let polls = 0; polls < MAX_POLLS; polls += 1) {
+      await new Promise((resolve) => { setTimeout(resolve, POLL_MS); });
+      value = await read();
+      show(value);
+      if (isSettled(value)) break;
+    }
+    return value;
+  }
+
   /** Asks for a confirmation. Resolves to the values of the fields, or to null. */
   function confirm({ title, text, label, fields = [], isDangerous = true }) {
     const dialog = element("dialog");
@@ -422,6 +437,6 @@ window.BucketListConsole = (() => {
 
   return {
     accountId, age, beforeLoad, breakable, busy, call, clear, confirm, consumerCell, consumerKey, consumerName, contract, copy, count, create, currentUser, day, daysUntil, download, element, isMeasured, isSample, json, latencyText,
-    link, milliseconds, nameLink, named, number, onClick, operations, reload, sampleTag, say, sayError, start, time, url, userLink, 
+    link, milliseconds, nameLink, named, number, onClick, operations, poll, reload, sampleTag, say, sayError, start, time, url, userLink, 
   };
 })();
