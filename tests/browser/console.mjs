@@ -724,6 +724,16 @@ async function apiClients() {
     const response = await fetch(`${origin}/v2/bucketlists`, { headers: { 'X-API-Key': key } });
     assert.equal(response.status, 200, key);
     await shot(page, 'api-client-key');
+    // The key is not lost by accident.
+    const asked = page.waitForEvent('dialog');
+    const left = page.locator('.sections a[data-key=s]').click();
+    const question = await asked;
+    assert.equal(question.type(), 'beforeunload');
+    await question.dismiss();
+    await left;
+    assert.equal(await page.locator('#key').innerText(), key);
+    await rowOf(name).getByRole('button', { name: `Rotate key: ${name}` }).click();
+    await said(`Store the key of ${name} first`);
     await page.click('#hide-key');
     await page.reload();
     await rowOf(name).waitFor();
@@ -738,6 +748,26 @@ async function apiClients() {
     await button('Enable notices').click();
     await seesNotice('are enabled');
     assert.equal(await rowOf(name).locator('td[data-label=Notices]').innerText(), 'enabled');
+  });
+  await check('a revoked API client has no key in the page, and the account is entered as an email address', async () => {
+    await visit('/console/api-clients');
+    await page.locator('#create summary').click();
+    await page.fill('#new [name=name]', `Short ${unique}`);
+    await page.fill('#new [name=contact_email]', 'ops@example.com');
+    await page.fill('#new [name=user_id]', 'nobody@example.com');
+    await page.click('#new button');
+    await said('No account has the email address “nobody@example.com”.');
+    await page.fill('#new [name=user_id]', 'demo@example.com');
+    await page.click('#new button');
+    await page.locator('#key-panel', { hasText: `Short ${unique}` }).waitFor();
+    await filter({ user_id: 'demo@example.com' });
+    await page.waitForURL(/\?user_id=\d+$/);
+    await rowOf(`Short ${unique}`).waitFor();
+    await answer(rowOf(`Short ${unique}`).getByRole('button', { name: /^Revoke/ }), 'Revoke');
+    await said(' revoked.');
+    assert.ok(await page.locator('#key-panel').isHidden());
+    await page.click('#filters button[type=reset]');
+    await rowOf(name).waitFor();
   });
   await check('a key is rotated', async () => {
     const rotate = rowOf(name).getByRole('button', { name: `Rotate key: ${name}` });

@@ -2,10 +2,21 @@
 "use strict";
 
 (() => {
-  const { age, breakable, busy, call, confirm, copy, create, element, filters, isSample, json, link, list, number, onClick, sampleTag, say, start, time } = window.BucketListConsole;
+  const { accountId, age, breakable, busy, call, confirm, copy, create, element, filters, isSample, json, list, number, onClick, sampleTag, say, start, time, userLink } = window.BucketListConsole;
   const CLIENTS = "/v2/admin/api-clients";
 
-  function showKey(key, text) {
+  /** The client whose key is displayed, and whether the administrator has stored the key. */
+  let displayed = null;
+
+  /** Keeps a key that is not stored from being replaced by another one. */
+  function requireStoredKey() {
+    if (!displayed || displayed.isStored) return;
+    element("key-panel").focus();
+    throw new Error(`Store the key of ${displayed.client.name} first: it cannot be shown again.`);
+  }
+
+  function showKey(key, client, text) {
+    displayed = { client, isStored: false };
     element("key").textContent = key;
     element("key-text").textContent = `${text} The server stores only a digest of the key: it cannot be shown again.`;
     element("key-panel").hidden = false;
@@ -13,6 +24,7 @@
   }
 
   function hideKey() {
+    displayed = null;
     element("key").textContent = "";
     element("key-panel").hidden = true;
   }
@@ -32,12 +44,13 @@
     };
     return [
       button("Rotate key", "", async (target) => {
+        requireStoredKey();
         const values = await confirm({ title: "Rotate the key?", text: `${client.name} receives a new key. Its previous keys stay valid until the time below.`, label: "Rotate key", fields: [overlapField()] });
         if (!values) return;
         const { key, key_prefix, previous_valid_until: until } = await json(`${CLIENTS}/${client.id}/rotate?overlap_seconds=${values.overlap}`, { method: "POST" });
         clients.replace(target, { ...client, key_prefix });
         say(`Key of ${client.name} rotated.`);
-        showKey(key, `This is the new key of ${client.name}. Previous keys are valid until ${time(until)}.`);
+        showKey(key, client, `This is the new key of ${client.name}. Previous keys are valid until ${time(until)}.`);
       }),
       button(client.deprecation_notices_enabled ? "Disable notices" : "Enable notices", "", async (target) => {
         const enabled = !client.deprecation_notices_enabled;
@@ -52,6 +65,7 @@
         if (!(await confirm({ title: "Revoke the API client?", text, label: "Revoke" }))) return;
         await call(`${CLIENTS}/${client.id}`, { method: "DELETE" });
         clients.replace(target, null);
+        if (displayed?.client.id === client.id) hideKey();
         say(`API client ${client.name} revoked.`);
       }),
     ];
@@ -63,16 +77,19 @@
     { title: "Name", cell: (client) => [create("bdi", { text: client.name }), ...sampleTag(isSample.apiClient(client)), create("small", { children: ["Contact: ", breakable(client.contact_email)] })] },
     { title: "Key", className: "code", cell: ({ key_prefix: prefix }) => `blk_${prefix.replace(/^blk_/, "")}_…` },
     { title: "Scopes", cell: ({ scopes }) => scopes.join(", ") || "none" },
-    { title: "Account", className: "name", cell: ({ user_id: id }) => link(`user ${id}`, `/console/audit?actor_id=${id}`) },
+    { title: "Account", className: "name", cell: ({ user_id: id }) => userLink(id) },
     { title: "Limit", className: "number", cell: ({ rate_limit: limit }) => (limit === null ? "general" : `${number(limit)} a minute`) },
     { title: "Expires", className: "time", cell: (client) => (isExpired(client) ? create("span", { text: `expired ${client.expires_at.slice(0, 10)}`, className: "state open" }) : client.expires_at ? client.expires_at.slice(0, 10) : "never") },
     { title: "Last used", className: "time", cell: ({ last_used_at: at }) => (at ? age(at) : "never") },
     { title: "Notices", cell: ({ deprecation_notices_enabled: enabled }) => (enabled ? "enabled" : "disabled") },
-    { title: "Usage", cell: ({ id, name }) => create("a", { text: "Usage", attributes: { href: `/console/usage?consumer=api_client:${id}`, "aria-label": `Usage: ${name}` } }) },
+    { title: "History", cell: ({ id, name }) => [
+      create("a", { text: "Changes", attributes: { href: `/console/audit?target_type=api_client&target_id=${id}`, "aria-label": `Changes: ${name}` } }), " ",
+      create("a", { text: "Usage", attributes: { href: `/console/usage?consumer=api_client:${id}`, "aria-label": `Usage: ${name}` } }),
+    ] },
     { title: "Actions", className: "actions", cell: actions },
   ];
 
-  const { params, clear } = filters(element("filters"), () => clients.reload());
+  const { params, clear } = filters(element("filters"), () => clients.reload(), { user_id: accountId });
   const clients = list({
     root: element("rows"), label: "API clients", columns,
     emptyTitle: "No API clients", empty: "Create one for each program that calls the API, so that its usage and its limits are separate.",
@@ -87,12 +104,13 @@
     event.preventDefault();
     const form = event.target;
     busy(form.querySelector("button"), async () => {
+      requireStoredKey();
       const fields = new FormData(form);
       const text = (name) => String(fields.get(name)).trim();
       const scopes = /** @type {Schema<"ApiScope">[]} */ (fields.getAll("scopes"));
       /** @type {Schema<"ApiClientCreate">} */
       const body = { name: text("name"), contact_email: text("contact_email"), scopes };
-      if (text("user_id")) body.user_id = Number(text("user_id"));
+      if (text("user_id")) body.user_id = Number(await accountId(text("user_id")));
       if (text("rate_limit")) body.rate_limit = Number(text("rate_limit"));
       if (text("expires_at")) body.expires_at = `${text("expires_at")}T00:00:00Z`;
       const content = JSON.stringify(body);
@@ -105,15 +123,21 @@
       element("create").open = false;
       await clients.reload();
       say(`API client ${client.name} created.`);
-      if (client.key) showKey(client.key, `This is the key of ${client.name}. Send it as X-API-Key.`);
+      if (client.key) showKey(client.key, client, `This is the key of ${client.name}. Send it as X-API-Key.`);
       else say(`${client.name} was created by an earlier request, which showed its key. Rotate the key to get another one.`, true);
     });
   });
   element("new").addEventListener("input", () => { idempotencyKey = null; });
-  element("copy-key").addEventListener("click", (event) => copy(element("key").textContent, event.target));
+  element("copy-key").addEventListener("click", async (event) => {
+    const shown = displayed;
+    if (await copy(element("key").textContent, event.target)) shown.isStored = true;
+  });
   element("hide-key").addEventListener("click", () => {
     hideKey();
     document.getElementById("content").focus();
+  });
+  addEventListener("beforeunload", (event) => {
+    if (displayed && !displayed.isStored) event.preventDefault();
   });
   addEventListener("pagehide", hideKey);
   start(clients.reload);

@@ -171,16 +171,19 @@ window.BucketListConsole = (() => {
     URL.revokeObjectURL(anchor.href);
   }
 
+  /** Copies a text and shows on the button whether that worked. Returns whether it did. */
   async function copy(text, button) {
     const label = button.dataset.label ?? button.textContent;
     button.dataset.label = label;
+    setTimeout(() => { button.textContent = label; }, 2000);
     try {
       await navigator.clipboard.writeText(text);
       button.textContent = "Copied";
+      return true;
     } catch {
       button.textContent = "Copy failed: select the text";
+      return false;
     }
-    setTimeout(() => { button.textContent = label; }, 2000);
   }
 
   // ---- buttons and dialogs ------------------------------------------------------------------------------------------
