@@ -423,6 +423,14 @@ async function incidents(hostile, binary, huge) {
       await loaded();
       assert.ok(await page.locator(search.includes('_id') || search.includes('fingerprint') ? '#rows tbody tr' : '#groups tbody tr').count() > 0, text);
     }
+    // As people copy a request ID, from JSON or from a header.
+    for (const text of [`"${binary.request_id}"`, `X-Request-ID: ${binary.request_id.toUpperCase()}`, `"request_id":"${binary.request_id}",`]) {
+      await find(text);
+      await page.waitForURL((url) => url.search === `?request_id=${binary.request_id}`);
+      await rows().first().waitFor();
+    }
+    await find('00000000-0000-7000-8000-00000000abcd');
+    await page.locator('#rows', { hasText: 'The log of the server has every request: search it for this ID.' }).waitFor();
     await find(`#${binary.id}`);
     await page.locator('#title', { hasText: `#${binary.id} ` }).waitFor();
     await find('a b c');

@@ -29,8 +29,14 @@
   let returns = navigation?.type === "back_forward";
   addEventListener("popstate", () => { returns = true; });
 
-  /** Request IDs that this server has generated are in lower case; others are as the client has sent them. */
-  const requestId = (text) => (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text) ? text.toLowerCase() : text);
+  /**
+   * Returns the request ID in a text, such as `"request_id": "019b…"`. Those that this server has generated are UUIDs in lower case; others are as
+   * the client has sent them.
+   */
+  function requestId(text) {
+    const found = text.match(/(?<![0-9a-f-])[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-f-])/gi) ?? [];
+    return found.length === 1 ? found[0].toLowerCase() : text;
+  }
 
   function knownView(text) {
     const name = text.toLowerCase();
@@ -72,8 +78,9 @@
     if (code) return apply(new URLSearchParams([["code", code]]));
     const operation = (await operations()).find(same);
     if (operation) return apply(new URLSearchParams([["operation", operation]]));
-    if (!/^[A-Za-z0-9._-]+$/.test(text)) throw new Error(`“${text}” is not a request ID, an error code, an operation, a status or the #ID of an incident.`);
-    return apply(new URLSearchParams([["request_id", requestId(text)]]));
+    const request = requestId(text);
+    if (!/^[A-Za-z0-9._-]+$/.test(request)) throw new Error(`“${text}” is not a request ID, an error code, an operation, a status or the #ID of an incident.`);
+    return apply(new URLSearchParams([["request_id", request]]));
   }
 
   element("find").addEventListener("submit", (event) => {
@@ -170,7 +177,7 @@
     empty: `The server captures responses with a status of ${CAPTURES}, and requests of an administrator with X-Debug-Capture: 1.`,
     noMatch: () => (params().has("request_id") ? {
       title: "No incident has this request ID.",
-      text: `This server captures: ${CAPTURES}. Other failures are captured if INCIDENTS includes them (for example 4xx).`,
+      text: `This server captures: ${CAPTURES}. The log of the server has every request: search it for this ID. To capture such requests in the future, add their status to INCIDENTS (for example 4xx).`,
     } : null),
     path: () => `${INCIDENTS}?${incidentQuery()}`,
     isFiltered, clear,
