@@ -293,6 +293,11 @@ async function usage() {
     await visit(`/console/usage?version=v2&consumer=api_client:${client.id}`);
     await page.getByText('No consumer of a deprecated operation matches these filters.').waitFor();
     await fetch(`${origin}/v2/admin/api-clients/${client.id}`, { method: 'DELETE', headers: admin });
+    // The audit log has the name of the deleted client.
+    await visit(`/console/usage?version=v1&group_by=consumer&consumer=api_client:${client.id}`);
+    await rows().first().getByRole('link', { name: 'audit events' }).click();
+    await rowOf('api_client.created').waitFor();
+    assert.match(await rowOf('api_client.created').innerText(), new RegExp(`name: Usage ${unique}`));
     await visit('/console/usage');
   });
   await check('filters ignore case, are in the address, and say what is unknown', async () => {

@@ -158,7 +158,9 @@ window.BucketListConsole = (() => {
   /** Returns a cell with a consumer that links to `href`, and the contact of an API client. The name of an account is its email address. */
   function consumerCell(consumer, href) {
     const contact = consumer?.contact_email && consumer.contact_email !== consumer.name ? [create("small", { children: ["Contact: ", breakable(consumer.contact_email)] })] : [];
-    return [create("bdi", { children: [nameLink(consumerName(consumer), href)] }), ...contact];
+    // The audit log says who created and deleted it, and the name of an API client.
+    const deleted = consumer?.id && !consumer.name ? [create("small", { children: ["Deleted: ", link("audit events", `/console/audit?target_type=${consumer.kind}&target_id=${consumer.id}`)] })] : [];
+    return [create("bdi", { children: [nameLink(consumerName(consumer), href)] }), ...contact, ...deleted];
   }
   const consumerKey = ({ kind, id, name }) => `${kind}:${id ?? name}`;
 
