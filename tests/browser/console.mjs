@@ -642,6 +642,27 @@ async function users(user) {
     assert.ok((await rowOf(visitor.email).innerText()).includes('<b>Ada</b>'));
     await inspect(page, 'users');
   });
+  await check('users are found by their ID, and characters that reverse a name are visible', async () => {
+    for (const text of [String(user.id), `user ${user.id}`, `user:${user.id}`, `#${user.id}`]) {
+      await filter({ q: text });
+      await rowOf(visitor.email).waitFor();
+      await loaded();
+      assert.equal(await rows().count(), 1, text);
+    }
+    await filter({ q: `user:${user.id}`, role: 'admin' });
+    await page.locator('#rows', { hasText: `No account with the ID ${user.id} matches these filters.` }).waitFor();
+    await filter({ q: 'user 999999', role: '' });
+    await page.locator('#rows', { hasText: 'No account with the ID 999999' }).waitFor();
+    const body = JSON.stringify({ ...visitor, email: `bidi-${visitor.email}`, name: 'evil\u202etxt.exe' });
+    assert.equal((await fetch(`${origin}/v2/auth/register`, { method: 'POST', headers: json, body })).status, 201);
+    await filter({ q: `bidi-${visitor.email}` });
+    assert.equal(await rowOf('bidi-').locator('td[data-label=Name]').innerText(), 'evil\\u202etxt.exe');
+    await filter({ q: visitor.email });
+    // The former filter is a part of this address, too.
+    await page.waitForFunction(() => document.querySelectorAll('#rows tbody tr').length === 2);
+    await filter({ q: `user:${user.id}` });
+    await page.waitForFunction(() => document.querySelectorAll('#rows tbody tr').length === 1);
+  });
   await check('a user is disabled, enabled, made an administrator and deleted, and the focus stays in the list', async () => {
     const row = rowOf(visitor.email);
     const button = (name) => row.getByRole('button', { name: `${name}: ${visitor.email}` });

@@ -10,13 +10,16 @@ window.BucketListConsole = (() => {
 
   // ---- elements -----------------------------------------------------------------------------------------------------
 
+  /** Shows the characters that change the order of a text as escapes, such as `\u202e`. With them, a name can imitate another one. */
+  const visible = (text) => text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
   /** Creates an element with text and children, never with markup. */
   function create(tag, { text, className, attributes = {}, children = [] } = {}) {
     const created = document.createElement(tag);
-    if (text !== undefined) created.textContent = text;
+    if (text !== undefined) created.textContent = visible(String(text));
     if (className) created.className = className;
     for (const [name, value] of Object.entries(attributes)) created.setAttribute(name, name === "href" ? url(value) : value);
-    created.append(...children);
+    created.append(...children.map((child) => (typeof child === "string" ? visible(child) : child)));
     return created;
   }
 
@@ -35,7 +38,7 @@ window.BucketListConsole = (() => {
 
   /** Shows a message; `actions` are links and buttons next to it. */
   function say(text, isError = false, actions = []) {
-    notice.textContent = text;
+    notice.textContent = visible(text);
     notice.classList.toggle("error", isError);
     element("notice-actions").hidden = actions.length === 0;
     element("notice-actions").replaceChildren(...actions);
@@ -226,7 +229,7 @@ window.BucketListConsole = (() => {
   function confirm({ title, text, label, fields = [], isDangerous = true }) {
     const dialog = element("dialog");
     element("dialog-title").textContent = title;
-    element("dialog-text").textContent = text;
+    element("dialog-text").textContent = visible(text);
     element("dialog-confirm").textContent = label;
     element("dialog-confirm").className = `button ${isDangerous ? "danger" : "primary"}`;
     element("dialog-fields").replaceChildren(...fields);
@@ -442,6 +445,6 @@ window.BucketListConsole = (() => {
 
   return {
     accountId, age, beforeLoad, breakable, busy, call, clear, confirm, consumerCell, consumerKey, consumerName, contract, copy, count, create, currentUser, day, daysUntil, download, element, isMeasured, isSample, json, latencyText,
-    link, milliseconds, nameLink, named, number, onClick, operations, poll, reload, sampleTag, say, sayError, start, time, url, userLink, 
+    link, milliseconds, nameLink, named, number, onClick, operations, poll, reload, sampleTag, say, sayError, start, time, url, userLink, visible,
   };
 })();

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { create, number } = window.BucketListConsole;
+  const { create, number, visible } = window.BucketListConsole;
   /** Number of characters of a body that are displayed at first: more would make the page slow. */
   const SHOWN = 20_000;
 
@@ -82,10 +82,10 @@
   function showMessage(target, first, { headers, body }, placeholders) {
     const marked = marker(placeholders, "headers");
     const nodes = [create("span", { className: "first-line", children: marker(placeholders, "target")(first) })];
-    for (const { name, value } of headers) nodes.push("\n", create("span", { text: `${name}: `, className: "json-key" }), ...marked(value));
+    for (const { name, value } of headers) nodes.push("\n", create("span", { text: `${name}: `, className: "json-key" }), ...marked(visible(value)));
     nodes.push("\n");
     target.replaceChildren(...nodes);
-    const text = body.text ?? `(base64)\n${body.base64}`;
+    const text = visible(body.text ?? `(base64)\n${body.base64}`);
     const end = body.truncated ? [create("span", { text: "\n… (truncated: exceeds the capture limit)", className: "muted" })] : [];
     if (!(body.text || body.base64)) return target.append(create("span", { text: "\n(no body)", className: "muted" }));
     const { nodes: shown, isComplete } = bodyNodes(text, placeholders, SHOWN);
