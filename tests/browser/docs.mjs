@@ -182,6 +182,30 @@ async function viewer() {
     assert.ok(values.length > 5, `${values}`);
     assert.deepEqual(values.filter(([, value]) => value !== '' && value !== '--'), [['bucketlist_id', '1']]);
   });
+  await check('the ID of a created resource is filled in, unless the user has changed it', async () => {
+    const credentials = { email: `ids-${Date.now()}@example.com`, password: 'harbour-lantern-42' };
+    assert.equal((await docs.execute('register', { body: credentials })).status, 201);
+    await docs.expectUser(credentials.email);
+    const shown = async (id, name) => (await docs.open(id)).locator(`tr[data-param-name="${name}"] input`).inputValue();
+    assert.equal(await shown('getItem', 'item_id'), '1');
+    await (await docs.open('deleteBucketlist')).locator('tr[data-param-name="bucketlist_id"] input').fill('77');
+    const list = (await docs.execute('createBucketlist')).json.id;
+    assert.equal(await shown('listItems', 'bucketlist_id'), String(list));
+    assert.equal(await shown('getItem', 'bucketlist_id'), String(list));
+    assert.equal(await shown('deleteBucketlist', 'bucketlist_id'), '77');
+    const created = await docs.execute('createItem');
+    assert.equal(created.status, 201, created.body);
+    assert.equal(await shown('getItem', 'item_id'), String(created.json.id));
+    assert.equal((await docs.execute('getItem')).status, 200);
+    // A second list replaces the first one, also where its ID was filled in.
+    const second = (await docs.execute('createBucketlist', { body: { name: 'The second list' } })).json.id;
+    assert.notEqual(second, list);
+    assert.equal(await shown('listItems', 'bucketlist_id'), String(second));
+    assert.equal((await docs.execute('deleteMe', { body: { password: credentials.password } })).status, 204);
+    await docs.expectUser(null);
+    await page.reload({ waitUntil: 'load' });
+    await docs.ready();
+  });
   await check('error responses are grouped, and each code has a page', async () => {
     const block = await docs.open('createItem');
     const height = (await block.boundingBox()).height;

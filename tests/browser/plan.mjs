@@ -83,7 +83,7 @@ export function plan({ docs, origin, demo, admin, contract }) {
       asUser('createExport', 202, { input: { parameters: newKey() }, after: ({ json }) => { ids.export = json?.id; } }),
       asUser('getExport', 200, { input: () => ({ parameters: { export_id: ids.export } }) }),
       // The seeded export is complete.
-      asUser('getExportContent', 200),
+      asUser('getExportContent', 200, { input: { parameters: { export_id: 1 } } }),
       asUser('createImport', 201, {
         input: { parameters: newKey(), body: ({ records: [list] }) => ({ records: [{ ...list, name: `Docs check, imported ${unique}` }] }) },
         after: async ({ json }) => {

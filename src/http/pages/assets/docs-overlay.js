@@ -6,6 +6,8 @@ window.BucketListDocs = (() => {
   const METHODS = ["get", "put", "post", "patch", "delete"];
   /** Paths of operations that accept an Idempotency-Key, as regular expressions with their method. */
   const idempotent = [];
+  /** Paths of resources as regular expressions, with their path parameters as groups. */
+  const resources = [];
 
   const show = (value) => (typeof value === "string" ? value : JSON.stringify(value));
 
@@ -24,11 +26,12 @@ window.BucketListDocs = (() => {
   function prepare(document) {
     const [{ url: base = "" } = {}] = [...(document.servers ?? [])].reverse();
     for (const [path, item] of Object.entries(document.paths)) {
+      const escaped = (base + path).replace(/[.*+?^$()|[\]\\]/g, "\\$&");
+      resources.push(new RegExp(`^${escaped.replace(/\{([^}]+)\}/g, "(?<$1>\\d+)")}$`));
       for (const method of METHODS.filter((name) => item[name])) {
         const operation = item[method];
         if (operation.parameters?.some(({ name }) => name === "Idempotency-Key")) {
-          const pattern = (base + path).replace(/[.*+?^$()|[\]\\]/g, "\\$&").replace(/\{[^}]+\}/g, "[^/]+");
-          idempotent.push({ method: method.toUpperCase(), path: new RegExp(`^${pattern}$`) });
+          idempotent.push({ method: method.toUpperCase(), path: new RegExp(`^${escaped.replace(/\{[^}]+\}/g, "[^/]+")}$`) });
         }
         operation.parameters = operation.parameters?.map(prepareParameter);
         for (const response of Object.values(operation.responses)) delete response.headers;
@@ -49,6 +52,32 @@ window.BucketListDocs = (() => {
     const key = `"${randomKey()}"`;
     window.BucketListHistory.addedKeys.add(key);
     request.headers["Idempotency-Key"] = key;
+  }
+
+  /** The IDs of the last created resources, by path parameter. */
+  const created = {};
+
+  /**
+   * Fills the IDs of a created resource, which its Location has, into the path parameters of all operations. A parameter that the user has
+   * changed stays as it is.
+   */
+  function fillIds(ui, location) {
+    const { pathname } = new URL(location, window.location.href);
+    const ids = resources.map((path) => pathname.match(path)?.groups).find(Boolean) ?? {};
+    for (const [path, item] of ui.specSelectors.specJsonWithResolvedSubtrees().get("paths")) {
+      for (const method of METHODS.filter((name) => item.has(name))) {
+        for (const parameter of item.getIn([method, "parameters"]) ?? []) {
+          const name = parameter.get("name");
+          if (parameter.get("in") !== "path" || !(name in ids)) continue;
+          const shown = ui.specSelectors.parameterWithMetaByIdentity([path, method], parameter).get("value");
+          if (shown !== undefined && ![parameter.get("example"), created[name]].some((value) => String(value) === String(shown))) continue;
+          ui.specActions.changeParam([path, method], name, "path", ids[name], false);
+          // The field of an operation that has been opened.
+          if (shown !== undefined) ui.specActions.changeParamByIdentity([path, method], parameter, ids[name], false);
+        }
+      }
+    }
+    Object.assign(created, ids);
   }
 
   // ---- components ---------------------------------------------------------------------------------------------------
@@ -209,5 +238,5 @@ window.BucketListDocs = (() => {
     run();
   }
 
-  return { addIdempotencyKey, plugin, prepare, watch };
+  return { addIdempotencyKey, fillIds, plugin, prepare, watch };
 })();

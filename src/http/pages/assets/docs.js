@@ -116,6 +116,7 @@
   function afterResponse(response) {
     window.BucketListHistory.ended(response);
     if (!response.ok || !response.url) return response;
+    if (response.headers?.location && [201, 202].includes(response.status)) window.BucketListDocs.fillIds(ui, response.headers.location);
     const path = new URL(response.url, location.href).pathname;
     if (/\/auth\/(login|register|refresh)$/.test(path)) {
       try {
