@@ -214,7 +214,7 @@ fn search_index_has_existing_targets() {
     assert!(find("List items")["keywords"].as_str().expect("keywords").contains("due_before"));
     assert!(find("Conditional requests")["keywords"].as_str().expect("keywords").contains("Prevent lost updates"));
     assert!(find("API keys")["keywords"].as_str().expect("keywords").contains("X-API-Key"));
-    assert!(find("API keys")["text"].as_str().expect("text").contains("Send the key"));
+    assert!(find("API keys")["text"].as_str().expect("text").contains("independent of sessions"));
     assert_eq!(find("ITEM_NOT_FOUND")["url"], "../problems/item-not-found");
     let pages = pages(&INFO);
     for entry in &index {
