@@ -767,7 +767,7 @@ async function apiClients() {
     await left;
     assert.equal(await page.locator('#key').innerText(), key);
     await rowOf(name).getByRole('button', { name: `Rotate key: ${name}` }).click();
-    await said(`Store the key of ${name} first`);
+    await seesNotice(`Store the key of ${name} first`);
     await page.click('#hide-key');
     await page.reload();
     await rowOf(name).waitFor();
@@ -790,7 +790,7 @@ async function apiClients() {
     await page.fill('#new [name=contact_email]', 'ops@example.com');
     await page.fill('#new [name=user_id]', 'nobody@example.com');
     await page.click('#new button');
-    await said('No account has the email address “nobody@example.com”.');
+    await seesNotice('No account has the email address “nobody@example.com”.');
     await page.fill('#new [name=user_id]', 'demo@example.com');
     await page.click('#new button');
     await page.locator('#key-panel', { hasText: `Short ${unique}` }).waitFor();
@@ -798,7 +798,7 @@ async function apiClients() {
     await page.waitForURL(/\?user_id=\d+$/);
     await rowOf(`Short ${unique}`).waitFor();
     await answer(rowOf(`Short ${unique}`).getByRole('button', { name: /^Revoke/ }), 'Revoke');
-    await said(' revoked.');
+    await seesNotice(' revoked.');
     assert.ok(await page.locator('#key-panel').isHidden());
     await page.click('#filters button[type=reset]');
     await rowOf(name).waitFor();
