@@ -233,7 +233,8 @@ async fn pages_of_the_reference_are_small() {
         assert!(bytes < 40_000, "{page}: {bytes} bytes");
     }
     let index = size("/reference/search.json").await;
-    assert!(index < 20_000, "the search index: {index} bytes");
+    // With the full text of the guides. It is loaded when a search begins.
+    assert!(index < 24_000, "the search index: {index} bytes");
 }
 
 #[tokio::test]
