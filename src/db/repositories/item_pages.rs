@@ -87,8 +87,8 @@ pub struct ListItemsByCursor {
 }
 
 impl ListItemsByCursor {
-    /// Returns the work of a query, with one row more than the page; `None` if its cost depends on the number of items, or if it has another
-    /// order than the default.
+    /// Returns the work of a query, with one row more than the page; `None` if its cost depends on the number of items, or if its order
+    /// is not the default.
     #[must_use]
     pub fn new(scope: ItemScope, query: &CursorQuery<ItemFilter>) -> Option<Self> {
         let ItemFilter { q: None, done, due_before: None, due_after: None, created_after } = query.filter else {

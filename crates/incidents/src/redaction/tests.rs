@@ -102,7 +102,7 @@ fn other_content_is_unchanged() {
 }
 
 #[test]
-fn values_of_another_type_than_documented_are_masked() {
+fn values_of_an_undocumented_type_are_masked() {
     for (operation, text, secret) in [
         ("login", r#""MyPassword""#, "MyPassword"),
         ("login", "73514289", "73514289"),
